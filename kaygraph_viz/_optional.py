@@ -38,19 +38,7 @@ EXTRAS = {
 
 @contextmanager
 def needed() -> Iterator[None]:
-    """Import optional packages in a block: one that is not installed is named with its extra.
-
-    Raises
-    ------
-    MissingDependencyError
-        If a package of `EXTRAS` is missing. The error of an installed package whose own dependency is missing is passed
-        on.
-
-    Examples
-    --------
-    >>> with needed():
-    ...     import distributed
-    """
+    """Import optional packages in a block: one that is not installed is named with its extra."""
     try:
         stand_in_for_connections()
         yield
@@ -62,27 +50,6 @@ def needed() -> Iterator[None]:
 
 
 def require(package: str) -> ModuleType:
-    """Import and return an optional package.
-
-    Parameters
-    ----------
-    package
-        Its name, as in an import; one of `EXTRAS`.
-
-    Returns
-    -------
-    module
-        The package, loaded.
-
-    Raises
-    ------
-    MissingDependencyError
-        As `needed`.
-
-    Examples
-    --------
-    >>> require("distributed").__name__
-    'distributed'
-    """
+    """Import and return an optional package."""
     with needed():
         return import_module(package)

@@ -22,18 +22,7 @@ BLOCKING = ("Lock.acquire", "Semaphore.acquire", "Queue.get", "Queue.put", "Queu
 
 
 def frames_of(awaited: Any) -> list[FrameType]:
-    """Return the frames of a suspended coroutine and of what it awaits, innermost first; none if it is not suspended.
-
-    Examples
-    --------
-    >>> async def main():
-    ...     await asyncio.sleep(0)
-    >>> coroutine = main()
-    >>> coroutine.send(None)
-    >>> [frame.f_code.co_name for frame in frames_of(coroutine)]
-    ['__sleep0', 'sleep', 'main']
-    >>> coroutine.close()
-    """
+    """Return the frames of a suspended coroutine and of what it awaits, innermost first."""
     frames: list[FrameType] = []
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)

@@ -21,21 +21,7 @@ T = TypeVar("T")
 
 
 def contextmanager(function: Callable[P, Iterator[T]]) -> Callable[P, AbstractContextManager[T]]:
-    """Make a function for ``with`` blocks of a generator that yields once, as ``contextlib.contextmanager`` does.
-
-    Examples
-    --------
-    >>> @contextmanager
-    ... def told(name):
-    ...     print("begin", name)
-    ...     yield name
-    ...     print("end", name)
-    >>> with told("tea") as name:
-    ...     print(name)
-    begin tea
-    tea
-    end tea
-    """
+    """Make a function for ``with`` blocks of a generator that yields once, as ``contextlib.contextmanager`` does."""
 
     @wraps(function)
     def block(*args: P.args, **kwargs: P.kwargs) -> AbstractContextManager[T]:

@@ -39,33 +39,7 @@ B = TypeVar("B", bound=bool | None)
 
 
 def checked_whole(name: str, value: Any, low: int, high: int | None = None, example: str = "") -> int:
-    """Return `value` if it is a whole number in a range; True and False are none.
-
-    Parameters
-    ----------
-    name
-        The argument, as the caller writes it.
-    value
-        What was passed.
-    low, high
-        The least and the largest number allowed; None for no upper bound.
-    example
-        A call that works; without one it is made from the name and the bounds.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-
-    Examples
-    --------
-    >>> checked_whole("runs", 3, 1, 100, "runs=10")
-    3
-    >>> checked_whole("runs", 2.0, 1, example="runs=10")
-    Traceback (most recent call last):
-    ...
-    kaygraph_viz.errors.OptionError: runs must be a whole number, 1 or more, got 2.0. For example: runs=10
-    """
+    """Return `value` if it is a whole number in a range; True and False are none."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= (value if high is None else high):
         allowed = f", {low} or more" if high is None else f" from {low} to {high}"
         raise OptionError(name, value, f"a whole number{allowed}", example or f"{name}={max(low, 1)}")
@@ -73,18 +47,7 @@ def checked_whole(name: str, value: Any, low: int, high: int | None = None, exam
 
 
 def checked_workers(workers: int | None, name: str = "max_workers", *, limit: int = MAX_WORKERS) -> int | None:
-    """Return `workers` if it is a number of workers, or None for the default.
-
-    Raises
-    ------
-    OptionError
-        If it is not a whole number from 1 to `limit`.
-
-    Examples
-    --------
-    >>> checked_workers(4), checked_workers(None)
-    (4, None)
-    """
+    """Return `workers` if it is a number of workers, or None for the default."""
     return None if workers is None else checked_whole(name, workers, 1, limit, f"{name}={min(4, limit)}")
 
 
@@ -92,33 +55,7 @@ def checked_number(
     name: str, value: Any, low: float = 0.0, high: float = LARGEST, example: str = "", *,
     above: bool = False, what: str = "a number",
 ) -> float:  # fmt: skip
-    """Return `value` as a float if it is a finite number in a range; True and False are none.
-
-    Parameters
-    ----------
-    name, value, example
-        As for `checked_whole`.
-    low, high
-        The least and the largest number allowed.
-    above
-        Whether `low` itself is refused.
-    what
-        What the number counts, for the error.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-
-    Examples
-    --------
-    >>> checked_number("share", 1, 0, 1, "share=0.5")
-    1.0
-    >>> checked_number("dpi", float("inf"), example="dpi=150", above=True)
-    Traceback (most recent call last):
-    ...
-    kaygraph_viz.errors.OptionError: dpi must be a number above 0, got inf. For example: dpi=150
-    """
+    """Return `value` as a float if it is a finite number in a range; True and False are none."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or (above and value == low):
         raise OptionError(name, value, what + _range(low, high, above=above), example or f"{name}={low:g}")
@@ -126,45 +63,12 @@ def checked_number(
 
 
 def checked_seconds(name: str, value: Any, example: str = "", *, low: float = 0.0, above: bool = False) -> float:
-    """Return `value` as a float if it is a number of seconds from `low` to 1e9.
-
-    Parameters
-    ----------
-    name, value, example
-        As for `checked_whole`.
-    low, above
-        The shortest duration allowed [s]; whether it is refused itself.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-
-    Examples
-    --------
-    >>> checked_seconds("timeout", -1, "timeout=2.5")
-    Traceback (most recent call last):
-    ...
-    kaygraph_viz.errors.OptionError: timeout must be a number of seconds from 0 to 1e9, got -1. For example: timeout=2.5
-    """
+    """Return `value` as a float if it is a number of seconds from `low` to 1e9."""
     return checked_number(name, value, low, MAX_SECONDS, example, above=above, what="a number of seconds")
 
 
 def checked_word(name: str, value: W, known: Collection[str], example: str = "") -> W:
-    """Return `value` if it is one of the known words.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-
-    Examples
-    --------
-    >>> checked_word("by", "size", ("name", "span"))
-    Traceback (most recent call last):
-    ...
-    kaygraph_viz.errors.OptionError: by must be 'name' or 'span', got 'size'. For example: by="span"
-    """
+    """Return `value` if it is one of the known words."""
     words = list(known)
     if not isinstance(value, str) or value not in words:
         listed = " or ".join(map(repr, words)) if len(words) < 3 else f"one of {', '.join(map(repr, words))}"
@@ -173,58 +77,21 @@ def checked_word(name: str, value: W, known: Collection[str], example: str = "")
 
 
 def checked_flag(name: str, value: B, example: str = "", *, or_none: bool = False) -> B:
-    """Return `value` if it is True or False, or where `or_none` allows it None.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else, such as 1.
-
-    Examples
-    --------
-    >>> checked_flag("memory", True)
-    True
-    """
+    """Return `value` if it is True or False, or where `or_none` allows it None."""
     if not isinstance(value, bool) and not (or_none and value is None):
         raise OptionError(name, value, "True, False or None" if or_none else "True or False", example or f"{name}=True")
     return value
 
 
 def checked_function(name: str, value: F, expected: str, example: str = "") -> F:
-    """Return `value` if it can be called.
-
-    Parameters
-    ----------
-    name, value, example
-        As for `checked_whole`.
-    expected
-        What it has to be, in words.
-
-    Raises
-    ------
-    OptionError
-        If it cannot.
-
-    Examples
-    --------
-    >>> checked_function("fn", len, "a function of one item") is len
-    True
-    """
+    """Return `value` if it can be called."""
     if not callable(value):
         raise OptionError(name, value, expected, example)
     return value
 
 
 def refuse_if_async(value: Any, where: str) -> None:
-    """Raise `BranchError` if plain code returned a coroutine or an asynchronous generator: nothing would run it.
-
-    Parameters
-    ----------
-    value
-        What a function of the user's returned.
-    where
-        The function in words, such as ``"prep of node 'Check'"``.
-    """
+    """Raise `BranchError` if plain code returned a coroutine or an asynchronous generator: nothing would run it."""
     if type(value) is CoroutineType:
         value.close()
         raise BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")

@@ -131,14 +131,7 @@ class Clock(ABC):
 
 
 class RealClock(Clock):
-    """The clock of this machine: ``perf_counter_ns`` for stamps, ``thread_time_ns`` for CPU.
-
-    Examples
-    --------
-    >>> clock = RealClock()
-    >>> clock.now_ns() <= clock.now_ns()
-    True
-    """
+    """The clock of this machine: ``perf_counter_ns`` for stamps, ``thread_time_ns`` for CPU."""
 
     now_ns = staticmethod(time.perf_counter_ns)
     cpu_ns = staticmethod(thread_cpu_ns)
@@ -176,25 +169,13 @@ _clock: InForce[Clock] = InForce("kaygraph_viz_clock", REAL)
 
 
 def current_clock() -> Clock:
-    """Return the clock in force in this context: the one of the active `record`, else the real one.
-
-    Examples
-    --------
-    >>> current_clock()
-    RealClock()
-    """
+    """Return the clock in force in this context: the one of the active `record`, else the real one."""
     return _clock.get()
 
 
 @contextmanager
 def use_clock(clock: Clock) -> Iterator[Clock]:
-    """Put `clock` in force for the ``with`` block and for every branch started inside it.
-
-    Parameters
-    ----------
-    clock
-        The clock.
-    """
+    """Put `clock` in force for the ``with`` block and for every branch started inside it."""
     with _clock.set_to(clock):
         yield clock
 

@@ -44,22 +44,7 @@ _QUOTED = re.compile(r"""(\w+)\s*[=(]\s*["'](?:[\w-]+,)*([\w-]*)$""")
 
 
 def names_at(line: str) -> list[str]:
-    """Return the names that may stand at the end of a line and begin with what is typed of the last one.
-
-    Parameters
-    ----------
-    line
-        The line up to the cursor.
-
-    Examples
-    --------
-    >>> names_at('with kv.get_executor("pro')
-    ['process']
-    >>> names_at('kv.record(capture="futures,as')
-    ['asyncio']
-    >>> names_at("%%gantt --virtual --by s")
-    ['status']
-    """
+    """Return the names that may stand at the end of a line and begin with what is typed of the last one."""
     if line.startswith("%%gantt "):
         *_, option, begun = line.split(" ")
         names = OPTIONS if begun.startswith("-") else OPTIONS.get(option, ())

@@ -48,24 +48,7 @@ def _rebuild(cls: type[KayGraphVizError], args: tuple[Any, ...], fields: dict[st
 
 
 class OptionError(KayGraphVizError, ValueError):
-    """An argument is out of its range or of another type than it must be.
-
-    Parameters
-    ----------
-    name
-        The argument, as the caller writes it.
-    got
-        What was passed.
-    expected
-        What is allowed, in words.
-    example
-        A call that works, if one helps.
-
-    Examples
-    --------
-    >>> print(OptionError("workers", 0, "a whole number from 1 to 4096", "workers=4"))
-    workers must be a whole number from 1 to 4096, got 0. For example: workers=4
-    """
+    """An argument is out of its range or of another type than it must be."""
 
     def __init__(self, name: str, got: object, expected: str, example: str = "") -> None:
         hint = f". For example: {example}" if example else ""
@@ -97,22 +80,11 @@ class NodeError(KayGraphVizError, RuntimeError):
 
 
 class BranchError(NodeError):
-    """A branch ended without a value and without an ordinary exception of its own.
-
-    Ordinary exceptions are passed on as they are, with a note that names the node and the item.
-    """
+    """A branch ended without a value and without an ordinary exception of its own."""
 
 
 class DeadlineExceeded(KayGraphVizError, TimeoutError):
-    """A branch was still running at the end of its timeout.
-
-    Parameters
-    ----------
-    branch
-        The branch in words, such as ``"item 3 of 'Check'"``.
-    timeout_s
-        The time it had [s].
-    """
+    """A branch was still running at the end of its timeout."""
 
     def __init__(self, branch: str, timeout_s: float) -> None:
         super().__init__(
@@ -124,15 +96,7 @@ class DeadlineExceeded(KayGraphVizError, TimeoutError):
 
 
 class OutputExistsError(KayGraphVizError, FileExistsError):
-    """A file would be overwritten.
-
-    Parameters
-    ----------
-    path
-        What is there.
-    is_file
-        Whether that is a file, rather than a folder, a pipe or a device, which are never overwritten.
-    """
+    """A file would be overwritten."""
 
     def __init__(self, path: object, *, is_file: bool = True) -> None:
         way_out = "exists; add --force to overwrite it" if is_file else "exists and is no file; move it away"
@@ -140,15 +104,7 @@ class OutputExistsError(KayGraphVizError, FileExistsError):
 
 
 class SharedConflictError(KayGraphVizError, RuntimeError):
-    """A branch wrote a key of the shared store that another branch in progress had written, in strict mode.
-
-    Parameters
-    ----------
-    key
-        The key.
-    first, second
-        The span numbers of both branches; the second one was refused.
-    """
+    """A branch wrote a key of the shared store that another branch in progress had written, in strict mode."""
 
     def __init__(self, key: str, first: int, second: int) -> None:
         super().__init__(
@@ -170,23 +126,7 @@ class VirtualClockError(KayGraphVizError, RuntimeError):
 
 @dataclass(frozen=True, repr=False)
 class Wait:
-    """What one thread, or one task of asyncio, waits for in a deadlock.
-
-    Parameters
-    ----------
-    thread
-        Its name, as in ``"thread 'Thread-1'"``; of a task of asyncio, as in ``"task 2"`` or ``"task 'loader'"``.
-    place
-        Its branch and the line of the wait, as in ``"item 3 of 'transfer', bank.py:14 in transfer"``.
-    code
-        What is written in that line; empty where it is not known.
-    waits_for
-        What it waits for, as in ``"a lock"``.
-    held_by
-        The thread that holds it; empty where none is known.
-    held_since, held_code
-        The line in which that thread took it, as in ``"bank.py:13 in transfer"``, and what is written there.
-    """
+    """What one thread, or one task of asyncio, waits for in a deadlock."""
 
     thread: str
     place: str
@@ -203,13 +143,7 @@ class Wait:
 
     @property
     def sentence(self) -> str:
-        """The wait in words.
-
-        Examples
-        --------
-        >>> Wait("thread 'A'", "a.py:4 in f", "with b:", "a lock", "thread 'B'", "a.py:3 in f", "with a:").sentence
-        "thread 'A' (a.py:4 in f) waits for a lock that thread 'B' took in a.py:3 in f"
-        """
+        """The wait in words."""
         taken = f" that {self.held_by} took in {self.held_since}" if self.held_since else ""
         place = f" ({self.place})" if self.place else ""
         return one_line(f"{self.thread}{place} waits for {self.waits_for}{taken}", 1_000)
@@ -219,21 +153,7 @@ class Wait:
 
 
 class DeadlockError(VirtualClockError):
-    """No thread of a simulated program can go on.
-
-    Parameters
-    ----------
-    circle
-        The threads or tasks that wait for each other: each for the next one, the last one for the first. Empty where
-        there is no such circle, for example because all wait for an event that nobody sets.
-    others
-        The other threads.
-
-    Examples
-    --------
-    >>> print(DeadlockError([], [Wait("the main program", "a.py:3 in f", "news.wait()", "an event")]))
-    deadlock in simulated time, every thread waits: the main program (a.py:3 in f) waits for an event
-    """
+    """No thread of a simulated program can go on."""
 
     def __init__(self, circle: Sequence[Wait], others: Sequence[Wait]) -> None:
         waits, rest = ("; ".join(wait.sentence for wait in part) for part in (circle, others))
@@ -262,15 +182,7 @@ class RealWaitError(VirtualClockError):
 
 
 class MissingDependencyError(KayGraphVizError, ImportError):
-    """An optional package is not installed.
-
-    Parameters
-    ----------
-    package
-        The package that is missing.
-    extra
-        The extra of ``kaygraph-viz`` that installs it.
-    """
+    """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
@@ -303,13 +215,7 @@ def add_note_once(error: BaseException, note: str) -> None:
 
 
 def short(value: object, limit: int = 80) -> str:
-    """Return a short, safe text for `value`: a ``__repr__`` that raises or is huge does no harm.
-
-    Examples
-    --------
-    >>> short("x" * 200, limit=12)
-    "'xxxxxxxx..."
-    """
+    """Return a short, safe text for `value`: a ``__repr__`` that raises or is huge does no harm."""
     try:
         text = repr(value)
     except KeyboardInterrupt:
@@ -336,27 +242,7 @@ class DataError(KayGraphVizError, ValueError):
 
 
 class ServiceUnavailable(KayGraphVizError, ConnectionError):
-    """A service gave no usable answer: it is down, slow, over its rate, failing, or its answer cannot be read.
-
-    It says nothing about the record that was asked about, so a caller marks that record as "not checked", never
-    as good or bad.
-
-    Parameters
-    ----------
-    url
-        The URL of the request.
-    reason
-        What happened instead of an answer, in words.
-    status
-        The HTTP status of the answer; None when there was none.
-    retry_after_s
-        How long the service asks to wait before the next attempt [s]; None when it does not say.
-
-    Examples
-    --------
-    >>> print(ServiceUnavailable("http://127.0.0.1:8000/verify", "it answered 429", 429, 1.0))
-    no usable answer from http://127.0.0.1:8000/verify: it answered 429; it asks to try again after 1 s
-    """
+    """A service gave no usable answer: it is down, slow, over its rate, failing, or its answer cannot be read."""
 
     url: str
     reason: str
@@ -380,22 +266,7 @@ class RateLimitError(KayGraphVizError, RuntimeError):
 
 
 class WorkerLostError(KayGraphVizError, RuntimeError):
-    """A worker process ended while it ran a branch: it was killed, crashed, or ended itself.
-
-    Parameters
-    ----------
-    pid
-        The process ID.
-    exit_code
-        Its exit code; minus the number of the signal that ended it.
-    item
-        The branch in words, such as ``"item 3 of 'Check'"``.
-
-    Examples
-    --------
-    >>> print(WorkerLostError(4711, -9, "item 3 of 'Check'"))
-    worker process 4711 ended by SIGKILL while it ran item 3 of 'Check'; the other items are not affected
-    """
+    """A worker process ended while it ran a branch: it was killed, crashed, or ended itself."""
 
     def __init__(self, pid: int, exit_code: int | None, item: str) -> None:
         super().__init__(
@@ -407,19 +278,7 @@ class WorkerLostError(KayGraphVizError, RuntimeError):
 
 
 class RemoteWorkerLostError(WorkerLostError):
-    """A Dask worker ended, or could not be reached any more, while it ran a branch.
-
-    Parameters
-    ----------
-    item
-        The branch in words, such as ``"item 3 of 'Check'"``.
-    address
-        The worker; None if unknown.
-    pid
-        Its process ID; 0 if unknown.
-    runs
-        How often the branch was started, on this and other workers.
-    """
+    """A Dask worker ended, or could not be reached any more, while it ran a branch."""
 
     def __init__(self, item: str, address: str | None, pid: int = 0, runs: int = 1) -> None:
         who = f"the Dask worker at {address}" if address else "a Dask worker"
@@ -436,13 +295,7 @@ class RemoteWorkerLostError(WorkerLostError):
 
 
 class SchedulerLostError(KayGraphVizError, ConnectionError):
-    """The scheduler of a Dask cluster cannot be reached any more.
-
-    Parameters
-    ----------
-    address
-        Its address.
-    """
+    """The scheduler of a Dask cluster cannot be reached any more."""
 
     def __init__(self, address: str) -> None:
         super().__init__(
@@ -453,15 +306,7 @@ class SchedulerLostError(KayGraphVizError, ConnectionError):
 
 
 class WorkerStartError(KayGraphVizError, RuntimeError):
-    """Several worker processes in a row ended before they could run anything.
-
-    Parameters
-    ----------
-    exit_code
-        The exit code of the last one.
-    tries
-        The number of processes that were started.
-    """
+    """Several worker processes in a row ended before they could run anything."""
 
     def __init__(self, exit_code: int | None, tries: int) -> None:
         super().__init__(
@@ -473,13 +318,7 @@ class WorkerStartError(KayGraphVizError, RuntimeError):
 
 
 def ending(exit_code: int | None) -> str:
-    """Return how a process ended, in words.
-
-    Examples
-    --------
-    >>> ending(3), ending(-9)
-    ('with exit code 3', 'by SIGKILL')
-    """
+    """Return how a process ended, in words."""
     if exit_code is None or exit_code >= 0:
         return f"with exit code {exit_code}"
     try:

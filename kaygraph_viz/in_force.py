@@ -19,24 +19,7 @@ T = TypeVar("T")
 
 
 class InForce(Generic[T]):
-    """A context variable that is set for a block.
-
-    Parameters
-    ----------
-    name
-        Its name, for debugging.
-    default
-        Its value where no block is.
-
-    Examples
-    --------
-    >>> colour = InForce("colour", "grey")
-    >>> with colour.set_to("red"):
-    ...     colour.get()
-    'red'
-    >>> colour.get()
-    'grey'
-    """
+    """A context variable that is set for a block."""
 
     def __init__(self, name: str, default: T) -> None:
         self._innermost: ContextVar[_Block[T] | None] = ContextVar(name, default=None)

@@ -18,33 +18,13 @@ SIMULATE = 'write kv.record(clock="virtual"), which simulates them'
 
 
 def require_installed(what: str, instead: str) -> None:
-    """Do nothing where threads and processes are possible; refuse `what` in a browser tab.
-
-    Parameters
-    ----------
-    what
-        What was asked for, as the subject of a sentence in the plural.
-    instead
-        What to do in a browser tab.
-
-    Raises
-    ------
-    PlatformError
-        If the program runs in a browser tab.
-
-    Examples
-    --------
-    >>> require_installed("worker processes", SIMULATE)
-    """
+    """Do nothing where threads and processes are possible; refuse `what` in a browser tab."""
     if not has_threads():
         raise PlatformError(f"{what} need an installed Python, and this one runs in a browser tab; {instead}")
 
 
 def stand_in_for_connections() -> None:
-    """Let httpx2 be loaded in a browser tab, where it looks for a package that makes connections.
-
-    Our services run in process there, so that clients make none.
-    """
+    """Let httpx2 be loaded in a browser tab, where it looks for a package that makes connections."""
     name = "httpx2_jsfetch"
     if not has_threads() and name not in sys.modules and importlib.util.find_spec(name) is None:
         missing = ModuleType(name)

@@ -34,25 +34,7 @@ SIMULATED_CORES = 4  # default of a virtual clock, so that a run is the same on 
 
 @dataclass(frozen=True)
 class Machine:
-    """A computer, as far as it decides how many branches can compute at once.
-
-    Parameters
-    ----------
-    cores
-        On how many cores a program may run, 1 or more; None for any number, as in simulated time.
-    python
-        Name and version of the interpreter.
-    has_gil
-        Whether only one thread of a process computes Python code at a time. Code that releases the GIL while it
-        computes (hashing, compression, most of NumPy) does not wait for that.
-
-    Examples
-    --------
-    >>> print(Machine(4, "CPython 3.11", has_gil=True))
-    4 cores; CPython 3.11 with a GIL: in each process, one thread at a time runs Python code
-    >>> print(Machine(1, "CPython 3.14", has_gil=False))
-    1 core; CPython 3.14 without a GIL: threads compute side by side
-    """
+    """A computer, as far as it decides how many branches can compute at once."""
 
     cores: int | None
     python: str
@@ -91,15 +73,7 @@ def this_machine() -> Machine:
 
 
 def machine_from(fields: Any) -> Machine | None:
-    """Return the machine with the fields that a file has; None if they are not valid.
-
-    Examples
-    --------
-    >>> machine_from(Machine(4, "CPython 3.11", has_gil=True).as_fields())
-    Machine(cores=4, python='CPython 3.11', has_gil=True)
-    >>> machine_from({"cores": -1}) is None
-    True
-    """
+    """Return the machine with the fields that a file has; None if they are not valid."""
     if not isinstance(fields, Mapping):
         return None
     cores, python, has_gil = (fields.get(name) for name in ("cores", "python", "has_gil"))
@@ -110,24 +84,12 @@ def machine_from(fields: Any) -> Machine | None:
 
 
 def usable_cores() -> int:
-    """Return the number of cores on which this program may run, which can be fewer than the computer has.
-
-    Examples
-    --------
-    >>> usable_cores() >= 1
-    True
-    """
+    """Return the number of cores on which this program may run, which can be fewer than the computer has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_threads() -> bool:
-    """Return whether threads, processes and connections are possible here: not for Python in a browser tab.
-
-    Examples
-    --------
-    >>> has_threads()
-    True
-    """
+    """Return whether threads, processes and connections are possible here: not for Python in a browser tab."""
     return sys.platform not in ("emscripten", "wasi")
 
 

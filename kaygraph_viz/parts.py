@@ -59,25 +59,7 @@ Entry = tuple[int, int, int, float, int]  # code, start and end [ns], share, and
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a span in which one thing went on.
-
-    Parameters
-    ----------
-    kind
-        ``cpu``: it computed; ``wait``: it waited for the time, for a service, or for branches of its own; ``gil``: it
-        could have computed, but another thread of its interpreter, or another coroutine of its loop, did; ``core``: it
-        could have, but all cores were taken; ``blocked``: held up by a lock, a queue or a limit; ``pause``: between two
-        attempts; ``unknown``: not measured, which happens under the real clock.
-    started_ns, ended_ns
-        Its start and end [ns], on the clock of the trace.
-    cpu_share
-        The share of CPU of an unknown part, 0 to 1; None where it was not measured, and for all other kinds.
-
-    Examples
-    --------
-    >>> Part("wait", 0, 2_000_000).lasted_ns
-    2000000
-    """
+    """A stretch of a span in which one thing went on."""
 
     kind: PartKind
     started_ns: int
@@ -91,17 +73,7 @@ class Part:
 
 
 class PartLog:
-    """The log of one thread or coroutine: what is known of its time, in order; gaps are not known.
-
-    Only its own thread writes; others may read.
-
-    Examples
-    --------
-    >>> log = PartLog()
-    >>> log.add("wait", 10, 30)
-    >>> [(PART_KINDS[code], until_ns) for code, until_ns, _ in log.between(20, 30)]
-    [('wait', 30)]
-    """
+    """The log of one thread or coroutine: what is known of its time, in order; gaps are not known."""
 
     __slots__ = ("entries",)
 
@@ -176,15 +148,7 @@ class PartLog:
     def between(
         self, started_ns: int, ended_ns: int, cpu_at_start_ns: int = -1, cpu_at_end_ns: int = -1
     ) -> RowParts | None:
-        """Return the parts of a stretch of time, or None if nothing of it was noted.
-
-        Parameters
-        ----------
-        started_ns, ended_ns
-            From and to [ns].
-        cpu_at_start_ns, cpu_at_end_ns
-            The CPU clock at both ends [ns], -1 where it was not read; it gives the CPU share of the gaps.
-        """
+        """Return the parts of a stretch of time, or None if nothing of it was noted."""
         entries = self.entries
         place, cpu, at = bisect_right(entries, started_ns, key=itemgetter(2)), cpu_at_start_ns, started_ns
         found: list[tuple[int, int, float]] = []
@@ -217,13 +181,7 @@ def _gap(started_ns: int, ended_ns: int, cpu_at_start_ns: int = -1, cpu_at_end_n
 
 
 def derived_parts(started_ns: int, ended_ns: int, cpu_ns: int, blocked_ns: int) -> RowParts:
-    """Return the parts of a span of which only sums are known [ns]; `cpu_ns` is -1 where it was not measured.
-
-    Examples
-    --------
-    >>> [(PART_KINDS[code], until_ns, share) for code, until_ns, share in derived_parts(0, 10, 4, 2)]
-    [('unknown', 8, 0.5), ('blocked', 10, -1.0)]
-    """
+    """Return the parts of a span of which only sums are known [ns]; `cpu_ns` is -1 where it was not measured."""
     blocked_from = max(started_ns, ended_ns - blocked_ns)
     found: list[tuple[int, int, float]] = []
     if started_ns < blocked_from:
@@ -270,15 +228,7 @@ def log_here() -> PartLog | None:
 
 
 def write_here(log: PartLog | None, cpu_ns: Callable[[], int] | None = None) -> Writing:
-    """Set the log that the calling thread writes, and return the arguments that set the one before.
-
-    Parameters
-    ----------
-    log
-        The log, or None for none.
-    cpu_ns
-        Returns the CPU time of the calling thread [ns]; None where it is not measured.
-    """
+    """Set the log that the calling thread writes, and return the arguments that set the one before."""
     before = _here.log, _here.cpu_ns
     _here.log, _here.cpu_ns = log, cpu_ns
     return before
@@ -297,15 +247,7 @@ def log_kept() -> Iterator[None]:
 
 @contextmanager
 def noted(kind: PartKind, now_ns: Callable[[], int]) -> Iterator[None]:
-    """Note that the calling thread, or coroutine, waits for something of a kind inside the block.
-
-    Parameters
-    ----------
-    kind
-        What it waits for.
-    now_ns
-        The clock of the recording.
-    """
+    """Note that the calling thread, or coroutine, waits for something of a kind inside the block."""
     log, cpu_ns = _here.log, _here.cpu_ns
     if log is None:
         yield

@@ -37,20 +37,7 @@ _now_s, _sleep = time.monotonic, time.sleep  # real ones, also while a block of 
 
 
 def slices(timeout_s: float | None = None) -> Iterator[float]:
-    """Yield the time limits of the short waits of which one long wait is made [s].
-
-    Threads that this package has started are never interrupted: they wait in one go.
-
-    Parameters
-    ----------
-    timeout_s
-        The longest wait [s]; None, or a negative number, for no limit.
-
-    Examples
-    --------
-    >>> [f"{limit_s:.2f}" for limit_s in slices(0.05)]
-    ['0.05']
-    """
+    """Yield the time limits of the short waits of which one long wait is made [s]."""
     until_s = threading.TIMEOUT_MAX if timeout_s is None or timeout_s < 0 else _now_s() + timeout_s
     longest_s = threading.TIMEOUT_MAX if isinstance(threading.current_thread(), Thread | Timer) else SLICE_S
     while (left_s := until_s - _now_s()) > longest_s:
@@ -68,13 +55,7 @@ def sleep(seconds: float, /) -> None:
 
 
 class InnerMethod:
-    """A method of an object that is one of the lock inside it: a ``with`` statement calls that without a detour.
-
-    Parameters
-    ----------
-    inner
-        The name of the attribute that holds the lock.
-    """
+    """A method of an object that is one of the lock inside it: a ``with`` statement calls that without a detour."""
 
     def __init__(self, inner: str) -> None:
         self._inner = inner

@@ -29,10 +29,7 @@ _moving = RealLock()
 
 
 def threads() -> Threads:
-    """Return the threads of the clock in force, and what they wait with.
-
-    Ask for it where it is used, in the context of the call: a clock may be in force for a moment only.
-    """
+    """Return the threads of the clock in force, and what they wait with."""
     return current_clock().threads
 
 

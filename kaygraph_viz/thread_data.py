@@ -18,19 +18,7 @@ _known: WeakSet[threading.local] = WeakSet()
 
 
 def of_fibers(data: Data) -> Data:
-    """Return data of threads that from now on goes with a fiber, too.
-
-    Examples
-    --------
-    >>> here = of_fibers(threading.local())
-    >>> here.name = "first"
-    >>> held = exchanged([])
-    >>> hasattr(here, "name")
-    False
-    >>> _ = exchanged(held)
-    >>> here.name
-    'first'
-    """
+    """Return data of threads that from now on goes with a fiber, too."""
     _known.add(data)
     return data
 

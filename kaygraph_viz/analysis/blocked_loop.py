@@ -22,17 +22,7 @@ MOST_NAMED = 3
 
 
 class BlockedLoop(NamedTuple):
-    """What one function did to its loop.
-
-    Parameters
-    ----------
-    name
-        The coroutine that did not await.
-    times
-        How often.
-    longest_ns, total_ns
-        For how long at most, and together [ns].
-    """
+    """What one function did to its loop."""
 
     name: str
     times: int
@@ -49,15 +39,7 @@ def loop_blocks(columns: SpanColumns) -> Places:
 
 
 def blocked_loops(columns: SpanColumns) -> list[BlockedLoop]:
-    """Return the coroutines that held up their loop, the worst first.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> blocked = [bar("loop blocked", "task-1", 1, 3, kind="wait")]
-    >>> blocked_loops(make_trace((bar("fetch", "task-1", 0, 4), blocked)).columns)
-    [BlockedLoop(name='fetch', times=1, longest_ns=2000000000, total_ns=2000000000)]
-    """
+    """Return the coroutines that held up their loop, the worst first."""
     rows, lasting = columns.rows[loop_blocks(columns)], dict[str, list[int]]()
     its = columns.rows[np.isin(columns.rows["span_id"], rows["parent_id"])]
     name_of = {number: columns.names[code] for number, code in zip(its["span_id"].tolist(), its["name"], strict=True)}
@@ -70,15 +52,7 @@ def blocked_loops(columns: SpanColumns) -> list[BlockedLoop]:
 
 
 def blocked_loop_sentence(columns: SpanColumns) -> str:
-    """Return which coroutines held up their loop as a sentence; empty where none did.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> blocked = [bar("loop blocked", "task-1", 1, 3, kind="wait")]
-    >>> blocked_loop_sentence(make_trace((bar("fetch", "task-1", 0, 4), blocked)).columns)
-    'The loop was held up, so that no other coroutine could go on: in fetch for 2.00 s.'
-    """
+    """Return which coroutines held up their loop as a sentence; empty where none did."""
     found = blocked_loops(columns)
     if not found:
         return ""

@@ -20,17 +20,7 @@ PROFILE = (
 
 
 def is_profile(nesting: Nesting) -> bool:
-    """Return whether more than half of the innermost branches of a trace lie within 4 or more of their own lane.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> calls = [bar("write", "main", 4, 5)]
-    >>> for name in ("print", "run", "main", "<module>"):
-    ...     calls = [(bar(name, "main", 4, 5), calls)]
-    >>> is_profile(Nesting.of(make_trace(*calls).columns)), is_profile(Nesting.of(make_trace(calls[0][1][0]).columns))
-    (True, False)
-    """
+    """Return whether more than half of the innermost branches of a trace lie within 4 or more of their own lane."""
     columns = nesting.columns
     is_branch, lane = columns.is_kind("branch"), columns.rows["lane"]
     if not is_branch.any():

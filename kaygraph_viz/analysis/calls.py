@@ -21,33 +21,7 @@ __all__ = ["Calls"]
 
 @dataclass(frozen=True)
 class Calls:
-    """The branches of a trace, n of them, by the call that they belong to, c of them.
-
-    A phase that notes how many workers it started is one call, from its begin to the last end of its branches. Where
-    none is noted, branches of one parent on one kind of lane are one call as far as they are connected by
-    overlaps, from the first submission to the last end, and its workers are the lanes that were used.
-
-    Parameters
-    ----------
-    call
-        The number of the call of each branch, shape (n,).
-    submitted, started, ended
-        Times of each branch as far as they lie within its call [ns], shape (n,).
-    begins, ends
-        The begin and end of each call [ns], shape (c,).
-    workers
-        How many workers each call had, shape (c,).
-    lanes
-        The lane of one branch of each call; all of its workers are of that kind.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> phase = bar("exec", "main", 0, 3, kind="phase", executor="thread", workers=4)
-    >>> trace = make_trace((phase, [bar("a", "thread-1", 1, 2), bar("b", "thread-1", 2, 3)]))
-    >>> Calls.of(Nesting.of(trace.columns)).workers.tolist()
-    [4]
-    """
+    """The branches of a trace, n of them, by the call that they belong to, c of them."""
 
     call: Places
     submitted: Ints

@@ -20,17 +20,7 @@ __all__ = ["Computing", "computing"]
 
 
 class Computing(NamedTuple):
-    """The m stretches in which spans computed, shape (m,) each.
-
-    Parameters
-    ----------
-    owner
-        The place of its span in the positions that were asked for.
-    started, ended, cpu
-        Its start and end, and the CPU time in between [ns].
-    is_open
-        Whether it is not known when in between it computed.
-    """
+    """The m stretches in which spans computed, shape (m,) each."""
 
     owner: Places
     started: Ints
@@ -40,21 +30,7 @@ class Computing(NamedTuple):
 
 
 def computing(columns: SpanColumns, positions: Places) -> Computing:
-    """Return the stretches in which spans computed.
-
-    Parameters
-    ----------
-    columns, positions
-        All spans, and the positions of those that are wanted.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace(bar("a", "t", 0, 3, cpu_s=1, parts=[("wait", 2), ("cpu", 1)]), bar("b", "t", 3, 5, cpu_s=1))
-    >>> found = computing(trace.columns, np.array([0, 1]))
-    >>> (found.started / 1e9).tolist(), (found.cpu / 1e9).tolist(), found.is_open.tolist()
-    ([2.0, 3.0], [1.0, 1.0], [False, True])
-    """
+    """Return the stretches in which spans computed."""
     found = stretches(columns, positions)
     cpu = np.rint(np.nan_to_num(found.cpu_share) * (found.ended_ns - found.started_ns)).astype(np.int64)
     its = np.flatnonzero(cpu > 0)

@@ -39,14 +39,7 @@ MAX_NAMES = 200  # where there are more, names do not say which code it is
 
 
 class Code(NamedTuple):
-    """The share of the code of branches that computes without the GIL, between two bounds.
-
-    Parameters
-    ----------
-    low, high
-        The bounds of the share of its CPU time, 0 to 1, that each computed without the GIL: 0 and 1 where the run does
-        not tell, two times 0 where the code holds it.
-    """
+    """The share of the code of branches that computes without the GIL, between two bounds."""
 
     low: Floats
     high: Floats
@@ -63,17 +56,7 @@ class Code(NamedTuple):
 
 
 def code_of(columns: SpanColumns, positions: Places, process: Ints, cores: int | None) -> Code:
-    """Return what a run proves about the code of some spans, by when they computed as far as that was noted.
-
-    Parameters
-    ----------
-    columns, positions
-        The spans, and which of them: branches of threads for which CPU time was measured.
-    process
-        The number of the process of each.
-    cores
-        How many can compute at once; None where that is not known: then as many as did.
-    """
+    """Return what a run proves about the code of some spans, by when they computed as far as that was noted."""
     names = ("name", "started_ns", "ended_ns", "cpu_ns")
     name, started, ended, cpu = (columns.column(each)[positions] for each in names)
     bars = gil_free(name, process, started, ended, cpu, cores)
@@ -88,38 +71,7 @@ def code_of(columns: SpanColumns, positions: Places, process: Ints, cores: int |
 
 
 def gil_free(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, cores: int | None) -> Code:
-    """Return what a run proves about the code of its branches.
-
-    Parameters
-    ----------
-    name, process
-        Numbers: branches of one name run the same code, those of one process have an interpreter in common.
-    started, ended, cpu
-        Times of threads' branches [ns]; ``cpu`` above 0.
-    cores
-        How many can compute at once; None where that is not known: then as many as did.
-
-    Returns
-    -------
-    Code
-        By branch. Names of which the run does not tell are judged by all branches of the run together, as different
-        operations that ran side by side are.
-
-    Notes
-    -----
-    If threads together use r seconds of CPU a second, and what they compute with the GIL is a share h of it, then
-    r h <= 1, so at least 1 - 1/r is free. Where r is as much as cores and branches at once allow, nothing waited for
-    the GIL, and all is taken to be free.
-
-    Examples
-    --------
-    >>> second, two = 10**9, np.array([0, 0])
-    >>> hashing = np.array([second, second])
-    >>> gil_free(two, two, two, hashing, hashing, cores=2)
-    Code(low=array([1., 1.]), high=array([1., 1.]))
-    >>> gil_free(two, two, two, 2 * hashing, hashing, cores=2)
-    Code(low=array([0., 0.]), high=array([0., 0.]))
-    """
+    """Return what a run proves about the code of its branches."""
     together = np.zeros_like(name)
     if len(np.unique(name)) > MAX_NAMES:
         name = together
@@ -142,17 +94,7 @@ def _by_code(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, c
 
 
 class _Windows(NamedTuple):
-    """The CPU use of branches of one name in windows of time.
-
-    Parameters
-    ----------
-    highest
-        The highest rate of CPU use of any window that proves something, 0 if there is none.
-    at_once
-        How many branches ran at once there, on average.
-    rate
-        That of all times at which enough of them ran at once; 0 if there is none.
-    """
+    """The CPU use of branches of one name in windows of time."""
 
     highest: float
     at_once: float

@@ -19,27 +19,7 @@ MAX_NAMES = 12
 
 
 def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
-    """Return the name of each span as a number, and the text for each number.
-
-    A branch has its own name, but where the branches of a node have more than 12 names they are called after the node.
-    A phase is called after its node, too, as ``Check: prep``.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-    positions
-        The positions of the spans whose names are wanted.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> phases = [bar("prep", "main", 0, 1, kind="phase"), bar("page", "t-1", 1, 2)]
-    >>> trace = make_trace((bar("Check", "main", 0, 2, kind="node"), phases))
-    >>> number, texts = named(Nesting.of(trace.columns), np.arange(3))
-    >>> [texts[place] for place in number]
-    ['Check', 'Check: prep', 'page']
-    """
+    """Return the name of each span as a number, and the text for each number."""
     columns = nesting.columns
     name = columns.column("name")
     node = nesting.nearest(columns.is_kind("node"))

@@ -26,22 +26,7 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Nesting:
-    """The spans of a trace and their parents.
-
-    Parameters
-    ----------
-    columns
-        The spans, n of them.
-    parent
-        Position of the parent of each span, or -1 where it has none in this trace, shape (n,).
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace((bar("exec", "main", 0, 2, kind="phase"), [bar("a", "t-1", 0, 1)]))
-    >>> Nesting.of(trace.columns).parent.tolist()
-    [-1, 0]
-    """
+    """The spans of a trace and their parents."""
 
     columns: SpanColumns
     parent: Places
@@ -99,10 +84,7 @@ class Nesting:
         return found
 
     def _ancestors(self) -> Iterator[Places]:
-        """Yield the ancestors at distance 1, 2, 4, ... of each span, as long as any has one.
-
-        The number of passes is bounded, so that even a damaged trace with a cycle comes to an end.
-        """
+        """Yield the ancestors at distance 1, 2, 4, ... of each span, as long as any has one."""
         jump = self.parent
         for _ in range(len(jump).bit_length()):
             if not (jump >= 0).any():
@@ -116,14 +98,7 @@ def _twice(jump: Places) -> Places:
 
 
 def extent_ns(columns: SpanColumns) -> tuple[int, int]:
-    """Return the first submission and the last end [ns], between which lies the makespan; both 0 for no spans.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> extent_ns(make_trace(bar("a", "t-1", 2, 3, queued_s=1), bar("b", "t-2", 2, 5)).columns)
-    (1000000000, 5000000000)
-    """
+    """Return the first submission and the last end [ns], between which lies the makespan; both 0 for no spans."""
     if not len(columns):
         return 0, 0
     return int(columns.column("submitted_ns").min()), int(columns.column("ended_ns").max())
@@ -136,19 +111,7 @@ def is_own_time(columns: SpanColumns) -> Bools:
 
 
 def unit_mask(nesting: Nesting) -> Bools:
-    """Return a mask of the units of work: the bars of a chart, whose durations add up to the work.
-
-    A unit is a branch or phase that contains no other branch or phase: a phase that runs branches only waits for them.
-    Attempts and waits are details of a branch and never units. In a trace without branches and phases the innermost
-    nodes are the units.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace((bar("exec", "main", 0, 2, kind="phase"), [bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)]))
-    >>> unit_mask(Nesting.of(trace.columns)).tolist()
-    [False, True, True]
-    """
+    """Return a mask of the units of work: the bars of a chart, whose durations add up to the work."""
     candidates = nesting.columns.is_kind("branch", "phase")
     if not candidates.any():
         candidates = nesting.columns.is_kind("node")
@@ -156,16 +119,7 @@ def unit_mask(nesting: Nesting) -> Bools:
 
 
 def told_within(nesting: Nesting) -> Bools:
-    """Return a mask of the spans that are ok, or in which an innermost branch ended with the same status.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> inner = bar("job", "t-2", 0, 1, status="error", error="E")
-    >>> trees = [(bar("task", "t-1", 0, 1, status=status, error=status), [inner]) for status in ("error", "timeout")]
-    >>> [told_within(Nesting.of(make_trace(tree).columns)).tolist() for tree in trees]
-    [[True, False], [False, False]]
-    """
+    """Return a mask of the spans that are ok, or in which an innermost branch ended with the same status."""
     status, branches = nesting.columns.rows["status"], nesting.columns.is_kind("branch")
     leaves = branches & ~nesting.enclosing(branches)
     told: Bools = status == STATUSES.index("ok")

@@ -53,38 +53,7 @@ def recorded_owner(columns: SpanColumns) -> Ints:
 
 
 def with_own_time(nesting: Nesting, *, has_generators: bool = True, of: Bools | None = None) -> Nesting:
-    """Return the spans with a phase for each stretch in which a branch worked while nothing within it ran.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-    has_generators
-        Whether generators are meant, too.
-    of
-        Of which branches alone; each of them has a phase at its end then, even if that took no time at all.
-
-    Returns
-    -------
-    Nesting
-        The same one where no branch has own time. The spans that were recorded keep their order.
-
-    Notes
-    -----
-    The function calls of a profile have none: all of it would be theirs. While a job is queued, the branch waits for
-    it, too; but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the
-    time in which nobody asked for their next item: their consumer runs then, in the same thread.
-
-    Examples
-    --------
-    A task that waits for a job in a thread, and works for a second before and after it:
-
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace((bar("task", "task-1", 0, 4), [bar("job", "pool_0", 1, 3)]))
-    >>> rows = with_own_time(Nesting.of(trace.columns)).columns.rows
-    >>> rows["span_id"].tolist(), (rows["started_ns"] / 1e9).tolist()
-    ([-1, 1, 2, -2], [0.0, 0.0, 1.0, 3.0])
-    """
+    """Return the spans with a phase for each stretch in which a branch worked while nothing within it ran."""
     owners, generators = contain_work(nesting), on_lanes(nesting.columns, ("generator",))
     generators &= nesting.columns.is_kind("branch") & has_generators
     if of is not None:
@@ -96,14 +65,7 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True, of: Bools | 
 
 
 def contain_work(nesting: Nesting) -> Bools:
-    """Return a mask of the branches that contain units of work.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> contain_work(Nesting.of(make_trace((bar("a", "t-1", 0, 2), [bar("b", "t-2", 0, 1)])).columns)).tolist()
-    [True, False]
-    """
+    """Return a mask of the branches that contain units of work."""
     found: Bools = nesting.columns.is_kind("branch") & nesting.enclosing(unit_mask(nesting))
     return found
 
@@ -169,17 +131,7 @@ def _with_phases(nesting: Nesting, own: Stretch) -> SpanColumns:
 
 
 def cut_rows(nesting: Nesting, cuts: Stretch, span_ids: Ints) -> tuple[npt.NDArray[np.void], PartTable]:
-    """Return rows for stretches of branches, like those of the branches, and the parts of all spans with theirs.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-    cuts
-        The stretches, those of one branch after those of another.
-    span_ids
-        A new number for each.
-    """
+    """Return rows for stretches of branches, like those of the branches, and the parts of all spans with theirs."""
     columns = nesting.columns
     rows = columns.rows[cuts.owner]
     rows["span_id"], rows["attempt"] = span_ids, 1
@@ -210,11 +162,7 @@ def blocking_waits(nesting: Nesting, mask: Bools | None = None) -> Stretch:
 
 
 def _sums(nesting: Nesting, own: Stretch) -> tuple[Ints, Ints]:
-    """Return CPU time and blocked time of each stretch [ns], of branches of which only sums are known.
-
-    The branch computed in its own time, as far as that is long enough. Where no span says when it was blocked, it was
-    at any time.
-    """
+    """Return CPU time and blocked time of each stretch [ns], of branches of which only sums are known."""
     columns, waits = nesting.columns, blocking_waits(nesting)
     lasted, size = own.ended - own.started, len(columns)
     whole = sums(own.owner, lasted, size).clip(1)[own.owner]

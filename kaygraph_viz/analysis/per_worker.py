@@ -22,23 +22,7 @@ __all__ = ["WorkerLoad", "per_worker"]
 
 
 class WorkerLoad(NamedTuple):
-    """The load of one worker.
-
-    Parameters
-    ----------
-    worker
-        Its lane.
-    branches
-        The number of branches that it ran, without those that contain others; 0 for an idle worker.
-    failed
-        The number of them that did not end well.
-    busy_s
-        The sum of their service times, and of what branches around others did here by themselves [s].
-    cpu_s
-        The CPU time that they used [s]; None where it was not measured.
-    ended_s
-        The end of the last of them, from the first submission of the run [s]; 0 for an idle worker.
-    """
+    """The load of one worker."""
 
     worker: str
     branches: int = 0
@@ -49,22 +33,7 @@ class WorkerLoad(NamedTuple):
 
 
 def per_worker(trace: Trace) -> list[WorkerLoad]:
-    """Return the load of each worker, also of idle ones, in the order of their numbers.
-
-    Where all end at nearly the same time, the load was balanced.
-
-    Parameters
-    ----------
-    trace
-        A trace, also a live or empty one.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2), bar("c", "thread-1", 1, 4))
-    >>> [(load.worker, load.branches, load.busy_s, load.ended_s) for load in per_worker(trace)]
-    [('thread-1', 2, 4.0, 4.0), ('thread-2', 1, 2.0, 2.0)]
-    """
+    """Return the load of each worker, also of idle ones, in the order of their numbers."""
     nesting = with_own_time(Nesting.of(trace.columns))
     columns = nesting.columns
     branches = columns.is_kind("branch")

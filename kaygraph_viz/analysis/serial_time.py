@@ -36,15 +36,7 @@ FEW = 8  # a call with fewer branches than this for each one replayed is replaye
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The estimated time of a run with one branch after the other.
-
-    Parameters
-    ----------
-    serial_s
-        The time [s].
-    low_s, high_s
-        The bounds between which it is expected [s].
-    """
+    """The estimated time of a run with one branch after the other."""
 
     serial_s: float = 0.0
     low_s: float = 0.0
@@ -52,41 +44,7 @@ class Estimate:
 
 
 def serial_estimate(trace: Trace) -> Estimate:
-    """Estimate how long a run would have taken with one branch after the other, from the trace of it alone.
-
-    It is the replay with one worker for everything: each branch waits and computes as long as it really did, also
-    those within branches and those of the stages of a pipeline, and what the run did before, between and after them
-    stays. Waiting for the GIL or for a core is no work, nor is starting workers and dispatching branches to them.
-    No branch is held up by a lock or a full queue.
-
-    Parameters
-    ----------
-    trace
-        A trace, also a live or empty one.
-
-    Returns
-    -------
-    Estimate
-        All zero for an empty trace.
-
-    Notes
-    -----
-    Where it is known what each branch did when, as in simulated time, its waits for a turn are taken off it. Else waits
-    are told apart as for `what_if`: what is said there about sure and unsure holds here, and the band covers how far a
-    replay of the calls misses the recorded ones. A rate limit holds up a serial run less, if at all: the band reaches
-    from not at all to as much as here, and a run that was held up is taken to last no less than it did. Of more than
-    5,000 branches some thousand stand for all.
-
-    Examples
-    --------
-    Two threads that computed in turns, for a second each:
-
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> branches = [bar("a", "thread-1", 0, 1.995, cpu_s=1), bar("b", "thread-2", 0, 2, cpu_s=1)]
-    >>> trace = make_trace((bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=2), branches))
-    >>> serial_estimate(trace)
-    Estimate(serial_s=2.0, low_s=2.0, high_s=2.0)
-    """
+    """Estimate how long a run would have taken with one branch after the other, from the trace of it alone."""
     columns = trace.columns
     if not len(columns):
         return Estimate()
@@ -147,11 +105,7 @@ def _around_ns(nesting: Nesting, begins: Ints, ends: Ints) -> int:
 
 
 def _branches_ns(model: Model, machine: Machine | None) -> tuple[float, float, float]:
-    """Return the time of all branches one after the other, and its bounds [ns].
-
-    The estimate may be as wrong as a replay of the recorded calls is; and where it cannot be told whether code holds
-    the GIL, both are possible.
-    """
+    """Return the time of all branches one after the other, and its bounds [ns]."""
     supply = sum(sum(call.supply_ns.values()) for call in model.calls)
     columns, apart = model.nesting.columns, _on_lanes_of_their_own(model)
     if _is_known(model, apart):
@@ -176,10 +130,7 @@ def _alone_ns(model: Model, operations: BranchOperations) -> float:
 
 
 def _is_known(model: Model, positions: Places) -> bool:
-    """Return whether the waits for a turn of some branches are known.
-
-    A step of a coroutine keeps the loop from its begin to its end, so those of coroutines are, where steps were noted.
-    """
+    """Return whether the waits for a turn of some branches are known."""
     unknown = np.zeros(len(positions), np.bool_)
     found = stretches(model.nesting.columns, positions)
     unknown[found.owner[found.kind == PART_CODE["unknown"]]] = True
@@ -254,10 +205,7 @@ def _missed(model: Model, predictions: Predictions) -> float:
 
 
 def _taken(nesting: Nesting, found: Calls, outer: Places) -> Bools | None:
-    """Return a mask of the spans of a sample: the first branches of large calls, some of many calls; None for all.
-
-    It is the first branches and not every k-th, since those that ran at once have to stay together.
-    """
+    """Return a mask of the spans of a sample: the first branches of large calls, some of many calls; None for all."""
     columns = nesting.columns
     branches = np.flatnonzero(columns.is_kind("branch"))
     if len(branches) <= MAX_BRANCHES:

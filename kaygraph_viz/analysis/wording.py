@@ -20,26 +20,14 @@ _UNITS = (("s", 1.0, 0.1), ("ms", 1e-3, 1e-3), ("µs", 1e-6, 1e-6), ("ns", 1e-9,
 
 
 def time_unit(seconds: float) -> tuple[str, float]:
-    """Return the unit in which a duration reads best, and its size [s].
-
-    Examples
-    --------
-    >>> time_unit(0.02), time_unit(0.31), time_unit(0)
-    (('ms', 0.001), ('s', 1.0), ('s', 1.0))
-    """
+    """Return the unit in which a duration reads best, and its size [s]."""
     fitting = (unit for unit in _UNITS if abs(seconds) >= 0.9995 * unit[2])  # 0.9996 ms reads as 1.00 ms, not 1000 µs
     unit, size, _ = next(fitting) if seconds else _UNITS[0]
     return unit, size
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return a number with at least `digits` significant digits where it has them, never with an exponent.
-
-    Examples
-    --------
-    >>> [significant(value) for value in (0, 3.14159, 31.4159, 12345.6, 0.0123)]
-    ['0', '3.14', '31.4', '12,346', '0.0123']
-    """
+    """Return a number with at least `digits` significant digits where it has them, never with an exponent."""
     if not value:
         return "0"
     exponent = int(f"{abs(value):.{digits - 1}e}".partition("e")[2])  # after rounding: 9.999 has the one of 10
@@ -47,56 +35,24 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def duration(seconds: float, digits: int = 3) -> str:
-    """Return a duration with a unit that fits it.
-
-    Examples
-    --------
-    >>> [duration(seconds) for seconds in (0, 0.00042, 0.0213, 1.5, 4000)]
-    ['0 s', '420 µs', '21.3 ms', '1.50 s', '4,000 s']
-    """
+    """Return a duration with a unit that fits it."""
     unit, size = time_unit(seconds)
     return f"{significant(seconds / size, digits)} {unit}"
 
 
 def counted(number: int, word: str, plural: str | None = None) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "branch", "branches"), counted(2000, "worker")
-    ('1 branch', '2,000 workers')
-    """
+    """Return a number with its noun."""
     return f"{number:,} {word if number == 1 else plural or word + 's'}"
 
 
 def join_words(words: list[str]) -> str:
-    """Return words as one phrase.
-
-    Examples
-    --------
-    >>> join_words(["a", "b", "c"])
-    'a, b and c'
-    """
+    """Return words as one phrase."""
     shown = [one_line(word, LONGEST_CELL) for word in words]
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def aligned(rows: Sequence[Row], *, right: Collection[int] = ()) -> str:
-    """Return rows of cells as lines of text with straight columns.
-
-    Parameters
-    ----------
-    rows
-        Cells, as many in each row.
-    right
-        The columns that are aligned to the right: numbers.
-
-    Examples
-    --------
-    >>> print(aligned([("tail", "9%", "idle"), ("dispatch", "12%", "starting")], right={1}))
-    tail       9%   idle
-    dispatch  12%   starting
-    """
+    """Return rows of cells as lines of text with straight columns."""
     rows = [[one_line(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths, right) for row in rows)
@@ -112,20 +68,7 @@ def _line(row: Row, widths: Sequence[int], right: Collection[int]) -> str:
 
 
 def html_table(rows: Sequence[Row], *, right: Collection[int] = (), headings: Row = ()) -> str:
-    """Return rows of cells as an HTML table; the first cell of each row is its heading, and every text is escaped.
-
-    Parameters
-    ----------
-    rows, right
-        As for `aligned`.
-    headings
-        A first row that names the columns, where one is wanted.
-
-    Examples
-    --------
-    >>> html_table([("<b>", "1")], right={1})  # doctest: +NORMALIZE_WHITESPACE
-    '<table><tr><th style="text-align:left">&lt;b&gt;</th><td style="text-align:right">1</td></tr></table>'
-    """
+    """Return rows of cells as an HTML table; the first cell of each row is its heading, and every text is escaped."""
     lines = [_html_row(headings, right, is_heading=True)] if headings else []
     return f"<table>{''.join(lines + [_html_row(row, right) for row in rows])}</table>"
 

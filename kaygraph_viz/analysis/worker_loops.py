@@ -31,25 +31,7 @@ MANY = 3  # waits of each loop: then the work between two of them is an item as 
 
 
 def input_waits(nesting: Nesting) -> Stretch:
-    """Return the waits of loops for an item from a queue, by branch and in the order of time.
-
-    Those of threads are spans that are named after a method ``get``, such as ``Queue.get``. Of tasks only parts say
-    when they were blocked: so a task is a loop if it was stopped, and it or one like it was blocked at that moment.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> wait = bar("Queue.get", "thread-1", 1, 2, blocked_s=1, kind="wait")
-    >>> task = bar("loop", "task-1", 0, 4, status="cancelled", parts=[("wait", 3), ("blocked", 1)])
-    >>> waits = input_waits(Nesting.of(make_trace((bar("loop", "thread-1", 0, 3), [wait]), task).columns))
-    >>> (waits.started / 1e9).tolist(), (waits.ended / 1e9).tolist()
-    ([1.0, 3.0], [2.0, 4.0])
-    """
+    """Return the waits of loops for an item from a queue, by branch and in the order of time."""
     found = [_waits_in(nesting, "get"), _waits_of_tasks(nesting)]
     owner, started, ended = (np.concatenate(each) for each in zip(*found, strict=True))
     order = np.lexsort((started, owner))
@@ -90,27 +72,7 @@ def _waits_in(nesting: Nesting, method: str) -> Stretch:
 
 
 def finished_ns(nesting: Nesting) -> Ints:
-    """Return until when the work of each span counts [ns].
-
-    That is its end, if it ended well, else its start: its result was lost. Loops that were cancelled, or went on until
-    the recording ended, worked until the end of their last wait for an item. If one of them was waiting when it was
-    cancelled, or the branch around them had waited until all items were done (``join``), there was nothing left to do,
-    and all of them had finished. What was killed, or went on until the recording ended, and contains branches that
-    ended well, such as a process that works until the program ends it, did useful work until the last of those ended.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> waits = [bar("Queue.get", "task-1", 1, 2, blocked_s=1, kind="wait")]
-    >>> trace = make_trace((bar("loop", "task-1", 0, 5, status="cancelled"), waits), bar("b", "t", 0, 5, status="lost"))
-    >>> finished_ns(Nesting.of(trace.columns)).tolist()
-    [2000000000, 0, 2000000000]
-    """
+    """Return until when the work of each span counts [ns]."""
     columns, waits, joins = nesting.columns, input_waits(nesting), _waits_in(nesting, "join")
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
     found = np.where(columns.is_status("ok"), ended, _last_ends_within(nesting))
@@ -143,19 +105,7 @@ def _last_ends_within(nesting: Nesting) -> Ints:
 
 
 def loops_as_items(columns: SpanColumns) -> SpanColumns:
-    """Return the spans with each loop cut into branches: its work between two waits for an item.
-
-    Parameters
-    ----------
-    columns
-        All spans.
-
-    Notes
-    -----
-    Where loops took items without a wait it is not known when they did: then the work of each is cut into 16 equal
-    pieces, as if the items had been short; or, where they waited often, into pieces like the shorter ones between
-    waits. A loop that contains other branches stays as it is.
-    """
+    """Return the spans with each loop cut into branches: its work between two waits for an item."""
     nesting = Nesting.of(columns)
     items, loops = _items(nesting)
     if not len(loops):

@@ -35,18 +35,7 @@ RANKS = dict.fromkeys(LOOPS, 2) | dict.fromkeys(OWN_INTERPRETER, 3)  # in charts
 
 
 def idle_lanes(columns: SpanColumns) -> list[str]:
-    """Return the lanes of workers that were started and ran nothing.
-
-    A worker leaves spans only where it got work. The phase that started it notes its kind and their number as the
-    attributes ``executor`` and ``workers``; the lowest numbers that no span uses are those of the idle ones.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> phase = bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=3)
-    >>> idle_lanes(make_trace((phase, [bar("a", "thread-1", 0, 1)])).columns)
-    ['thread-2', 'thread-3']
-    """
+    """Return the lanes of workers that were started and ran nothing."""
     largest: dict[str, int] = {}
     for noted in columns.attributes.values():
         if (count := noted_workers(noted)) is not None:
@@ -55,37 +44,19 @@ def idle_lanes(columns: SpanColumns) -> list[str]:
 
 
 def noted_workers(noted: Mapping[str, Any]) -> int | None:
-    """Return how many workers a span notes to have started, at most 4,096; None for a span that started none.
-
-    Examples
-    --------
-    >>> noted_workers({"executor": "thread", "workers": 4}), noted_workers({"path": "orders.csv"})
-    (4, None)
-    """
+    """Return how many workers a span notes to have started, at most 4,096; None for a span that started none."""
     kind, count = noted.get("executor"), noted.get("workers")
     # A file may claim any number.
     return max(0, min(MAX_WORKERS, count)) if isinstance(kind, str) and isinstance(count, int) else None
 
 
 def kind_of_lane(lane: str) -> str:
-    """Return the kind of worker to which a lane belongs: its name without the number.
-
-    Examples
-    --------
-    >>> kind_of_lane("thread-3"), kind_of_lane("main")
-    ('thread', '')
-    """
+    """Return the kind of worker to which a lane belongs: its name without the number."""
     return lane.rpartition("-")[0]
 
 
 def lane_order(lane: str) -> tuple[Any, ...]:
-    """Return the sorting key of a lane: main first, threads, coroutines, processes, each by number.
-
-    Examples
-    --------
-    >>> sorted(["task-1", "process-1", "thread-10", "process-1/thread-2", "thread-2", "main"], key=lane_order)
-    ['main', 'thread-2', 'thread-10', 'task-1', 'process-1', 'process-1/thread-2']
-    """
+    """Return the sorting key of a lane: main first, threads, coroutines, processes, each by number."""
     rank = 0 if lane == "main" else RANKS.get(kind_of_lane(lane.partition("/")[0]), 1)
     return (rank, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _numbers(lane)])
 
@@ -95,39 +66,18 @@ def _numbers(lane: str) -> list[str]:
 
 
 def is_loop_lane(lane: str) -> bool:
-    """Return whether a lane is that of a coroutine, which shares a loop with others; also of one in another process.
-
-    Examples
-    --------
-    >>> [is_loop_lane(lane) for lane in ("async-1", "process-2/task-3", "thread-1")]
-    [True, True, False]
-    """
+    """Return whether a lane is that of a coroutine, which shares a loop with others; also of one in another process."""
     return kind_of_lane(lane.rpartition("/")[2]) in LOOPS
 
 
 def process_of_lane(lane: str) -> str:
-    """Return the process that a lane belongs to: the empty text for the one that was recorded, else its own lane.
-
-    Examples
-    --------
-    >>> process_of_lane("thread-3"), process_of_lane("process-2"), process_of_lane("process-2/thread-1")
-    ('', 'process-2', 'process-2')
-    """
+    """Return the process that a lane belongs to: the empty text for the one that was recorded, else its own lane."""
     outer = lane.partition("/")[0]
     return outer if kind_of_lane(outer) in OWN_INTERPRETER else ""
 
 
 def count_workers(nesting: Nesting, units: Bools) -> int:
-    """Return how many workers a run had: the lanes of its branches and those that stayed idle.
-
-    Where no unit of work lies within a branch, the lanes of all units count. A branch that waits for others is no
-    worker beside those that run them. There are at least as many workers as units ever ran at once.
-
-    Parameters
-    ----------
-    nesting, units
-        The spans, and the mask of the units of work.
-    """
+    """Return how many workers a run had: the lanes of its branches and those that stayed idle."""
     columns = nesting.columns
     in_branches = units & nesting.within(columns.is_kind("branch")) & ~is_own_time(columns)
     ran = in_branches if in_branches.any() else units

@@ -40,13 +40,7 @@ def here() -> Place:
 
 
 def wanted_by(recorder: Recorder) -> Wanted:
-    """Return what a recorder wants of other processes.
-
-    Examples
-    --------
-    >>> wanted_by(Recorder(REAL, captured=frozenset({"futures", "asyncio"})))[:3]
-    (True, 'asyncio futures', b'')
-    """
+    """Return what a recorder wants of other processes."""
     found: Wanted | None = recorder.errands.get(wanted_by)
     if found is None:
         found = recorder.has_cpu_time, " ".join(sorted(recorder.captured)), _packed(recorder.label), here()
@@ -66,15 +60,7 @@ def _packed(label: Any) -> bytes:
 
 
 def recorder_for(wanted: Wanted, storage: RowList) -> Recorder:
-    """Return the recorder of a worker process; what is captured there is hooked as long as the process lives.
-
-    In the process of the recording, which may have workers, too, the hooks are those of the recording.
-
-    Examples
-    --------
-    >>> recorder_for((False, "", b"", here()), RowList(10)).has_cpu_time
-    False
-    """
+    """Return the recorder of a worker process; what is captured there is hooked as long as the process lives."""
     has_cpu_time, kinds, packed, home = wanted
     captured = frozenset(kinds.split())
     if here() != home:
@@ -98,19 +84,7 @@ def settle(recorder: Recorder) -> None:
 
 
 class Away:
-    """The recording of calls in another process, one at a time.
-
-    Parameters
-    ----------
-    wanted
-        What is wanted of it.
-
-    Examples
-    --------
-    >>> away = Away((True, "", b"", here()))
-    >>> away.scope.span_id, away.fetch()
-    (0, ([], 0))
-    """
+    """The recording of calls in another process, one at a time."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._rows = RowList(MOST_ROWS)
@@ -119,10 +93,7 @@ class Away:
         self.lane = own_lane(self.recorder)
 
     def fetch(self) -> tuple[list[RowTuple], int]:
-        """Return the rows of a call that has ended, and how many more there were.
-
-        What it has begun and still runs is cut off, and this is over.
-        """
+        """Return the rows of a call that has ended, and how many more there were."""
         recorder = self.recorder
         settle(recorder)
         recorder.errands.clear()  # calls that it sent on to others and did not wait for

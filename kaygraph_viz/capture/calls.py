@@ -28,10 +28,7 @@ NO_ATTRIBUTES: dict[str, Any] = {}  # one for all: half a thousand calls at a ti
 
 
 def scope_for(kind: str) -> Scope | span | None:
-    """Return the scope in which to record a call of a kind; None where no recording wants it.
-
-    A thread that the program started without a copy of the context belongs to the innermost recording.
-    """
+    """Return the scope in which to record a call of a kind; None where no recording wants it."""
     scope = _scope.get() or _active[-1]
     recorder = scope.recorder
     return scope if kind in recorder.captured and recorder.is_open else None
@@ -45,25 +42,7 @@ def scope_by_context(kind: str) -> Scope | span | None:
 
 
 class OpenCall(span):
-    """A call under way: an open span, and the scope of what runs in it.
-
-    As a ``with`` block it takes the frame of the block off the traceback of an error: readers look for their own lines.
-
-    Parameters
-    ----------
-    parent
-        The scope in which it was handed over, whichever thread runs it.
-    name
-        What it is called in charts.
-    submitted_ns
-        When it was handed over [ns]; `AT_ONCE` where that is when it begins.
-    kind
-        The kind of its span.
-    index
-        Its position among the items of its call; -1 for none.
-    attributes
-        What is worth keeping of it.
-    """
+    """A call under way: an open span, and the scope of what runs in it."""
 
     __slots__ = ("attempt", "index", "submitted_ns")
     parent: Scope | span
@@ -150,10 +129,7 @@ class _FunctionCall(OpenCall):
 def call_recorded(
     parent: Scope | span, submitted_ns: int, function: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
-    """Call a function as the branch that was handed over in `parent` at `submitted_ns` [ns].
-
-    Result and error are those of the function, and so is the traceback.
-    """
+    """Call a function as the branch that was handed over in `parent` at `submitted_ns` [ns]."""
     recorder = parent.recorder
     if not recorder.is_open:
         return function(*args, **kwargs)

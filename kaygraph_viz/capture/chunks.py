@@ -20,20 +20,7 @@ SHORT_NS = 50_000  # what is shorter shares a bar with its neighbours: a bar eac
 
 
 class Chunk:
-    """The items of a chunk, recorded while the mapper of a pool calls the program's function with each.
-
-    As a ``with`` block it ends its last bundle, and takes the frame of the block off the traceback of an error, as
-    `OpenCall` does: all others are those of the library and of the program.
-
-    Parameters
-    ----------
-    scope
-        The scope of the chunk.
-    submitted_ns
-        When it was submitted [ns].
-    labels
-        What tells each of them from others, if that is wanted; a bundle has no label.
-    """
+    """The items of a chunk, recorded while the mapper of a pool calls the program's function with each."""
 
     def __init__(self, scope: Scope | span, submitted_ns: int, labels: Sequence[str] = ()) -> None:
         self._scope = scope

@@ -44,10 +44,7 @@ class Handed(NamedTuple):
 
 
 class _TaskCall:
-    """A task that records itself, from when it is unpacked to when its result, or its error, is packed.
-
-    Dask's own functions run it, so that its error has the traceback that it has without a recording.
-    """
+    """A task that records itself, from when it is unpacked to when its result, or its error, is packed."""
 
     def __init__(self, call: OpenCall, item: Item) -> None:
         self._call = call
@@ -85,19 +82,7 @@ class _TaskCall:
 
 
 class Batch(TravellingCall):
-    """A batch of tasks on its way to a thread or a process.
-
-    Parameters
-    ----------
-    function
-        Dask's own, which runs a batch.
-    parent
-        The scope in which it is handed over.
-    tasks
-        What is known of them.
-    note_span
-        Is told the key and the number of the span of each task.
-    """
+    """A batch of tasks on its way to a thread or a process."""
 
     def __init__(
         self, function: Callable[..., Any], parent: Scope | span, tasks: Sequence[Handed], note_span: NoteSpan

@@ -18,17 +18,7 @@ _REFERS_BY = {"TaskRef": "key", "Alias": "target"}  # by class of an argument: w
 
 
 def label_of_task(label: Label | None, task: Any, results: Mapping[Any, Any]) -> str:
-    """Return the label of a task; empty for none, and for tasks of Dask's own.
-
-    Parameters
-    ----------
-    label
-        What labels calls; None: nothing.
-    task
-        As it is in the graph.
-    results
-        What it needs, by key.
-    """
+    """Return the label of a task; empty for none, and for tasks of Dask's own."""
     function = getattr(task, "func", None)
     if label is None or function is None or belongs_to(function, _DASK):
         return ""

@@ -44,21 +44,7 @@ Calls = Mapping[tuple[str, str], Sequence[Call]]  # by client and by what the gr
 def record_notes(
     recorder: Recorder, notes: Sequence[Note], calls: Calls, offset_ns: int, lanes: WorkerLanes
 ) -> None:  # fmt: skip
-    """Record the tasks of a cluster.
-
-    Parameters
-    ----------
-    recorder
-        Where.
-    notes
-        What is known of each, in the order in which they ended; as messages of a task stream have it, or more.
-    calls
-        What the program has handed over.
-    offset_ns
-        How far the clock of the scheduler, since 1970, is ahead of that of the recording [ns].
-    lanes
-        Those of the workers.
-    """
+    """Record the tasks of a cluster."""
     handed = _HandedOver(recorder, calls, offset_ns, notes)
     tasks, latest = list[_Task](), dict[Any, _Task]()
     for note in notes:
@@ -95,11 +81,7 @@ def _record_inner(recorder: Recorder, task: _Task, times: Clipped, lane: str) ->
 
 
 class _Task(NamedTuple):
-    """A task: what is known of it, its number, those of what it needed, its scope, and its times [ns].
-
-    It is submitted when it can run: when it is handed over, or when the last result is there that it needs. An attempt
-    needs that the one before it has failed.
-    """
+    """A task: what is known of it, its number, those of what it needed, its scope, and its times [ns]."""
 
     note: Note
     span_id: int
@@ -141,13 +123,7 @@ class _Task(NamedTuple):
 
 
 def _moved(started_ns: int, ended_ns: int, first_ns: int, last_ns: int) -> tuple[int, int]:
-    """Return times that are moved as little as needed to lie between two others.
-
-    Examples
-    --------
-    >>> _moved(3, 5, 4, 9), _moved(8, 11, 4, 9), _moved(5, 6, 4, 9), _moved(0, 20, 4, 9)
-    ((4, 6), (6, 9), (5, 6), (4, 9))
-    """
+    """Return times that are moved as little as needed to lie between two others."""
     by_ns = max(0, first_ns - started_ns) or min(0, last_ns - ended_ns)
     begin_ns = max(started_ns + by_ns, first_ns)
     return begin_ns, max(begin_ns, min(ended_ns + by_ns, last_ns))
@@ -170,11 +146,7 @@ def _has_run(note: Note) -> bool:
 
 
 def _places(tasks: Iterable[_Task]) -> Iterator[tuple[str, object]]:
-    """Yield the worker and the thread of each task, given in the order of their starts.
-
-    Coroutines of a worker share a thread, and the thread of a task that was cancelled is not known: each gets the first
-    place that is free. What was lost has run nowhere.
-    """
+    """Yield the worker and the thread of each task, given in the order of their starts."""
     ends: dict[str, list[int]] = {}
     for task in tasks:
         note = task.note
@@ -257,10 +229,7 @@ class _HandedOver:
             self._spans[task.note["run"]] = task.span_id, times
 
     def parent_of(self, task: _Task, times: Clipped) -> int:
-        """Return the number of the task that has handed over this one, or of the innermost span; 0 for none.
-
-        It is one that is there from its begin to its end.
-        """
+        """Return the number of the task that has handed over this one, or of the innermost span; 0 for none."""
         note = task.note
         while "by" in note:
             span_id, around = self._spans.get(note["by"], (0, times))
@@ -288,13 +257,7 @@ def _last_before(calls: Sequence[Call], at_ns: int) -> Call:
 
 
 class WorkerLanes:
-    """The lanes of the threads of all clusters of a recording: workers and their threads are numbered as they come.
-
-    Parameters
-    ----------
-    recorder
-        Of the recording.
-    """
+    """The lanes of the threads of all clusters of a recording: workers and their threads are numbered as they come."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._lanes = recorder.lanes

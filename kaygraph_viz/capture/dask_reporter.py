@@ -42,17 +42,7 @@ class _Run(NamedTuple):
 
 
 class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
-    """Notes on the scheduler what was asked for, what each task needed, where and when it ran.
-
-    Parameters
-    ----------
-    name
-        Of the plugin.
-    scheduler
-        Where it is.
-    client
-        The client for which it is there.
-    """
+    """Notes on the scheduler what was asked for, what each task needed, where and when it ran."""
 
     def __init__(self, name: str, scheduler: Any, client: str) -> None:
         self._name = name
@@ -178,13 +168,7 @@ _here: WeakValueDictionary[str, Reporter] = WeakValueDictionary()  # of the sche
 
 
 def token_of(keys: Iterable[Any]) -> str:
-    """Return what a graph is known by, given the keys of what it was asked for.
-
-    Examples
-    --------
-    >>> token_of({"sum-2", "load-1"})
-    'load-1'
-    """
+    """Return what a graph is known by, given the keys of what it was asked for."""
     return min(map(str, keys), default="")
 
 

@@ -27,17 +27,7 @@ _STATUSES = {"ExecuteSuccessEvent": "OK", "ExecuteFailureEvent": "error"}  # by 
 
 
 class Watcher(WorkerPlugin):  # type: ignore[misc]  # not looked at by mypy
-    """Tells the reporter what only workers know: labels of tasks, whose arguments are there, and what tasks begin.
-
-    Parameters
-    ----------
-    name
-        Of the plugin, and of the events that it sends.
-    wanted
-        What the recording wants to know of what tasks begin.
-    label
-        What labels calls; None for nothing. It is pickled at once: a fault of that is one of the caller.
-    """
+    """Tells the reporter what only workers know: labels of tasks, whose arguments are there, and what tasks begin."""
 
     def __init__(self, name: str, wanted: Wanted, label: Label | None) -> None:
         self._name = name
@@ -83,13 +73,7 @@ def end_watch(name: str, *, dask_worker: Any) -> None:
 
 
 def found_runs(wanted: Iterable[tuple[Any, int]], *, dask_worker: Any) -> dict[int, dict[str, Any]]:
-    """Return when tasks began, when and how they ended, and the thread of those that still run, which end now.
-
-    Parameters
-    ----------
-    wanted
-        The key of each task, and the number of its run; nothing is returned of what this worker has not begun.
-    """
+    """Return when tasks began, when and how they ended, and the thread of those that still run, which end now."""
     runs = {number: key for key, number in wanted}
     delay_s = dask_worker.scheduler_delay
     threads = {key: thread for thread, key in list(dask_worker.active_threads.items())}

@@ -68,15 +68,7 @@ class ExecCall(OpenCall):
 
 
 def flow_hooks(kind: str, module: ModuleType) -> Iterator[Hook]:
-    """Yield the hooks of all classes of a library of flows.
-
-    Parameters
-    ----------
-    kind
-        What is captured, such as ``pocketflow``.
-    module
-        The library.
-    """
+    """Yield the hooks of all classes of a library of flows."""
     flows = _Flows(kind)
     yield flows
     makers: dict[str, Callable[..., Opened | None]] = {

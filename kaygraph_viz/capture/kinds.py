@@ -42,23 +42,7 @@ _NEEDED_TOO = {"asyncio": "futures"}  # `to_thread` and `run_in_executor` end in
 
 
 def checked_kinds(capture: str | Iterable[str]) -> frozenset[str]:
-    """Return the kinds to capture.
-
-    Parameters
-    ----------
-    capture
-        One name, several, or ``"all"``.
-
-    Raises
-    ------
-    OptionError
-        If a name is not known.
-
-    Examples
-    --------
-    >>> sorted(checked_kinds("futures")), sorted(checked_kinds(()))
-    (['futures'], [])
-    """
+    """Return the kinds to capture."""
     expected, example = f"'all', or any of {', '.join(KINDS)}", 'capture="all"'
     if not isinstance(capture, (str, Iterable)):
         raise OptionError("capture", capture, expected, example)
@@ -125,9 +109,6 @@ def hooked(kinds: frozenset[str]) -> Iterator[None]:
 
 
 def keep_hooked(kinds: Iterable[str]) -> None:
-    """Have the hooks of these kinds in force as long as this worker process lives: no call is known to be its last.
-
-    Where no call is recorded they pass everything through.
-    """
+    """Have the hooks of these kinds in force as long as this worker process lives: no call is known to be its last."""
     for kind in kinds:
         _installed.keep(kind)

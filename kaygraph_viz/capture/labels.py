@@ -45,18 +45,7 @@ Label: TypeAlias = Literal["arguments"] | Callable[..., Any]
 
 
 def checked_label(label: Label | None) -> Label | None:
-    """Return what labels the calls of a recording.
-
-    Raises
-    ------
-    OptionError
-        If it is neither ``"arguments"`` nor a function.
-
-    Examples
-    --------
-    >>> checked_label("arguments"), checked_label(None)
-    ('arguments', None)
-    """
+    """Return what labels the calls of a recording."""
     if isinstance(label, str) and label == ARGUMENTS:
         return ARGUMENTS
     if label is None or callable(label):
@@ -98,26 +87,12 @@ def labels_of(recorder: Recorder, function: Any, args: tuple[Any, ...], keywords
 
 
 def label_of(recorder: Recorder, function: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> str:
-    """Return the label of a call; empty for none.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.clock import REAL
-    >>> recorder = Recorder(REAL, label="arguments")
-    >>> label_of(recorder, open, ("orders.csv", object()), {"encoding": "utf-8"})
-    '"orders.csv", …, encoding="utf-8"'
-    """
+    """Return the label of a call; empty for none."""
     return "" if recorder.label is None else label_by(recorder.label, function, args, keywords)
 
 
 def label_by(label: Label, function: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> str:
-    """Return the label of a call where there is no recorder, as on a machine of a cluster.
-
-    Examples
-    --------
-    >>> label_by("arguments", open, ("orders.csv",), {}), label_by(len, sorted, ([3, 4],), {})
-    ('"orders.csv"', '2')
-    """
+    """Return the label of a call where there is no recorder, as on a machine of a cluster."""
     function, args, keywords = reached(function, tuple(args), keywords)
     return _label(label, args, keywords, _parameters(function))
 

@@ -39,75 +39,37 @@ _MOST_WRAPPERS = 8
 
 
 def belongs_to(function: Any, libraries: frozenset[str]) -> bool:
-    """Return whether a function was defined in one of these libraries.
-
-    Examples
-    --------
-    >>> import json
-    >>> belongs_to(json.dumps, frozenset({"json"})), belongs_to(print, frozenset({"json"}))
-    (True, False)
-    """
+    """Return whether a function was defined in one of these libraries."""
     return root_of(getattr(function, "__module__", None)) in libraries
 
 
 @cache
 def root_of(module: object) -> str:
-    """Return the library of a module; nothing for none.
-
-    Examples
-    --------
-    >>> root_of("concurrent.futures.thread"), root_of(None)
-    ('concurrent', '')
-    """
+    """Return the library of a module; nothing for none."""
     return str(module or "").partition(".")[0]
 
 
 def is_machinery(module: str | None) -> bool:
-    """Return whether a module belongs to a library that runs work of others.
-
-    Examples
-    --------
-    >>> is_machinery("asyncio.queues"), is_machinery("shop.orders"), is_machinery(None)
-    (True, False, False)
-    """
+    """Return whether a module belongs to a library that runs work of others."""
     return module is not None and module.partition(".")[0] in _MACHINERY
 
 
 def is_machinery_function(function: Any) -> bool:
-    """Return whether a function, or a class, belongs to a library that runs work of others.
-
-    Examples
-    --------
-    >>> import threading
-    >>> is_machinery_function(threading.Thread.run), is_machinery_function(partial(print, 1))
-    (True, False)
-    """
+    """Return whether a function, or a class, belongs to a library that runs work of others."""
     function = unwrapped(function)
     owner = type(getattr(function, "__self__", None))  # methods in C, such as those of uvloop, have no module
     return is_machinery(getattr(function, "__module__", None) or owner.__module__)
 
 
 def unwrapped(function: Any, arguments: tuple[Any, ...] = ()) -> Any:
-    """Return the function that a call reaches in the end: through partial, `Context.run`, and the mappers of pools.
-
-    Examples
-    --------
-    >>> unwrapped(partial(partial(print, 1), 2)) is print
-    True
-    """
+    """Return the function that a call reaches in the end: through partial, `Context.run`, and the mappers of pools."""
     return reached(function, arguments, {})[0]
 
 
 def reached(
     function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
-    """Return the function that a call reaches in the end, and the arguments with which it does.
-
-    Examples
-    --------
-    >>> reached(partial(print, 1), (2,), {"sep": "-"}) == (print, (1, 2), {"sep": "-"})
-    True
-    """
+    """Return the function that a call reaches in the end, and the arguments with which it does."""
     for _ in range(_MOST_WRAPPERS):
         if (mapped := mapped_items(function, arguments)) is not None:
             function, arguments = mapped[0], ()
@@ -149,19 +111,7 @@ def runs_in_context(function: Any) -> bool:
 
 
 def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, bool] | None:
-    """Return the function, the items, and whether each item is a tuple of arguments, for the mapper of a pool.
-
-    Returns
-    -------
-    tuple or None
-        None for what is no mapper.
-
-    Examples
-    --------
-    >>> from concurrent.futures.process import _process_chunk
-    >>> mapped_items(partial(_process_chunk, abs), ([(-1,), (-2,)],)) == (abs, [(-1,), (-2,)], True)
-    True
-    """
+    """Return the function, the items, and whether each item is a tuple of arguments, for the mapper of a pool."""
     if isinstance(function, partial) and len(arguments) == 1 and _is_of(_MAP_IN_CHUNKS, function.func):
         return (function.args[0], arguments[0], True) if function.func.__name__ == "_process_chunk" else None
     is_mapper = _is_of(_POOLS, function) and function.__name__ in ("mapstar", "starmapstar")
@@ -172,15 +122,7 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
 
 
 def mapping(function: Any, arguments: tuple[Any, ...], other: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return the mapper of a pool and its arguments with another function to call with each item.
-
-    Examples
-    --------
-    >>> from multiprocessing.pool import mapstar
-    >>> mapper, arguments = mapping(mapstar, ((abs, (-1, -2)),), str)
-    >>> mapper(*arguments)
-    ['-1', '-2']
-    """
+    """Return the mapper of a pool and its arguments with another function to call with each item."""
     if isinstance(function, partial):
         return partial(function.func, other, *function.args[1:], **function.keywords), arguments
     return function, ((other, arguments[0][1]),)
@@ -191,15 +133,7 @@ def _is_of(module: str | tuple[str, ...], function: Any) -> bool:
 
 
 def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
-    """Return the name of a call in charts: of the innermost function, without the functions around it.
-
-    Examples
-    --------
-    >>> class Shop:
-    ...     def order(self): ...
-    >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
-    ('Shop.order', 'print', 'Shop')
-    """
+    """Return the name of a call in charts: of the innermost function, without the functions around it."""
     if function.__class__ is FunctionType and function.__module__ not in _MODULES_OF_WRAPPERS:
         text = function.__qualname__
         return text if ">" not in text else text.rpartition("<locals>.")[2]

@@ -25,27 +25,7 @@ class Hook(Protocol):
 
 
 class Patch:
-    """One attribute of a class or module, replaced.
-
-    Parameters
-    ----------
-    owner, name
-        The class or module, and the name of its attribute.
-    make
-        Returns the replacement, given the attribute as `owner` holds it: a function, a static or class method.
-
-    Examples
-    --------
-    >>> class Pool:
-    ...     def size(self):
-    ...         return 1
-    >>> patch = Patch(Pool, "size", lambda original: lambda self: 10 * original(self))
-    >>> Pool().size()
-    10
-    >>> patch.remove()
-    >>> Pool().size()
-    1
-    """
+    """One attribute of a class or module, replaced."""
 
     def __init__(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         self._owner, self._name = owner, name
@@ -67,15 +47,7 @@ class Patch:
 
 
 class OnImport:
-    """The hooks of a module: made now if it is loaded, else as soon as the program itself loads it.
-
-    Parameters
-    ----------
-    module
-        Its full name.
-    make
-        Returns its hooks, given the module.
-    """
+    """The hooks of a module: made now if it is loaded, else as soon as the program itself loads it."""
 
     def __init__(self, module: str, make: Callable[[ModuleType], Iterable[Hook]]) -> None:
         self._module, self._make = module, make

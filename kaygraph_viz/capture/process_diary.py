@@ -33,15 +33,7 @@ _LENGTH = Struct("<Q")  # comes before each page, of which the last one may be c
 
 
 class Diary:
-    """The file of this process.
-
-    Parameters
-    ----------
-    file
-        Where it is, in a folder that is gone when nobody reads it any more.
-    away
-        What is recorded in this process.
-    """
+    """The file of this process."""
 
     def __init__(self, file: str, away: Away) -> None:
         self._file, self._away = file, away
@@ -55,11 +47,7 @@ class Diary:
         self._is_over = False  # since it could not be written
 
     def begin(self) -> None:
-        """Write the first page, and another one whenever a span begins or ends, or a wait has ended.
-
-        The recorder is made to say so here, since recorders elsewhere shall not pay for a question that is asked twice
-        a span. Rows alone would not do: those of tasks of asyncio are made later.
-        """
+        """Write the first page, and another one whenever a span begins or ends, or a wait has ended."""
         recorder = self._away.recorder
         self._write_page()
         recorder.open_spans = _OpenSpans(self, recorder.open_spans)
@@ -131,13 +119,7 @@ class _OpenSpans(dict[int, OpenSpan]):
 
 
 def told(file: str) -> Page | None:
-    """Return all that a process has written as one page; None where it has written nothing.
-
-    Examples
-    --------
-    >>> told("no such file") is None
-    True
-    """
+    """Return all that a process has written as one page; None where it has written nothing."""
     pages = list(_pages(file))
     if not pages:
         return None

@@ -20,21 +20,7 @@ __all__ = ["RecordedRun"]
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """The `run` of a process: it records itself there.
-
-    Parameters
-    ----------
-    library
-        The module that knows which process this is.
-    file
-        Where the process writes.
-    name, label
-        What the branch is called, and its label if one is wanted.
-    submitted_ns
-        When the process was started [ns].
-    wanted
-        What the recording wants of it.
-    """
+    """The `run` of a process: it records itself there."""
 
     library: str
     file: str

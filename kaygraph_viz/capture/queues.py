@@ -93,10 +93,7 @@ def _put(original: Callable[..., Any]) -> Callable[..., Any]:
 def _waiting(
     kind: str, name: str, may_wait: Callable[[Any, tuple[Any, ...], dict[str, Any]], bool] = lambda *_: True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return what makes a method of a queue note its wait, for recordings of a kind.
-
-    `may_wait` is asked before the method is called.
-    """
+    """Return what makes a method of a queue note its wait, for recordings of a kind."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -69,19 +69,7 @@ _open_errands: WeakValueDictionary[int, Errand] = WeakValueDictionary()
 
 
 class TravellingCall:
-    """What is submitted instead of a function: here it records its call here, pickled it becomes a `RemoteCall`.
-
-    Parameters
-    ----------
-    function
-        The program's function.
-    parent
-        The scope in which it is submitted.
-    submitted_ns
-        When that was [ns].
-    labels
-        That of the call, or those of its items, if they are wanted.
-    """
+    """What is submitted instead of a function: here it records its call here, pickled it becomes a `RemoteCall`."""
 
     def __init__(
         self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int, labels: Sequence[str] = ()
@@ -125,15 +113,7 @@ def _same(value: Any) -> Any:
 
 
 class RemoteCall:
-    """A call in another process: it records itself, and its rows travel in the pickle of the result.
-
-    Parameters
-    ----------
-    function
-        The program's function.
-    header
-        Where the rows belong.
-    """
+    """A call in another process: it records itself, and its rows travel in the pickle of the result."""
 
     def __init__(self, function: Callable[..., Any], header: Header) -> None:
         self.function = function
@@ -214,15 +194,7 @@ def _news(away: Away, header: Header) -> News:
 
 
 class Carried:
-    """A result with the news of its call: unpickling it hands over the news and leaves the bare result.
-
-    Parameters
-    ----------
-    result
-        What the program's function returned.
-    news
-        The rows, and where they belong.
-    """
+    """A result with the news of its call: unpickling it hands over the news and leaves the bare result."""
 
     def __init__(self, result: Any, news: News) -> None:
         self.result = result

@@ -40,10 +40,7 @@ Told = tuple[int, int, int, int, int, int, bool, Sequence[Entry], tuple[int, ...
 
 
 class TaskLane(Lane):
-    """The lane of a task: its CPU clock runs while the task has the loop.
-
-    In simulated time the loop notes all that its tasks do, and `log` is that of the task.
-    """
+    """The lane of a task: its CPU clock runs while the task has the loop."""
 
     __slots__ = ("_free", "_ran_before_ns", "_since_ns", "_waits", "began_ns", "cpu", "due_s", "ended_ns", "ran_ns")
 

@@ -65,15 +65,7 @@ def hooks() -> Iterator[Hook]:
 
 
 class TaskRun(OpenCall):
-    """A task as an open span, and as the scope of what it does.
-
-    Parameters
-    ----------
-    parent, name
-        As for `OpenCall`.
-    is_sharing
-        Whether other tasks may have its context, since somebody handed it in.
-    """
+    """A task as an open span, and as the scope of what it does."""
 
     __slots__ = ("_around", "_inside", "is_sharing", "task_id")
     _inside: Scope | span | None

@@ -58,10 +58,7 @@ def _recorded_run(thread: Any, scope: Scope | span) -> Callable[[], None]:
 
 
 def _work_of(thread: Thread) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
-    """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is.
-
-    With its arguments, and through partial and `Context.run`.
-    """
+    """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is."""
     its = vars(thread)
     function = its.get("_target") or its.get("function") or type(thread)
     args, keywords = its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}

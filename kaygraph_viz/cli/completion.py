@@ -36,20 +36,7 @@ def complete(commands: Sequence[str]) -> int:
 
 
 def parser_for(line: str, commands: Sequence[str]) -> tuple[Parser, int]:
-    """Return the parser of what is being typed, and how many words of the line come before those that it reads.
-
-    Parameters
-    ----------
-    line
-        The line up to the cursor, with the name of the program.
-    commands
-        The commands that there are.
-
-    Examples
-    --------
-    >>> [parser_for(line, ["report"])[0].prog for line in ("kaygraph-viz rep", "kaygraph-viz report run.js")]
-    ['kaygraph-viz', 'kaygraph-viz report']
-    """
+    """Return the parser of what is being typed, and how many words of the line come before those that it reads."""
     whole = line.split(" ")[:-1]  # the last word is still being typed
     command = whole[1] if whole[1:] and whole[1] in commands else "patterns"
     parser: Parser = import_module(f"kaygraph_viz.cli.{command}").parser()
@@ -57,13 +44,7 @@ def parser_for(line: str, commands: Sequence[str]) -> tuple[Parser, int]:
 
 
 def words_for(argument: str, prefix: str, commands: Sequence[str]) -> Iterable[str]:
-    """Return the words that may stand for an argument and begin with what is typed; none where a file is expected.
-
-    Examples
-    --------
-    >>> words_for("capture", "futures,as", ())
-    ['futures,asyncio']
-    """
+    """Return the words that may stand for an argument and begin with what is typed; none where a file is expected."""
     if argument == "input":
         return [word for word in (*commands, *EXAMPLES) if word.startswith(prefix)]
     if argument != "capture":

@@ -30,20 +30,7 @@ _EVERYTHING = r"\beverything\b|\b(all|every)\b.*\b(pattern|example)s?\b"
 
 
 def read_records(text: str) -> list[dict[str, str]] | None:
-    """Return the records that `text` is or names, or None if it is a sentence.
-
-    Parameters
-    ----------
-    text
-        JSON (an object, or a list of objects), or the name of a file that holds such JSON.
-
-    Examples
-    --------
-    >>> read_records('{"name": "Ada", "age": 36}')
-    [{'name': 'Ada', 'age': '36'}]
-    >>> read_records("Validate this user data") is None
-    True
-    """
+    """Return the records that `text` is or names, or None if it is a sentence."""
     if text.lstrip().startswith(("{", "[")):
         return _records(text, "the input")
     if not text.strip():
@@ -85,13 +72,7 @@ def _as_text(value: Any) -> Any:
 
 
 def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
-    """Return the patterns that a sentence names.
-
-    Examples
-    --------
-    >>> patterns_named_in("Validate and enrich this user data", ["validation", "enrichment", "batch"])
-    ['validation', 'enrichment']
-    """
+    """Return the patterns that a sentence names."""
     words = _WORDS if not re.search(_EVERYTHING, sentence, re.IGNORECASE) else dict.fromkeys(known, "")
     named = [name for name in known if re.search(words[name], sentence, re.IGNORECASE)]
     if not named:
@@ -100,13 +81,7 @@ def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
 
 
 def whole(text: str) -> int:
-    """Return `text` as an integer; other text is returned unchanged, for the check of the range to report.
-
-    Examples
-    --------
-    >>> whole("4")
-    4
-    """
+    """Return `text` as an integer; other text is returned unchanged, for the check of the range to report."""
     try:
         return int(text)
     except ValueError:

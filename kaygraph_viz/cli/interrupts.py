@@ -19,14 +19,7 @@ __all__ = ["noticing_interrupts"]
 
 @contextmanager
 def noticing_interrupts() -> Iterator[None]:
-    """Return a block that ends with ``KeyboardInterrupt`` if an interrupt came, whatever became of it inside.
-
-    Examples
-    --------
-    >>> with noticing_interrupts():
-    ...     print("drawn")
-    drawn
-    """
+    """Return a block that ends with ``KeyboardInterrupt`` if an interrupt came, whatever became of it inside."""
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield  # it is ignored, or somebody else takes care of it

@@ -36,15 +36,7 @@ def parser() -> Parser:
 
 
 def copy_lessons(folder: Path, *, force: bool = False) -> None:
-    """Copy notebooks, their README and the data; files that exist are kept, unless `force` is set.
-
-    Raises
-    ------
-    DataError
-        If this installation has no notebooks.
-    OSError
-        If a file cannot be written.
-    """
+    """Copy notebooks, their README and the data; files that exist are kept, unless `force` is set."""
     copied = kept = 0
     for source, target in _files(folder):
         if target.exists() and (not force or target.samefile(source)):

@@ -24,20 +24,7 @@ COMMANDS = ("grade", "lab", "lessons", "record", "report")  # a module beside th
 
 
 def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | None = None) -> int:
-    """Run the program and return its exit code.
-
-    Parameters
-    ----------
-    arguments
-        The words of the command line; default: those of this process.
-    loaded
-        Called when everything is imported, before anything is run.
-
-    Examples
-    --------
-    >>> main(["--example", "validation", "--workers", "none"])
-    2
-    """
+    """Run the program and return its exit code."""
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
         from kaygraph_viz.cli.completion import complete
 

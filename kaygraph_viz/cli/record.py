@@ -32,24 +32,7 @@ ENDINGS = {".jsonl.gz": "the trace, for kaygraph_viz.load()", ".png": "the chart
 
 
 def run(words: Sequence[str]) -> int:
-    """Run a program with its arguments, record it, and write what was recorded when it is over.
-
-    Parameters
-    ----------
-    words
-        What follows ``record`` on the command line.
-
-    Raises
-    ------
-    UsageError
-        If the arguments are wrong.
-    OptionError
-        If what to capture is not known.
-    OutputExistsError
-        If an output is there already, without ``--force``.
-    OSError
-        If there is no such script.
-    """
+    """Run a program with its arguments, record it, and write what was recorded when it is over."""
     options, program = _read(words)
     kinds = options.capture.split(",")
     name = Path(program[0]).stem if not options.is_module else program[0]

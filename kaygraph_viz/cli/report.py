@@ -55,13 +55,7 @@ def parser() -> Parser:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Return what each run is called: its file without endings, or all of its path where two are called alike.
-
-    Examples
-    --------
-    >>> _names([Path("a/run.jsonl.gz"), Path("b/run.jsonl.gz"), Path("old.json")])
-    ['a/run.jsonl.gz', 'b/run.jsonl.gz', 'old']
-    """
+    """Return what each run is called: its file without endings, or all of its path where two are called alike."""
     short = [path.name.partition(".")[0] or path.name for path in paths]
     often = Counter(short)
     return [name if often[name] == 1 else path.as_posix() for name, path in zip(short, paths, strict=True)]

@@ -25,16 +25,7 @@ INTERRUPTED_ON_WINDOWS = 0xC000013A - (1 << 32)  # the exit code of Python there
 
 
 class LastWord:
-    """Calls a function once, when the program is over, however it ends: normally, by a signal, or by `os._exit`.
-
-    Python runs exit functions in reverse order after all threads have ended, so that of this object, registered before
-    the program begins, comes last. A forked child of the program says nothing.
-
-    Parameters
-    ----------
-    say
-        Called with nothing; what it raises is its own affair.
-    """
+    """Calls a function once, when the program is over, however it ends: normally, by a signal, or by `os._exit`."""
 
     def __init__(self, say: Callable[[], None]) -> None:
         self._say = say
@@ -97,17 +88,7 @@ class LastWord:
 
 
 def run_script(path: str, arguments: Sequence[str], last: LastWord) -> None:
-    """Run a script as ``python PATH ARGUMENTS`` does; `SystemExit` is raised as the script raises it.
-
-    Parameters
-    ----------
-    path
-        The script.
-    arguments
-        Of the script.
-    last
-        Told of an interrupt.
-    """
+    """Run a script as ``python PATH ARGUMENTS`` does; `SystemExit` is raised as the script raises it."""
     with io.open_code(path) as file:  # before anything is changed: a missing file is an error of ours
         text = file.read()
     absolute = os.path.abspath(path)  # noqa: PTH100  (as Python does: links are kept)

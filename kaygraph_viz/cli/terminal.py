@@ -31,13 +31,7 @@ class Parser(ArgumentParser):
 
 
 def printable(text: str) -> str:
-    """Return text without control characters, cut to a bound, in characters that the terminal can print.
-
-    Examples
-    --------
-    >>> printable("red" + chr(27) + "[31m")
-    'red?[31m'
-    """
+    """Return text without control characters, cut to a bound, in characters that the terminal can print."""
     if len(text) > LONGEST_LINE:
         text = text[: LONGEST_LINE - 3] + "..."
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"

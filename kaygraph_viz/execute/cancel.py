@@ -114,10 +114,7 @@ def cancel_after(token: CancelToken, seconds: float | None, reason: BaseExceptio
 
 @contextmanager
 def interruptible(outcomes: Generator[T, None, None]) -> Iterator[Generator[T, None, None]]:
-    """Close the outcomes of a call at the end of the block; an interrupt of the block interrupts the call, too.
-
-    Closing waits for the branches in progress. After an interrupt there is no waiting, wherever it came.
-    """
+    """Close the outcomes of a call at the end of the block; an interrupt of the block interrupts the call, too."""
     try:
         yield outcomes
     except KeyboardInterrupt as error:
@@ -131,20 +128,7 @@ _outer: InForce[CancelToken | None] = InForce("kaygraph_viz_outer_token", None)
 
 
 def stopping_all(token: CancelToken) -> AbstractContextManager[None]:
-    """Make `token` stop every parallel call inside the block, also those of code that knows nothing of it.
-
-    Calls in simulated time are not stopped by it: nothing outside may interfere there. See `interrupt`.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.execute.registry import get_executor
-    >>> token = CancelToken()
-    >>> with stopping_all(token), get_executor("thread", 2) as executor:
-    ...     for outcome in executor.imap(str.upper, "abc"):
-    ...         token.cancel()
-    Traceback (most recent call last):
-    kaygraph_viz.errors.CallCancelled: the call was cancelled; finished results were returned before
-    """
+    """Make `token` stop every parallel call inside the block, also those of code that knows nothing of it."""
     return _outer.set_to(token)
 
 
@@ -157,9 +141,6 @@ def stopped_by_outer(token: CancelToken) -> AbstractContextManager[None]:
 
 
 def interrupt(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in a thread as soon as it takes another step of Python code.
-
-    It is what a notebook's stop button does to the main thread, except that it does not end a wait in the system.
-    """
+    """Raise KeyboardInterrupt in a thread as soon as it takes another step of Python code."""
     if thread.ident is not None and thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))

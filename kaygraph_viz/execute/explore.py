@@ -31,21 +31,7 @@ Check = Callable[[Any], object]
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an exploration.
-
-    Parameters
-    ----------
-    seed
-        The seed of its schedule.
-    trace
-        What was recorded.
-    result
-        What the function returned, or None.
-    error
-        What it raised, or None.
-    failed
-        The names of the properties that did not hold.
-    """
+    """One run of an exploration."""
 
     seed: int
     trace: Trace

@@ -196,11 +196,7 @@ def _call_state(attempt: int, error: BaseException) -> RetryCallState:
 
 
 def default_workers(kind: str = "thread") -> int:
-    """Return the number of workers that an executor has by default.
-
-    Processes: one for each core that the program may use. Other kinds: 4 more than that, at most 32, since they wait
-    more than they compute. In simulated time 4 of any kind, so that a run is the same on every machine.
-    """
+    """Return the number of workers that an executor has by default."""
     if (fixed := current_clock().default_workers) is not None:
         return fixed
     return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)

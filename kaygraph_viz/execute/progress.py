@@ -131,19 +131,7 @@ def checked_progress(progress: Progress) -> Progress:
 
 @contextmanager
 def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callable[..., object]]:
-    """Yield a function to call for each outcome, with ``False`` for a failed one, which shows the progress.
-
-    Parameters
-    ----------
-    progress
-        True for a bar; None for one where the output is a terminal and the work takes over a second; False for none;
-        a function is called with the number of outcomes so far and the total (or None); a
-        `ProgressCallback` gets a `ProgressInfo`.
-    total
-        How many there will be, or None where that is not known.
-    name
-        The name of the bar.
-    """
+    """Yield a function to call for each outcome, with ``False`` for a failed one, which shows the progress."""
     if not is_shown(progress):
         yield _nothing
     elif isinstance(progress, ProgressCallback):

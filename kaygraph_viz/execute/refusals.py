@@ -18,28 +18,12 @@ T = TypeVar("T")
 
 
 def asked_s(error: BaseException | None) -> float:
-    """Return the wait that an error asks for [s]; 0 where it asks for none, or for one that makes no sense.
-
-    It may say so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, or in the header Retry-After of its
-    ``response``, as the errors of HTTP libraries do.
-
-    Examples
-    --------
-    >>> asked_s(ValueError("no answer"))
-    0.0
-    """
+    """Return the wait that an error asks for [s]; 0 where it asks for none, or for one that makes no sense."""
     return _read(lambda: _sensible_s(getattr(error, "retry_after_s", None)) or _header_s(error), 0.0)
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Return whether an error says that a service has too much to do: it asks to wait, or its status is 429.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.errors import ServiceUnavailable
-    >>> is_refusal(ServiceUnavailable("geo", "too many", 429)), is_refusal(ValueError("no answer"))
-    (True, False)
-    """
+    """Return whether an error says that a service has too much to do: it asks to wait, or its status is 429."""
     return asked_s(error) > 0 or _read(lambda: TOO_MANY_REQUESTS in _statuses(error), False)
 
 

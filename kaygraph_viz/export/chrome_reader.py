@@ -38,10 +38,7 @@ class _Begun(NamedTuple):
 
 
 class ChromeReader(Reader):
-    """A reader that makes branches of complete (``X``, ``B`` with ``E``) and asynchronous (``b`` with ``e``) events.
-
-    Events that never ended count as abandoned at the last time in the file.
-    """
+    """A reader that makes branches of complete (``X``, ``B`` with ``E``) and asynchronous (``b`` with ``e``) events."""
 
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(allowance)

@@ -26,16 +26,7 @@ _decode = json.JSONDecoder(parse_constant=str).raw_decode
 
 
 class JsonStream:
-    """A JSON document that is read value by value; only the current value is in memory.
-
-    Examples
-    --------
-    >>> from io import StringIO
-    >>> path = Path("run.json")
-    >>> stream = JsonStream(StringIO('{"unit": "ms", "events": [1, 2]}'), path, Allowance(path, 32))
-    >>> {name: stream.value() if name == "unit" else list(stream.array()) for name in stream.fields()}
-    {'unit': 'ms', 'events': [1, 2]}
-    """
+    """A JSON document that is read value by value; only the current value is in memory."""
 
     def __init__(self, stream: TextIO, path: Path, allowance: Allowance) -> None:
         self._allowance = allowance
@@ -73,18 +64,7 @@ class JsonStream:
             self.value()
 
     def array(self, *, may_lack_end: bool = False) -> Iterator[Any]:
-        """Yield the values of an array.
-
-        Parameters
-        ----------
-        may_lack_end
-            Whether the document may end where a value has ended.
-
-        Raises
-        ------
-        TraceFormatError
-            If it is not an array, or cannot be read to its end.
-        """
+        """Yield the values of an array."""
         for _ in self.elements(may_lack_end=may_lack_end):
             yield self.value()
 

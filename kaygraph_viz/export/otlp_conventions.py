@@ -39,15 +39,7 @@ LONGEST = 200  # characters of a word or a name
 
 
 def facts_of(noted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a span did, with which model, tool and agent, and how many tokens that took, as far as it says so.
-
-    Examples
-    --------
-    >>> facts_of({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m-1", "gen_ai.usage.input_tokens": 12})
-    {'operation': 'llm', 'model': 'm-1', 'input_tokens': 12}
-    >>> facts_of({"openinference.span.kind": "TOOL", "tool.name": "search"}), facts_of({"http.method": "GET"})
-    ({'operation': 'tool', 'tool': 'search'}, {})
-    """
+    """Return what a span did, with which model, tool and agent, and how many tokens that took, as far as it says so."""
     found: dict[str, Any] = {name: _text_in(noted, places) for name, places in NAMED.items()}
     found |= {name: _count_in(noted, places) for name, places in TOKENS.items()}
     word = _text_in(noted, KINDS)
@@ -70,35 +62,16 @@ def _count_in(noted: Mapping[str, Any], places: Iterable[str]) -> int | None:
 
 
 def name_of(name: str, facts: Mapping[str, Any]) -> str:
-    """Return a name of a span that says which model, tool or agent it was.
-
-    Examples
-    --------
-    >>> facts = {"operation": "llm", "model": "m-1"}
-    >>> name_of("ChatOpenAI", facts), name_of("chat m-1", facts)
-    ('ChatOpenAI m-1', 'chat m-1')
-    """
+    """Return a name of a span that says which model, tool or agent it was."""
     target = facts.get(TARGETS.get(facts.get("operation", ""), ""))
     return f"{name} {target}".strip() if target and target not in name else name
 
 
 def is_remote_call(facts: Mapping[str, Any]) -> bool:
-    """Return whether a span is one call of a model or a retriever, within which requests are only details.
-
-    Examples
-    --------
-    >>> is_remote_call({"operation": "llm"}), is_remote_call({"operation": "agent"})
-    (True, False)
-    """
+    """Return whether a span is one call of a model or a retriever, within which requests are only details."""
     return facts.get("operation") in REMOTE
 
 
 def is_span(noted: Mapping[str, Any]) -> bool:
-    """Return whether what was sent as a span is one, and not the notice of one that has begun, or of an instant.
-
-    Examples
-    --------
-    >>> is_span({}), is_span({"logfire.span_type": "pending_span"})
-    (True, False)
-    """
+    """Return whether what was sent as a span is one, and not the notice of one that has begun, or of an instant."""
     return str(noted.get("logfire.span_type")) not in NO_SPANS

@@ -32,17 +32,7 @@ DIGITS = re.compile(r"[0-9]{1,19}")
 
 
 def otlp_events(stream: JsonStream, fields: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Yield what is in documents, one after the other: ``{"resource": ...}``, ``{"scope": ...}`` and ``{"span": ...}``.
-
-    Each has the number of its resource as ``"of"``, since a resource may stand behind its spans.
-
-    Parameters
-    ----------
-    stream
-        Where the documents are read.
-    fields
-        The fields of the first one, which has been begun.
-    """
+    """Yield what is in documents, one after the other: ``{"resource": ...}``, ``{"scope": ...}`` and ``{"span"."""
     number = 0
     while True:
         for name in fields:
@@ -91,13 +81,7 @@ def _in_protocol(name: str) -> str:
 
 
 def field_of(message: Mapping[str, Any], name: str) -> Any:
-    """Return a field by its name in JSON or that in the protocol, or None.
-
-    Examples
-    --------
-    >>> field_of({"spanId": "a"}, "spanId"), field_of({"span_id": "b"}, "spanId")
-    ('a', 'b')
-    """
+    """Return a field by its name in JSON or that in the protocol, or None."""
     value = message.get(name)
     return message.get(_in_protocol(name)) if value is None else value
 
@@ -108,13 +92,7 @@ def objects_in(value: object) -> list[dict[str, Any]]:
 
 
 def id_of(value: object) -> str:
-    """Return an id in hexadecimal digits; the empty text for none, which may be written as zeros.
-
-    Examples
-    --------
-    >>> id_of("00F067AA0BA902B7"), id_of("APBnqgupArc="), id_of("0000000000000000")
-    ('00f067aa0ba902b7', '00f067aa0ba902b7', '')
-    """
+    """Return an id in hexadecimal digits; the empty text for none, which may be written as zeros."""
     if value in (None, ""):
         return ""
     if not isinstance(value, str):
@@ -134,27 +112,14 @@ def _from_base64(text: str) -> str:
 
 
 def time_ns(value: object) -> int:
-    """Return a time, written as a number or, as usual, as a text with it [ns].
-
-    Examples
-    --------
-    >>> time_ns("1581452772000000321")
-    1581452772000000321
-    """
+    """Return a time, written as a number or, as usual, as a text with it [ns]."""
     if isinstance(value, str) and DIGITS.fullmatch(value) and int(value) < LARGEST_NS:
         return int(value)
     return integer_ns(value, 1)
 
 
 def attributes_in(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a resource, span or event as plain values.
-
-    Examples
-    --------
-    >>> pages = {"arrayValue": {"values": [{"intValue": "1"}, {"doubleValue": 0.5}]}}
-    >>> attributes_in({"attributes": [{"key": "pages", "value": pages}, {"key": "ok", "value": {"boolValue": True}}]})
-    {'pages': [1, 0.5], 'ok': True}
-    """
+    """Return the attributes of a resource, span or event as plain values."""
     return _pairs(message.get("attributes"), 0)
 
 

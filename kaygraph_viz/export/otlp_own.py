@@ -23,17 +23,7 @@ NOT_RECORDED = ("thread.name", "error.type")  # attributes that the export has a
 
 
 def as_recorded(row: Row, noted: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Row:
-    """Return the row of a span with what our export has noted about it.
-
-    Parameters
-    ----------
-    row
-        Its number, name, times and error.
-    noted
-        Its attributes, ``kaygraph_viz.kind`` among them.
-    events
-        Its events, which are its parts.
-    """
+    """Return the row of a span with what our export has noted about it."""
     kind, status = noted[PREFIX + "kind"], noted.get(PREFIX + "status", "ok")
     if kind not in KINDS or status not in STATUSES:
         raise ValueError(f"kind {str(kind)[:40]!r} or status {str(status)[:40]!r} is not known")

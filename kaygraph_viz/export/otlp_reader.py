@@ -42,14 +42,7 @@ class _Place(NamedTuple):
 
 
 class OtlpReader(Reader):
-    """A reader that makes branches of operations, and graphs and nodes of the spans around them.
-
-    A span in which no other lies is a branch; so is a call of a model or a retriever in which no other such call lies,
-    and spans within it, such as its HTTP requests, are its attempts. All others are nodes, and graphs where no span is
-    around them. A span that does not lie within its parent in time counts as one of the next span around it that
-    encloses it. Spans without an end are abandoned at the last time in the file. Instants, and notices of spans that
-    have begun, which Logfire sends as spans, are left out.
-    """
+    """A reader that makes branches of operations, and graphs and nodes of the spans around them."""
 
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(allowance)
@@ -284,16 +277,7 @@ def _rows(columns: SpanColumns, others: Ints, group: Ints, parents: Ints) -> Int
 
 
 def _numbered(groups: Sequence[str], group: Ints, rows: Ints) -> tuple[Ints, list[str]]:
-    """Return the lane of each span, and the names of the lanes, with a number where a group has several rows.
-
-    Parameters
-    ----------
-    groups
-        The names of the groups.
-    group, rows
-        The group of each span, and its row there, from 1; 0 for spans around others, which have the lane of the group,
-        like a main thread that waits for its workers.
-    """
+    """Return the lane of each span, and the names of the lanes, with a number where a group has several rows."""
     count = int(rows.max()) + 1
     used, code = np.unique(group * count + rows, return_inverse=True)
     several = set((used[used % count > 1] // count).tolist())

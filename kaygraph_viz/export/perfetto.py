@@ -107,11 +107,7 @@ _LAST_BACKSLASH = re.compile(r'(?<!\\)((?:\\\\)*)\\\\"')
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    """Return JSON that all versions of Perfetto can read.
-
-    Some do not decode escapes of letters, and some take a text for unfinished that ends with an escaped backslash, such
-    as the name of a folder: the file would not open.
-    """
+    """Return JSON that all versions of Perfetto can read."""
     text = _ENCODE(value)
     return _LAST_BACKSLASH.sub(r'\1\\u005c"', text) if '\\\\"' in text else text
 
@@ -176,11 +172,7 @@ def _part_args(piece: PartPiece) -> Event:
 
 
 def _arrows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
-    """Yield the start and the finish of the arrow for each link between spans in rows, if it points forward in time.
-
-    Perfetto ties each end to what began last in its row, and draws the arrow from the end of that: of the first span,
-    or of its last part.
-    """
+    """Yield the start and the finish of the arrow for each link between spans in rows, if it points forward in time."""
     linked = {*columns.links, *(source for sources in columns.links.values() for source in sources)}
     at = np.flatnonzero(np.isin(columns.rows["span_id"], list(linked)) & (tracks.apart == 0)).tolist()
     spans = {span.span_id: span for span in map(columns.span, at)}
@@ -260,13 +252,7 @@ def _gauges(columns: SpanColumns, gauges: Mapping[str, GaugeSamples]) -> Iterato
 
 
 def _us(time_ns: int) -> float:
-    """Return microseconds from which a viewer gets the same nanoseconds, if it multiplies and truncates like Perfetto.
-
-    Examples
-    --------
-    >>> int(1001 / 1000 * 1000.0), int(_us(1001) * 1000.0)
-    (1000, 1001)
-    """
+    """Return microseconds from which a viewer gets the same nanoseconds."""
     time_us = time_ns / 1000
     return math.nextafter(time_us, math.inf) if int(time_us * 1000.0) < time_ns else time_us
 
@@ -277,11 +263,5 @@ def _title(span: Span) -> str:
 
 
 def _visible(text: str) -> str:
-    r"""Return a text with ? for control characters, which change how others are shown; the arguments keep it as it is.
-
-    Examples
-    --------
-    >>> _visible("a\u202eb\n")
-    'a?b?'
-    """
+    r"""Return a text with ? for control characters, which change how others are shown."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)

@@ -24,17 +24,7 @@ LONGEST_SEEN = 500
 
 
 class Reader(ABC):
-    """A reader that takes the events of a file one by one and collects spans.
-
-    Parameters
-    ----------
-    allowance
-        What may be kept of the file.
-
-    Notes
-    -----
-    For an event that it cannot understand it raises a `ValueError` that says why; `load` adds the place in the file.
-    """
+    """A reader that takes the events of a file one by one and collects spans."""
 
     def __init__(self, allowance: Allowance) -> None:
         self._spans = Spans()
@@ -78,13 +68,7 @@ def _with_shared_names(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def integer_ns(value: object, unit_ns: int) -> int:
-    """Return a time from a file as whole nanoseconds.
-
-    Examples
-    --------
-    >>> integer_ns(1.5, 1000)
-    1500
-    """
+    """Return a time from a file as whole nanoseconds."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_NS / unit_ns:
         return round(value * unit_ns)
     raise ValueError(f"{str(value)[:40]!r} is not a time")

@@ -52,20 +52,7 @@ class _Group:
 
 
 def pack_rows(spans: Sequence[Packed]) -> list[int]:
-    """Return the row of each span in its group, from 0, such that spans of one row lie within or beside each other.
-
-    A span goes into the row of the one around it if nothing else runs there, else into the lowest row that is free.
-
-    Parameters
-    ----------
-    spans
-        All spans, ordered by their begins, each after the one around it.
-
-    Examples
-    --------
-    >>> pack_rows([Packed(0, 0, 9, -1), Packed(0, 1, 3, 0), Packed(0, 2, 4, 0), Packed(0, 5, 6, 0)])
-    [0, 0, 1, 0]
-    """
+    """Return the row of each span in its group, from 0, such that spans of one row lie within or beside each other."""
     groups: dict[int, _Group] = {}
     rows: list[int] = []
     for position, (number, started_ns, ended_ns, parent) in enumerate(spans):

@@ -13,18 +13,7 @@ __all__ = ["links_to_earlier"]
 
 
 def links_to_earlier(columns: SpanColumns) -> dict[int, int]:
-    """Return for spans that began when all earlier ones of the same parent had ended the last one of those, by number.
-
-    Spans that overlap at all, one after the other, ran at once in as many workers as there were; those after them
-    waited for all of them. Attempts, and spans without a parent, wait for nothing.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> inner = [bar("a", "t-1", 0, 2, span_id=1), bar("b", "t-2", 0, 1, span_id=2), bar("c", "t-1", 2, 3, span_id=3)]
-    >>> links_to_earlier(make_trace((bar("run", "main", 0, 9, kind="node", span_id=4), inner)).columns)
-    {3: 1}
-    """
+    """Return for spans that began when all earlier ones of the same parent had ended the last one of those."""
     rows = columns.rows[(columns.rows["parent_id"] > 0) & ~columns.is_kind("attempt")]
     order = np.lexsort((rows["span_id"], rows["ended_ns"], rows["started_ns"], rows["parent_id"]))
     fields = (rows[name][order].tolist() for name in ("parent_id", "span_id", "started_ns", "ended_ns"))

@@ -35,12 +35,7 @@ class _Action(NamedTuple):
 
 
 class TaskStreamReader(Reader):
-    """A reader that makes branches of tasks.
-
-    A task starts and ends with its computation. Earlier actions, such as the transfer of its input, are time in the
-    queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970. Where its estimates
-    of clocks let two tasks of a thread overlap, the later one is cut, and its attribute ``clipped_s`` says by how much.
-    """
+    """A reader that makes branches of tasks."""
 
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(allowance)

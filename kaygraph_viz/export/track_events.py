@@ -67,41 +67,13 @@ class _Open:
 
 
 def has_pieces(span: Span) -> bool:
-    """Return whether the parts of a span are drawn: it is a unit of work with several parts, some of them known.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar
-    >>> both = [("wait", 1), ("cpu", 1)]
-    >>> has_pieces(bar("a", "t", 0, 2, parts=both)), has_pieces(bar("exec", "t", 0, 2, kind="phase", parts=both))
-    (True, False)
-    """
+    """Return whether the parts of a span are drawn: it is a unit of work with several parts, some of them known."""
     some_known = span.noted_parts is not None or span.blocked_ns > 0
     return some_known and span.kind in UNITS and len(span.parts) > 1
 
 
 def track_events(spans: Iterable[tuple[int, Span]]) -> Iterator[SpanBegin | PartPiece | SpanEnd]:
-    """Yield the events of all tracks in order, such that spans and parts lie within or beside each other.
-
-    Parameters
-    ----------
-    spans
-        Pairs of track and span: track by track, by their start, each span before those that lie within it.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar
-    >>> outer = bar("outer", "t", 0, 4, parts=[("wait", 3), ("cpu", 1)])
-    >>> for step in track_events([(1, outer), (1, bar("inner", "t", 1, 2))]):
-    ...     print(step.span.name, step.part.kind if isinstance(step, PartPiece) else type(step).__name__)
-    outer SpanBegin
-    outer wait
-    inner SpanBegin
-    inner SpanEnd
-    outer wait
-    outer cpu
-    outer SpanEnd
-    """
+    """Yield the events of all tracks in order, such that spans and parts lie within or beside each other."""
     opened: list[_Open] = []
     for track, span in spans:
         started_ns, ended_ns = span.started_ns, span.ended_ns

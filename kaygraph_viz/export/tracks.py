@@ -23,33 +23,14 @@ UNITS = ("branch", "attempt", "wait")
 
 
 class Tracks(NamedTuple):
-    """The order and the tracks of spans.
-
-    Parameters
-    ----------
-    order
-        Positions of all spans, lane by lane, each span before those that lie within it.
-    apart
-        For each position 0 where the span is drawn in the row of its lane; else the number of the span, it or one that
-        encloses it, in whose own row it is drawn.
-    """
+    """The order and the tracks of spans."""
 
     order: Ints
     apart: Ints
 
 
 def place(columns: SpanColumns) -> Tracks:
-    """Return the tracks of spans, such that those of one track lie within or beside each other.
-
-    Coroutines get a track of their own, as do spans that overlap with others of their lane, such as a branch that was
-    given up and went on.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> place(make_trace(bar("a", "thread-1", 0, 2), bar("b", "thread-2", 0, 1), bar("c", "async-1", 0, 1)).columns)
-    Tracks(order=array([0, 1, 2]), apart=array([0, 0, 3]))
-    """
+    """Return the tracks of spans, such that those of one track lie within or beside each other."""
     order = _by_lane(columns)
     apart = np.zeros(len(columns), np.int64)
     is_coroutine = np.array([_is_coroutine(lane) for lane in columns.lanes], np.bool_)
@@ -99,15 +80,7 @@ def _in_chunks(order: Ints, *fields: Ints) -> Iterator[tuple[int, ...]]:
 
 
 def enclosing(columns: SpanColumns) -> Ints:
-    """Return for each span the span id of the innermost one of its lane that encloses it by its times, or 0.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> spans = bar("a", "main", 0, 3), bar("b", "main", 1, 2), bar("c", "main", 2, 4)
-    >>> enclosing(make_trace(*spans, check=False).columns)
-    array([0, 1, 0])
-    """
+    """Return for each span the span id of the innermost one of its lane that encloses it by its times, or 0."""
     rows = columns.rows
     order = np.lexsort((rows["span_id"], -rows["ended_ns"], rows["started_ns"], rows["lane"]))
     fields = (columns.column(name) for name in ("span_id", "lane", "started_ns", "ended_ns"))
@@ -137,30 +110,13 @@ def _is_coroutine(lane: str) -> bool:
 
 
 def outside_in(columns: SpanColumns) -> Ints:
-    """Return the positions of all spans, parents before their children.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> inner = bar("a", "main", 0, 1, span_id=1)
-    >>> outside_in(make_trace((bar("exec", "main", 0, 2, kind="phase", span_id=2), [inner])).columns)
-    array([1, 0])
-    """
+    """Return the positions of all spans, parents before their children."""
     depth, _ = _climb(_parents(columns))
     return np.lexsort((columns.rows["span_id"], columns.rows["started_ns"], depth)).astype(np.int64)
 
 
 def nearest_node(columns: SpanColumns) -> Ints:
-    """Return the position of the innermost node that encloses each span, or is it; -1 where there is none.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> phase = (bar("exec", "main", 0, 2, kind="phase"), [bar("a", "thread-1", 0, 1)])
-    >>> trace = make_trace((bar("Check", "main", 0, 2, kind="node"), [phase]), bar("b", "main", 3, 4))
-    >>> nearest_node(trace.columns)
-    array([ 0,  0,  0, -1])
-    """
+    """Return the position of the innermost node that encloses each span, or is it; -1 where there is none."""
     is_node = columns.is_kind("node")
     _, last = _climb(np.where(is_node, -1, _parents(columns)))
     return np.where(is_node[last], last, -1) if len(last) else last

@@ -97,10 +97,7 @@ class BranchingNode(Node):
             return sorted(tracked(outcomes, self.progress, total, self.node_id), key=by_index)
 
     def _first_branch(self, items: Sequence[Any], **options: Any) -> Outcome:
-        """Run the branches over `items`, return the outcome of the first that succeeds, and cancel the others.
-
-        If none succeeds, an ``ExceptionGroup`` is raised.
-        """
+        """Run the branches over `items`, return the outcome of the first that succeeds, and cancel the others."""
         token = CancelToken()
         # "collect", since an error ends nothing as long as another branch may succeed
         options = self._imap_options() | options | {"on_error": "collect", "cancel": token}

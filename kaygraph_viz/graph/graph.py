@@ -230,10 +230,7 @@ class ParallelBatchGraph(BatchGraph):
 
 
 class Walk:
-    """A way through a graph: the nodes to run, each a copy with its name and params; plain or asynchronous.
-
-    Set `action` to what each step has returned. At the end it is the last one.
-    """
+    """A way through a graph: the nodes to run, each a copy with its name and params; plain or asynchronous."""
 
     def __init__(self, graph: Graph, params: Mapping[str, Any]) -> None:
         if graph.start_node is None:

@@ -355,13 +355,7 @@ class Transition:
 
 
 def readable_id(node_id: object, fallback: str) -> str:
-    """Return a name that is a text, not empty, printable and at most 80 characters long.
-
-    Examples
-    --------
-    >>> readable_id("check", "Check"), readable_id("  ", "Check"), readable_id(7, "Check")
-    ('check', 'Check', '7')
-    """
+    """Return a name that is a text, not empty, printable and at most 80 characters long."""
     text = "" if node_id is None else node_id if isinstance(node_id, str) else short(node_id, ID_LIMIT)
     text = "".join(mark for mark in text[: 4 * ID_LIMIT] if mark.isprintable()).strip()
     return (text if len(text) <= ID_LIMIT else text[: ID_LIMIT - 3] + "...") or fallback

@@ -22,11 +22,7 @@ __all__ = ["watched"]
 
 
 def watched(shared: Any) -> Any:
-    """Return the store, or under ``record(shared_access=True)`` a dict that notes accesses to it.
-
-    Only a plain dict can be watched without a change for the program: any other store is returned as it is, with one
-    warning for each recording.
-    """
+    """Return the store, or under ``record(shared_access=True)`` a dict that notes accesses to it."""
     watch = current_scope().recorder.shared_watch
     if watch is None:
         return shared
@@ -40,18 +36,7 @@ def watched(shared: Any) -> Any:
 
 
 class _Watched(dict[Any, Any]):
-    """A dict that stands for a store and notes each access to it.
-
-    Noted as reads are ``[]``, ``get`` and ``in``, for all keys ``items``, ``values``, comparing and copying, as writes
-    all that change a key. Looking at the keys alone, in a loop or by ``keys`` or ``len``, is not noted.
-
-    Parameters
-    ----------
-    store
-        The dict of the caller.
-    watch
-        Keeps the notes.
-    """
+    """A dict that stands for a store and notes each access to it."""
 
     __slots__ = ("__weakref__", "_lock", "_store", "_watch")
     _lock: Any  # held while a change of the store is repeated here

@@ -46,25 +46,7 @@ KEYS = "a text, bytes, a number, None, a date, an Enum member, or a tuple or fro
 
 
 def partition_of(key: Any, partitions: int) -> int:
-    """Return the partition of a key: the same in every process and on every run, for keys that are equal too.
-
-    Parameters
-    ----------
-    key
-        A text, bytes, a number, None, a date, an ``Enum`` member, or a tuple or frozenset of these.
-    partitions
-        The number of partitions, 1 or more.
-
-    Raises
-    ------
-    OptionError
-        If the key is of another kind, or not a number (NaN).
-
-    Examples
-    --------
-    >>> partition_of("union", 8), partition_of(("union", 1860), 8), partition_of(1, 8) == partition_of(1.0, 8)
-    (2, 2, True)
-    """
+    """Return the partition of a key: the same in every process and on every run, for keys that are equal too."""
     return _stable_hash(key) % partitions
 
 
@@ -135,15 +117,7 @@ def _unpacked(error: Any, name: str) -> BaseException | None:
 
 @dataclass(frozen=True, slots=True)
 class ErrorPolicy:
-    """The treatment of items and keys that fail: the branch fails with them, or its last attempt leaves them out.
-
-    Parameters
-    ----------
-    retry
-        The attempts of the branch; None if the branch always fails with its items.
-    is_pickled
-        Whether errors and parts are pickled, since branches run in other processes.
-    """
+    """The treatment of items and keys that fail: the branch fails with them, or its last attempt leaves them out."""
 
     retry: RetryPolicy | None
     is_pickled: bool
@@ -174,18 +148,7 @@ class MapInput(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MapBranch:
-    """Maps some items, combines the values of each key, and divides the result into partitions.
-
-    Parameters
-    ----------
-    mapper, combiner
-        The functions of the user; without a combiner the result has all values. In place of a function, the combiner
-        may be a class of mappings, whose ``update`` takes what the mapper returns.
-    partitions
-        The number of partitions.
-    errors
-        Whether items that fail are left out.
-    """
+    """Maps some items, combines the values of each key, and divides the result into partitions."""
 
     mapper: Map
     combiner: Combine | None
@@ -197,10 +160,7 @@ class MapBranch:
         return f"map {given.number}"
 
     def __call__(self, given: MapInput) -> Done:
-        """Return one part for each partition.
-
-        Each part is pickled by itself, so that the calling process passes it on to a reducer without unpickling it.
-        """
+        """Return one part for each partition."""
         failures: list[Failure] = []
         parts: list[dict[Any, Any]] = [{} for _ in range(self.partitions)]
         count, hashed = self.partitions, _stable_hash
@@ -310,17 +270,7 @@ class ReduceInput(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReduceBranch:
-    """Gathers the values of each key of one partition and reduces them.
-
-    Parameters
-    ----------
-    reducer
-        The function of the user.
-    is_combined
-        Whether each part holds one value for each key, not a list of them.
-    errors
-        Whether keys that fail are left out.
-    """
+    """Gathers the values of each key of one partition and reduces them."""
 
     reducer: Reduce
     is_combined: bool

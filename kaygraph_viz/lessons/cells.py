@@ -56,11 +56,7 @@ def _set_by(tree: ast.AST) -> Iterator[str]:
 
 
 class _Plain(ast.NodeTransformer):
-    """Makes code with the same names of which a table of names tells the same with every Python.
-
-    From 3.12 on, variables inside of ``[x for x in y]`` count as those around it, but for generators; from 3.14 on,
-    there is no table of an ``await`` outside of functions.
-    """
+    """Makes code with the same names of which a table of names tells the same with every Python."""
 
     def visit_Await(self, node: ast.Await) -> ast.AST:
         return self.visit(node.value)  # type: ignore[no-any-return]

@@ -27,20 +27,7 @@ MAX_LENGTH = 2_000
 
 
 def alt_text(figure: Any) -> str:
-    """Return what a figure shows: the descriptions of our charts, and titles and labels of all other axes.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from kaygraph_viz.plot.gantt.gantt import gantt
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> figure = Figure()
-    >>> ours, plain = figure.subplots(2)
-    >>> _ = gantt(make_trace(bar("a", "t-1", 0, 1)), ax=ours)
-    >>> _ = plain.set(title="How long it took", xlabel="workers", ylabel="seconds")
-    >>> print(alt_text(figure))  # doctest: +ELLIPSIS
-    Gantt chart of 1 branch ... How long it took: workers on the x axis and seconds on the y axis.
-    """
+    """Return what a figure shows: the descriptions of our charts, and titles and labels of all other axes."""
     title = getattr(figure, "get_suptitle", str)()
     found = [f"{title}." if title else "", *map(_of_axes, figure.axes)]
     text = visible(" ".join(dict.fromkeys(filter(None, found))))

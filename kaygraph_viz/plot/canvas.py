@@ -32,45 +32,12 @@ Margins = tuple[float, float, float, float]  # left, right, bottom and top [pt]
 
 
 def figure_of(ax: Axes) -> Figure:
-    """Return the whole figure of an Axes, also of one in a subfigure.
-
-    Examples
-    --------
-    >>> inner = (whole := Figure()).subfigures(1, 2)[0]
-    >>> figure_of(inner.add_subplot()) is whole
-    True
-    """
+    """Return the whole figure of an Axes, also of one in a subfigure."""
     return ax.figure.canvas.figure  # `get_figure` returns it from matplotlib 3.10 on
 
 
 class Canvas:
-    """An Axes to draw on, with its size, the centres of its rows and the scale of its time axis.
-
-    Parameters
-    ----------
-    ax
-        The Axes; pictures add their own artists to it.
-
-    Attributes
-    ----------
-    width_pt, height_pt
-        Its size [pt].
-    points_per_s
-        How wide a second is; 0 before `set_time`.
-    row_pt
-        How high a row of height 1 is [pt]; 0 before `set_rows`.
-    row_centres
-        The height of the middle of each row, downwards; empty before `set_rows`.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> canvas = Canvas(Figure(figsize=(3, 2)).add_axes((0, 0, 1, 1)))
-    >>> canvas.set_time(10)
-    >>> canvas.set_rows([Row("main", "main"), Row("t-1", "t-1")])
-    >>> round(canvas.width_pt), round(canvas.points_per_s, 2), round(canvas.row_pt), canvas.row_centres.tolist()
-    (216, 21.26, 72, [0.0, 1.0])
-    """
+    """An Axes to draw on, with its size, the centres of its rows and the scale of its time axis."""
 
     def __init__(self, ax: Axes) -> None:
         box = ax.get_window_extent()
@@ -84,17 +51,7 @@ class Canvas:
 
     @classmethod
     def of(cls, ax: Axes | None, width_in: float, height_in: float, margins_pt: Margins) -> Canvas:
-        """Return a canvas on an Axes that was given, or on that of a new figure with fixed margins.
-
-        Parameters
-        ----------
-        ax
-            The Axes that was given, or None.
-        width_in, height_in
-            Size of a new figure [inches].
-        margins_pt
-            Its margins: left, right, bottom and top [pt].
-        """
+        """Return a canvas on an Axes that was given, or on that of a new figure with fixed margins."""
         if ax is not None:
             return cls(ax)
         left, right, bottom, top = margins_pt
@@ -119,15 +76,7 @@ class Canvas:
             spine.set_color(MUTED)
 
     def set_time(self, extent_s: float, note: str = "") -> None:
-        """Set up the time axis: data in seconds, ticks written in a unit that fits.
-
-        Parameters
-        ----------
-        extent_s
-            The time that the axis has room for [s].
-        note
-            A sentence below the axis.
-        """
+        """Set up the time axis: data in seconds, ticks written in a unit that fits."""
         extent = extent_s or 1e-9
         self.ax.set_xlim(-0.008 * extent, 1.008 * extent)
         low, high = self.ax.get_xlim()
@@ -171,17 +120,7 @@ class Canvas:
         self.ax.text(x, y, escaped(text), **style)
 
     def finish(self, title: str, keys: Sequence[Key], description: Description) -> Axes:
-        """Add legend and title, attach the description, and return the Axes.
-
-        Parameters
-        ----------
-        title
-            Is cut to the width of the Axes; stands above the legend.
-        keys
-            The entries of the legend.
-        description
-            What `describe` returns.
-        """
+        """Add legend and title, attach the description, and return the Axes."""
         lines = add_legend(self.ax, keys, self.width_pt)
         text = cut_to_width(title, self.width_pt, Size.title_font, is_bold=True) or title
         style: dict[str, Any] = {"fontsize": Size.title_font, "fontweight": "bold", "color": TEXT}

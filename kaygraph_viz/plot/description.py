@@ -24,10 +24,7 @@ __all__ = ["Description", "Table", "attach", "describe", "description_of"]
 
 
 class Table(NamedTuple):
-    """A small table; all columns but the first `words` and the last `remarks` are numbers.
-
-    Columns without anything in them are left out where it is shown.
-    """
+    """A small table; all columns but the first `words` and the last `remarks` are numbers."""
 
     headings: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]

@@ -20,20 +20,7 @@ _MARKS = {"Mn", "Me"}
 
 
 def clean(text: object, limit: int = LABEL_LIMIT) -> str:
-    r"""Return a text as one line of visible characters, cut to `limit` characters.
-
-    Parameters
-    ----------
-    text
-        Anything; only strings are shown as they are, other objects by their type.
-    limit
-        The most characters that are kept, the mark of the cut included, from 2.
-
-    Examples
-    --------
-    >>> clean("a\x00b\n c\u202e", limit=60), clean("x" * 1_000_000, limit=5), clean("\n")
-    ('ab c', 'xxxx…', '(no name)')
-    """
+    r"""Return a text as one line of visible characters, cut to `limit` characters."""
     if not isinstance(text, str):
         return clean(f"<{type(text).__name__}>", limit)
     head = unicodedata.normalize("NFC", text[: 4 * limit])
@@ -50,13 +37,7 @@ def clean(text: object, limit: int = LABEL_LIMIT) -> str:
 
 
 def clean_apart(texts: Sequence[object], limit: int = LABEL_LIMIT) -> list[str]:
-    """Return texts that stand beside each other as `clean` does, cut so that they can be told apart as far as possible.
-
-    Examples
-    --------
-    >>> clean_apart([f"process-1/ThreadPoolExecutor-0_{number}" for number in (1, 2)], 16)
-    ['process…utor-0_1', 'process…utor-0_2']
-    """
+    """Return texts that stand beside each other as `clean` does."""
     cleaned = [clean(text, APART * limit) for text in texts]
     if all(len(text) <= limit for text in cleaned):
         return cleaned

@@ -26,17 +26,7 @@ BASE_SHARE = 0.4  # of the height of a patch with two colours is filled with the
 
 
 def add_legend(ax: Axes, keys: Sequence[Key], room_pt: float) -> int:
-    """Put a legend above the Axes, where it covers nothing, and return how many lines it has.
-
-    Parameters
-    ----------
-    ax
-        Where.
-    keys
-        Its entries in the order in which they are read, line by line.
-    room_pt
-        How wide it may get [pt].
-    """
+    """Put a legend above the Axes, where it covers nothing, and return how many lines it has."""
     if not keys:
         return 0
     columns = _columns(keys, room_pt)
@@ -70,14 +60,7 @@ def _columns(keys: Sequence[Key], room_pt: float) -> int:
 
 
 def legend_lines(keys: Sequence[Key], room_pt: float) -> int:
-    """Return how many lines the legend has in `room_pt` [pt].
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.style import FILLS
-    >>> [legend_lines([FILLS["cpu"], FILLS["wait"]], room_pt) for room_pt in (500, 50)]
-    [1, 2]
-    """
+    """Return how many lines the legend has in `room_pt` [pt]."""
     return -(-len(keys) // _columns(keys, room_pt))
 
 

@@ -26,21 +26,7 @@ NAME_LIMIT = 24
 
 
 class Row(NamedTuple):
-    """One row of a chart, of a worker, a heading, or a band of many rows of workers.
-
-    Parameters
-    ----------
-    lane
-        The worker whose bars are in it, of a band the first one; empty in the row of a heading.
-    text
-        What stands beside it.
-    is_heading
-        Whether it names the rows below it and has no bars.
-    height
-        How high it is [heights of a worker's row].
-    stands_for
-        How many rows of workers: more than one in a band.
-    """
+    """One row of a chart, of a worker, a heading, or a band of many rows of workers."""
 
     lane: str
     text: str
@@ -50,13 +36,7 @@ class Row(NamedTuple):
 
 
 def centres(rows: Sequence[Row]) -> list[float]:
-    """Return the height of the middle of each row, counted downwards from the first row with a lane.
-
-    Examples
-    --------
-    >>> centres([Row("", "Load", True, 0.5), Row("main", "main"), Row("t-1", "t-1")])
-    [-0.75, 0.0, 1.0]
-    """
+    """Return the height of the middle of each row, counted downwards from the first row with a lane."""
     ends = np.cumsum([row.height for row in rows])
     middles = ends - np.array([row.height for row in rows]) / 2
     zero = next((middle for row, middle in zip(rows, middles, strict=True) if row.lane), 0.5)
@@ -67,33 +47,7 @@ def centres(rows: Sequence[Row]) -> list[float]:
 def assign_rows(
     nesting: Nesting, units: Places, group_by: str = "worker", *, is_short: bool = True
 ) -> tuple[Ints, tuple[Row, ...]]:
-    """Return the row of each unit, and the rows from top to bottom.
-
-    Where units of one lane overlap, as coroutines in one thread do, the lane gets as many rows as it needs. Workers
-    that got nothing to do have an empty row.
-
-    Parameters
-    ----------
-    nesting
-        The spans of a trace.
-    units
-        Positions of the units of work, in the order of their starts.
-    group_by
-        ``"worker"``: one row for each. ``"node"``: the rows of each node together, in the order in which nodes began; a
-        worker has a row with each node that it worked for. The 40th and all further nodes share their rows.
-    is_short
-        Whether a node with a single row has no heading of its own.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> load = (bar("Load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
-    >>> check = (bar("Check", "main", 1, 2, kind="node"), [bar("a", "t-1", 1, 2), bar("b", "t-2", 1, 2)])
-    >>> nesting = Nesting.of(make_trace(load, check).columns)
-    >>> row_of, rows = assign_rows(nesting, np.array([1, 3, 4]), "node")
-    >>> row_of.tolist(), [row.text for row in rows]
-    ([0, 2, 3], ['Load · main', 'Check', 't-1', 't-2'])
-    """
+    """Return the row of each unit, and the rows from top to bottom."""
     group, names = _groups(nesting, units) if group_by == "node" else (np.zeros(len(units), np.int64), [""])
     strips = [*_strips(nesting, units, group)]
     strips += _idle(nesting, {kind_of_lane(strip.lane): strip.group for strip in reversed(strips)})
@@ -167,13 +121,7 @@ def _strips(nesting: Nesting, units: Places, group: Ints) -> Iterator[_Strip]:
 
 
 def stack(starts: Ints, ends: Ints) -> Ints:
-    """Return a level for each interval such that those of one level do not overlap, with as few levels as possible.
-
-    Examples
-    --------
-    >>> stack(np.array([0, 1, 5]), np.array([4, 2, 6])).tolist()
-    [0, 1, 0]
-    """
+    """Return a level for each interval such that those of one level do not overlap, with as few levels as possible."""
     level_of = np.zeros(len(starts), np.int64)
     busy: list[tuple[int, int]] = []  # (end, level)
     free: list[int] = []

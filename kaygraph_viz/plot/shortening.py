@@ -20,22 +20,7 @@ LAST = "\U0010ffff"  # the last of all characters
 
 
 class Shortener:
-    """The texts of one chart, which cuts each of them so that it stays another one than the others.
-
-    A text is cut at its end. Where another one would look the same then, as names with the same beginning do, it is cut
-    in the middle, or at the front; where that is the same as well, at its end.
-
-    Parameters
-    ----------
-    texts
-        All texts that are shown beside each other.
-
-    Examples
-    --------
-    >>> names = Shortener(["load_orders", "fetch_anchor_pages", "fetch_anchor_images"])
-    >>> [names.cut(name, 10) for name in ("load_orders", "fetch_anchor_pages", "fetch_anchor_images")]
-    ['load_orde…', 'fetc…pages', 'fetc…mages']
-    """
+    """The texts of one chart, which cuts each of them so that it stays another one than the others."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._all = frozenset(texts)
@@ -51,19 +36,7 @@ class Shortener:
     def cut(
         self, text: str, room: float, width: Callable[[str], float] = len, *, shortest: int = SHORTEST
     ) -> str:  # fmt: skip
-        """Return a text cut to some room; empty if fewer than `shortest` characters fit.
-
-        Parameters
-        ----------
-        text
-            One of the texts.
-        room
-            How wide it may be, in the unit of `width`; default: characters.
-        width
-            Returns the width of a text: the sum of those of its characters.
-        shortest
-            The fewest characters that say something, beside the ellipsis.
-        """
+        """Return a text cut to some room; empty if fewer than `shortest` characters fit."""
         widths = [width(char) for char in text]
         if sum(widths) <= room:
             return text

@@ -27,10 +27,7 @@ OTHER = "#C9CED2"  # names for which no colour is left
 
 
 class Fill(NamedTuple):
-    """The fill of one kind of rectangle, and its name in the legend; `line` is for its hatch and its marker.
-
-    `base` is a second colour, which fills the lower part of the rectangle, as high as a share.
-    """
+    """The fill of one kind of rectangle, and its name in the legend; `line` is for its hatch and its marker."""
 
     colour: str
     label: str

@@ -21,24 +21,12 @@ MISSING = "\u25a1"  # the white square, as many fonts show it for what they lack
 
 
 def escaped(text: str) -> str:
-    r"""Return a text that matplotlib draws as plain text: no formulas, no character that its fonts do not have.
-
-    Examples
-    --------
-    >>> escaped("5$ and 6$")
-    '5\\$ and 6\\$'
-    """
+    r"""Return a text that matplotlib draws as plain text: no formulas, no character that its fonts do not have."""
     return drawable(text).replace("$", r"\$")
 
 
 def drawable(text: str) -> str:
-    r"""Return a text with a square for each character that no font in use has, which avoids warnings.
-
-    Examples
-    --------
-    >>> drawable("ok \U0010fffd")
-    'ok □'
-    """
+    r"""Return a text with a square for each character that no font in use has, which avoids warnings."""
     if text.isascii():
         return text
     known = _characters(tuple(FontProperties().get_family()))
@@ -52,17 +40,7 @@ def _characters(families: tuple[str, ...]) -> frozenset[int]:
 
 
 def width_pt(text: str, font_size: float, *, is_bold: bool = False) -> float:
-    """Return the greatest width of a text at any resolution [pt]: the sum of its characters' widths, and some room.
-
-    Parameters
-    ----------
-    text
-        One line, before `escaped`.
-    font_size
-        Its size [pt].
-    is_bold
-        Whether it is bold.
-    """
+    """Return the greatest width of a text at any resolution [pt]: the sum of its characters' widths, and some room."""
     family = tuple(FontProperties().get_family())
     return ROUNDING * font_size / 100 * sum(_advance(char, is_bold, family) for char in drawable(text))
 
@@ -77,13 +55,7 @@ def _advance(char: str, is_bold: bool, family: tuple[str, ...]) -> float:
 
 
 def cut_to_width(text: str, limit_pt: float, font_size: float, *, is_bold: bool = False, shortest: int = 3) -> str:
-    """Return the text cut so that it is at most `limit_pt` wide [pt]; empty if fewer than `shortest` characters fit.
-
-    Examples
-    --------
-    >>> cut_to_width("security", 1000, 9), cut_to_width("security", 1, 9)
-    ('security', '')
-    """
+    """Return the text cut so that it is at most `limit_pt` wide [pt]; empty if fewer than `shortest` characters fit."""
     if width_pt(text, font_size, is_bold=is_bold) <= limit_pt:
         return text
     room = limit_pt - width_pt("…", font_size, is_bold=is_bold)
@@ -94,14 +66,7 @@ def cut_to_width(text: str, limit_pt: float, font_size: float, *, is_bold: bool 
 
 
 def cut_apart(texts: Iterable[str], font_size: float) -> Callable[[str, float], str]:
-    """Return what cuts each of some texts to a width [pt] so that it can be told from the others; see `Shortener`.
-
-    Examples
-    --------
-    >>> fit = cut_apart(["fetch_anchor_pages", "fetch_anchor_images"], 9)
-    >>> fit("fetch_anchor_pages", 1000), fit("fetch_anchor_pages", 1)
-    ('fetch_anchor_pages', '')
-    """
+    """Return what cuts each of some texts to a width [pt] so that it can be told from the others; see `Shortener`."""
     together = Shortener(texts)
 
     def fit(text: str, limit_pt: float) -> str:

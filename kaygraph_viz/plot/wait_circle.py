@@ -28,34 +28,7 @@ LIMITS = 1.35, 1.25  # of the axes: the circle has radius 1, and its texts need 
 
 
 def wait_circle(error: DeadlockError, *, ax: Axes | None = None, title: str | None = None) -> Axes:
-    """Draw the threads of a deadlock that wait for each other, with the lines in which they wait.
-
-    Parameters
-    ----------
-    error
-        What a simulated program in a deadlock raises; its `circle` must not be empty.
-    ax
-        Where to draw; default: a new figure.
-    title
-        Default: how many threads wait for each other.
-
-    Returns
-    -------
-    Axes
-        Nothing is shown.
-
-    Raises
-    ------
-    OptionError
-        If it is no such error.
-
-    Examples
-    --------
-    >>> waits = [Wait("thread 'A'", "a.py:4 in f", "with b:", "a lock", "thread 'B'", "a.py:3 in f", "with b:"),
-    ...          Wait("thread 'B'", "a.py:4 in f", "with a:", "a lock", "thread 'A'", "a.py:3 in f", "with a:")]
-    >>> wait_circle(DeadlockError(waits, [])).get_title(loc="left")
-    '2 threads wait for each other'
-    """
+    """Draw the threads of a deadlock that wait for each other, with the lines in which they wait."""
     circle = getattr(error, "circle", ())
     if not circle:
         raise OptionError("error", error, "a DeadlockError with a circle", "wait_circle(found.first.error)")

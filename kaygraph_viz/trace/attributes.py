@@ -24,30 +24,13 @@ SEEN = 4  # times the limit of a text: so far a credential is looked for, since 
 
 
 def safe_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `values` as short plain data, with the values of secret-looking names masked.
-
-    Returns
-    -------
-    dict
-        Strings, numbers, booleans, None, and short lists and dicts of these.
-
-    Examples
-    --------
-    >>> safe_attributes({"city": "Oslo", "api_key": "k-123", "callback": object()})
-    {'city': 'Oslo', 'api_key': '***', 'callback': '<object>'}
-    """
+    """Return `values` as short plain data, with the values of secret-looking names masked."""
     few = islice(values.items(), ATTRIBUTE_LIMIT)
     return {_key(key): MASK if _is_secret(key) else safe_value(value) for key, value in few}
 
 
 def safe_value(value: Any, depth: int = 0) -> Any:
-    """Return one value as short plain data; only exact builtin types are looked into.
-
-    Examples
-    --------
-    >>> safe_value([1, {"password": "x"}, float])
-    [1, {'password': '***'}, '<type>']
-    """
+    """Return one value as short plain data; only exact builtin types are looked into."""
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value
@@ -80,13 +63,7 @@ def _is_secret(key: Any) -> bool:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return type and message of an error in at most 500 characters, all of them `visible`.
-
-    Examples
-    --------
-    >>> describe_error(ValueError("bad postal code"))
-    'ValueError: bad postal code'
-    """
+    """Return type and message of an error in at most 500 characters, all of them `visible`."""
     try:
         message = str(error)
     except KeyboardInterrupt:
@@ -97,13 +74,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def traceback_text(error: BaseException) -> str:
-    """Return an error with its traceback and its causes as text, as far as its own methods let that be told.
-
-    Examples
-    --------
-    >>> print(traceback_text(ValueError("bad postal code")), end="")
-    ValueError: bad postal code
-    """
+    """Return an error with its traceback and its causes as text, as far as its own methods let that be told."""
     try:
         return "".join(traceback.format_exception(error))
     except KeyboardInterrupt:
@@ -114,11 +85,5 @@ def traceback_text(error: BaseException) -> str:
 
 
 def safe_error(text: str) -> str:
-    """Return the text of an error as it is kept: cut, visible, without credentials.
-
-    Examples
-    --------
-    >>> safe_error(f"refused by https://ada:{'pw'}@example.com")
-    'refused by https://***@example.com'
-    """
+    """Return the text of an error as it is kept: cut, visible, without credentials."""
     return cut(visible(without_secrets(text[: SEEN * ERROR_LIMIT])[: ERROR_LIMIT + 1]), ERROR_LIMIT)

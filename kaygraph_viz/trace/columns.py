@@ -51,20 +51,7 @@ _INTEGERS = ("span_id", "parent_id", "index", "submitted_ns", "started_ns", "end
 
 @dataclass(slots=True)
 class SpanColumns:
-    """A table of spans, immutable by convention.
-
-    Parameters
-    ----------
-    rows
-        Structured array of `SPAN_DTYPE`, shape (n,); times in [ns]; ``cpu_ns`` is -1 where it was not measured,
-        ``parent_id`` 0 for none, ``index`` -1 for none; ``name`` and ``lane`` are positions in `names` and `lanes`.
-    names, lanes
-        The texts behind the columns of the same name.
-    errors, attributes, links
-        The few spans that have one, by span id.
-    parts
-        What spans did when, as far as that was noted.
-    """
+    """A table of spans, immutable by convention."""
 
     rows: npt.NDArray[np.void]
     names: Sequence[str] = ()
@@ -147,16 +134,7 @@ class SpanSequence(Sequence[Span]):
 
 
 class Spans:
-    """A storage that collects rows and turns full buffers into columns.
-
-    The hot path is `append`, a plain list append. It is safe from several threads: others only ever append, so the
-    rows that are compacted are a prefix of the buffer that no other thread touches.
-
-    Parameters
-    ----------
-    max_spans
-        The most spans that are kept; later branches, attempts and waits are counted in `dropped`.
-    """
+    """A storage that collects rows and turns full buffers into columns."""
 
     def __init__(self, max_spans: int = sys.maxsize) -> None:
         self.max_spans = max_spans

@@ -18,44 +18,20 @@ __all__ = ["as_places", "repeated", "sums", "tally"]
 
 
 def as_places(numbers: npt.ArrayLike) -> npt.NDArray[np.intp]:
-    """Return whole numbers as places in an array.
-
-    Examples
-    --------
-    >>> as_places([2, 0]).dtype == np.intp
-    True
-    """
+    """Return whole numbers as places in an array."""
     return np.asarray(numbers).astype(np.intp, copy=False)
 
 
 def tally(places: npt.ArrayLike, size: int = 0) -> npt.NDArray[np.int64]:
-    """Return how often each place occurs, for `size` places or more.
-
-    Examples
-    --------
-    >>> tally([0, 2, 2], 4).tolist()
-    [1, 0, 2, 0]
-    """
+    """Return how often each place occurs, for `size` places or more."""
     return np.bincount(as_places(places), minlength=size).astype(np.int64, copy=False)
 
 
 def sums(places: npt.ArrayLike, weights: npt.ArrayLike, size: int = 0) -> npt.NDArray[np.float64]:
-    """Return the sum of the weights of each place, for `size` places or more.
-
-    Examples
-    --------
-    >>> sums([0, 2, 2], [1.0, 2.0, 3.0], 4).tolist()
-    [1.0, 0.0, 5.0, 0.0]
-    """
+    """Return the sum of the weights of each place, for `size` places or more."""
     return np.bincount(as_places(places), weights, size).astype(np.float64, copy=False)
 
 
 def repeated(values: npt.ArrayLike, times: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return each value as often as is said for it.
-
-    Examples
-    --------
-    >>> repeated([7, 8, 9], [1, 0, 2]).tolist()
-    [7, 9, 9]
-    """
+    """Return each value as often as is said for it."""
     return np.repeat(np.asarray(values), as_places(times))

@@ -16,15 +16,7 @@ LONGEST_KEY = 200
 
 
 def function_of_key(key: object) -> str:
-    """Return the name of the function from the key of a task.
-
-    Examples
-    --------
-    >>> function_of_key("load-page-2f1e0c9b0a1b2c3d"), function_of_key(("sum-part-108d693e", 2))
-    ('load-page', 'sum-part')
-    >>> function_of_key("('read_csv-108d693e', 0)")
-    'read_csv'
-    """
+    """Return the name of the function from the key of a task."""
     first = key[0] if isinstance(key, (list, tuple)) and key else key
     if not isinstance(first, str):
         return "task"
@@ -51,21 +43,7 @@ class Clipped(NamedTuple):
 
 
 def after_each_other(tasks: Iterable[tuple[Hashable, int, int]]) -> Iterator[Clipped]:
-    """Yield the times of tasks such that those of one thread do not overlap.
-
-    A thread runs one task after the other. Their stamps overlap where the estimate of the clock of a worker has changed
-    between them; then the later one begins when the earlier one has ended.
-
-    Parameters
-    ----------
-    tasks
-        The thread of each task, its start and its end [ns], ordered by starts.
-
-    Examples
-    --------
-    >>> [tuple(each) for each in after_each_other([("a", 0, 5), ("a", 4, 9), ("b", 4, 5)])]
-    [(0, 5, 0), (5, 9, 1), (4, 5, 0)]
-    """
+    """Yield the times of tasks such that those of one thread do not overlap."""
     free: dict[Hashable, int] = {}
     for thread, started_ns, ended_ns in tasks:
         begin_ns = max(started_ns, free.get(thread, started_ns))

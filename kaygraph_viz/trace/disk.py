@@ -22,17 +22,7 @@ __all__ = ["written"]
 
 @contextmanager
 def written(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a stream for the new content of `path`, compressed when its name ends in ``.gz``.
-
-    A file that is there is replaced when the block ends, with its permissions kept, and a link is replaced rather than
-    followed. When the block raises, all stays as it was and nothing is left over. What is no file but a device or a
-    pipe gets the content directly.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; it names `path`.
-    """
+    """Yield a stream for the new content of `path`, compressed when its name ends in ``.gz``."""
     if path.exists() and not path.is_file() and not path.is_dir():
         with path.open("wb") as raw, _compressed(raw, path) as stream:
             yield stream

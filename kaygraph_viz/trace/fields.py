@@ -28,13 +28,7 @@ _USUAL: dict[str, Any] = {
 
 
 def as_fields(span: Span) -> dict[str, Any]:
-    """Return a span as plain JSON data; fields with their usual value are left out.
-
-    Examples
-    --------
-    >>> as_fields(Span(1, None, "a", "branch", "main", 0, 1, 2))
-    {'span_id': 1, 'submitted_ns': 0, 'started_ns': 1, 'ended_ns': 2, 'name': 'a', 'kind': 'branch', 'lane': 'main'}
-    """
+    """Return a span as plain JSON data; fields with their usual value are left out."""
     fields: dict[str, Any] = {name: getattr(span, name) for name in (*_INTEGERS, "name", "kind", "lane")}
     fields |= {name: value for name, usual in _USUAL.items() if (value := getattr(span, name)) != usual}
     if span.attributes:

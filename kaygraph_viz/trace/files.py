@@ -42,23 +42,7 @@ TEXT_LIMIT = 200  # characters of what a prediction was made from
 
 
 class TraceFile(NamedTuple):
-    """What a file holds.
-
-    Parameters
-    ----------
-    columns
-        The spans.
-    dropped
-        How many spans were not kept.
-    memory
-        How much memory was in use when, if that is known.
-    machine
-        The computer on which it was recorded, if that is known.
-    gauges
-        The numbers that rise and fall, by name.
-    predicted_from
-        Of a prediction, the run that it was predicted from, in words.
-    """
+    """What a file holds."""
 
     columns: SpanColumns
     dropped: int = 0
@@ -195,13 +179,7 @@ def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> dict[str, A
 
 
 def checked_origin(footer: Mapping[str, Any]) -> str:
-    """Return what a file says it was predicted from; empty for nothing.
-
-    Raises
-    ------
-    ValueError
-        If that is no text.
-    """
+    """Return what a file says it was predicted from; empty for nothing."""
     found = footer.get("predicted_from", "")
     if not isinstance(found, str):
         raise ValueError(f"predicted_from is {short(found)}, expected text")  # noqa: TRY004  (of the file, not of ours)

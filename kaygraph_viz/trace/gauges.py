@@ -19,17 +19,7 @@ LARGEST = 1 << 62
 
 
 class GaugeSamples(NamedTuple):
-    """A gauge at the times at which it changed, in the order of time.
-
-    Parameters
-    ----------
-    times_ns
-        When, on the clock of the trace [ns].
-    used
-        The number from then on.
-    most
-        The most that it may be from then on.
-    """
+    """A gauge at the times at which it changed, in the order of time."""
 
     times_ns: tuple[int, ...]
     used: tuple[int, ...]
@@ -44,16 +34,7 @@ class _Gauge:
 
 
 class GaugeLog:
-    """The gauges of a run; any number of threads may write.
-
-    Examples
-    --------
-    >>> log, service = GaugeLog(), object()
-    >>> log.note(service, "calls in flight", 10, 1, 4)
-    >>> log.note(service, "calls in flight", 20, 2, 4)
-    >>> log.samples()["calls in flight"].used
-    (1, 2)
-    """
+    """The gauges of a run; any number of threads may write."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -94,13 +75,7 @@ def _columns(samples: list[tuple[int, int, int]]) -> GaugeSamples:
 
 
 def gauges_as_fields(gauges: Mapping[str, GaugeSamples]) -> dict[str, Any]:
-    """Return gauges as fields of the last line of a file; none where there are none.
-
-    Examples
-    --------
-    >>> gauges_as_fields({"calls": GaugeSamples((1,), (2,), (3,))})
-    {'gauges': {'calls': [[1], [2], [3]]}}
-    """
+    """Return gauges as fields of the last line of a file; none where there are none."""
     return (
         {"gauges": {name: [list(column) for column in samples] for name, samples in gauges.items()}} if gauges else {}
     )

@@ -110,15 +110,7 @@ class GeneratorSpan(span):
 
 
 def generator_function(function: Callable[..., Any], make_span: MakeSpan) -> Callable[..., Generator[Any, Any, Any]]:
-    """Return a generator function whose generators do the same as those of `function`, each within a span.
-
-    Parameters
-    ----------
-    function
-        A generator function.
-    make_span
-        Returns the span of a generator for the arguments of the call.
-    """
+    """Return a generator function whose generators do the same as those of `function`, each within a span."""
 
     def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         generator = function(*args, **kwargs)

@@ -19,15 +19,7 @@ LARGEST_SUM_NS = float(1 << 62)  # 146 years
 
 
 def violations(columns: SpanColumns, *, is_complete: bool = True) -> list[str]:
-    """Return what is wrong with a table of spans, in words; an empty list for a valid one.
-
-    Parameters
-    ----------
-    columns
-        The spans.
-    is_complete
-        Whether all spans of the run are there; while it runs, or when some were dropped, a parent may be missing.
-    """
+    """Return what is wrong with a table of spans, in words; an empty list for a valid one."""
     if not len(columns):
         return []
     found = impossibilities(columns)

@@ -27,15 +27,7 @@ CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown
 
 
 class Pause(NamedTuple):
-    """The pause of a coroutine between two steps.
-
-    Parameters
-    ----------
-    kind
-        The kind of part that it is.
-    began_ns, ready_ns
-        When it began, and when the coroutine was ready to run again; None where that is not known [ns].
-    """
+    """The pause of a coroutine between two steps."""
 
     kind: PartKind
     began_ns: int
@@ -46,19 +38,7 @@ Measured = tuple[int, int, RowParts | None]  # CPU time and blocked time [ns], a
 
 
 class Lane:
-    """A worker as a row of a chart, with the last reading of its thread's CPU clock.
-
-    Parameters
-    ----------
-    name
-        What the row is called.
-    cpu_clock
-        Returns the CPU time of the calling thread [ns], or None where CPU time is not wanted.
-    resolution_ns
-        How old a reading may be to be used again [ns]; 0 for clocks that cost nothing.
-    is_exact
-        Whether time is simulated: then all that a thread or coroutine does is noted where it runs.
-    """
+    """A worker as a row of a chart, with the last reading of its thread's CPU clock."""
 
     __slots__ = ("_clock", "_cpu_ns", "_outer", "_read_ns", "_resolution_ns", "log", "name", "notes_itself", "step")
 
@@ -89,10 +69,7 @@ class Lane:
         return self._cpu_ns
 
     def cpu_between(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> int:
-        """Return the CPU time of a span that ends now [ns]; -1 where CPU time is not wanted.
-
-        A span shorter than the resolution counts as CPU from end to end.
-        """
+        """Return the CPU time of a span that ends now [ns]; -1 where CPU time is not wanted."""
         if self._clock is None:
             return -1
         service_ns = ended_ns - started_ns
@@ -176,13 +153,7 @@ def _lasted_ns(parts: RowParts | None, started_ns: int, wanted: int) -> int:
 
 
 class Lanes:
-    """The lanes of one recording.
-
-    Parameters
-    ----------
-    cpu_clock, resolution_ns, is_exact
-        As for `Lane`.
-    """
+    """The lanes of one recording."""
 
     def __init__(
         self, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS, *, is_exact: bool = False
@@ -206,10 +177,7 @@ class Lanes:
         self.lane_of_task: Callable[[Task[Any]], Lane | None] | None = None
 
     def mine(self) -> Lane:
-        """Return the lane of the calling task or thread; one without a lane gets a new one.
-
-        Tasks of one loop overlap, so each has its own lane, but for the one in which the recording began.
-        """
+        """Return the lane of the calling task or thread; one without a lane gets a new one."""
         if _get_running_loop() is not None:
             task = current_task()
             if task is not None and task is not self._home:
@@ -279,11 +247,7 @@ class Lanes:
             tell(lane.name, pid)
 
     def take(self, kind: str, lane_type: type[Lane] = Lane) -> Lane:
-        """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`.
-
-        Threads that a thread of a pool starts are numbered within it, as in ``thread-1.2``: it waits for them, and rows
-        of a chart begin with 1.
-        """
+        """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""
         with self._lock:
             base = self._base(kind)
             free = self._free.setdefault(base, [])

@@ -19,26 +19,7 @@ MOST_LATE = 8_192  # some 8 MB: beyond it, each span that ends has the row of th
 
 
 class LateRows:
-    """The facts of spans that have ended, in order: tuples, whose first item is a function that makes a row of them.
-
-    Parameters
-    ----------
-    add
-        Keeps a row.
-    give_up
-        Is told of a fault.
-
-    Examples
-    --------
-    >>> rows = []
-    >>> late = LateRows(rows.append, print)
-    >>> late.put((lambda facts: facts[1:], "tea", 3))
-    >>> rows
-    []
-    >>> late.make_all()
-    >>> rows
-    [('tea', 3)]
-    """
+    """The facts of spans that have ended, in order: tuples, whose first item is a function that makes a row of them."""
 
     def __init__(self, add: Callable[[RowTuple], None], give_up: Callable[[BaseException], None]) -> None:
         self._add, self._give_up = add, give_up

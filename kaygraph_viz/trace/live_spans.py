@@ -17,17 +17,7 @@ __all__ = ["so_far"]
 
 
 def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
-    """Return a trace with the spans that are still open, as if they ended now, and the numbers of those.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.recording import record
-    >>> from kaygraph_viz.trace.recorder import span
-    >>> with record() as trace, span("tea"):
-    ...     shown, still_open = so_far(trace)
-    ...     len(trace), [each.name for each in shown], still_open
-    (0, ['tea'], frozenset({1}))
-    """
+    """Return a trace with the spans that are still open, as if they ended now, and the numbers of those."""
     recorder = trace._source
     if not isinstance(recorder, Recorder):
         return trace, frozenset()

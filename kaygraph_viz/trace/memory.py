@@ -35,15 +35,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class MemorySamples(NamedTuple):
-    """The memory in use at some times of a run.
-
-    Parameters
-    ----------
-    times_ns
-        When it was read, on the clock of the trace [ns].
-    size
-        The resident memory of this process and the processes it had started [bytes].
-    """
+    """The memory in use at some times of a run."""
 
     times_ns: Ints
     size: Ints
@@ -53,21 +45,7 @@ NOTHING = MemorySamples(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class MemoryLog:
-    """The samples of a run: at most `MAX_SAMPLES`, spread evenly over the run.
-
-    Parameters
-    ----------
-    now_ns, read
-        Return the time [ns] and the memory in use [bytes].
-
-    Examples
-    --------
-    >>> log = MemoryLog(iter([0, 10]).__next__, iter([500, 700]).__next__)
-    >>> log.sample()
-    >>> log.sample()
-    >>> log.samples().size.tolist()
-    [500, 700]
-    """
+    """The samples of a run: at most `MAX_SAMPLES`, spread evenly over the run."""
 
     def __init__(self, now_ns: Callable[[], int], read: Callable[[], int]) -> None:
         self._now_ns, self._read = now_ns, read
@@ -87,10 +65,7 @@ class MemoryLog:
 
 
 def memory_log(clock: Clock, *, is_wanted: bool) -> MemoryLog | None:
-    """Return the log of the memory in use, or None if that is not wanted.
-
-    Only the real clock can have one: simulated time stands still while memory is taken.
-    """
+    """Return the log of the memory in use, or None if that is not wanted."""
     if checked_flag("memory", is_wanted) and clock is not REAL:
         raise OptionError("memory", True, "False with a clock that is not that of this machine", "record(memory=True)")
     return MemoryLog(clock.now_ns, _reader()) if is_wanted else None
@@ -124,10 +99,7 @@ def _watch(log: MemoryLog, is_over: threading.Event) -> None:
 
 
 def _reader() -> Callable[[], int]:
-    """Return a function that returns the memory that this process and those it has started have resident [bytes].
-
-    Looking for processes takes much longer than asking one: it is done so often that it takes no more than its share.
-    """
+    """Return a function that returns the memory that this process and those it has started have resident [bytes]."""
     require_installed("numbers of the memory in use", "leave out memory=...")
     import psutil
 

@@ -17,17 +17,7 @@ __all__ = ["NO_OFFSET", "Move", "Offset", "offset_from"]
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """The offset of another clock from ours, with its bound.
-
-    Parameters
-    ----------
-    offset_ns
-        Its time minus ours [ns].
-    bound_ns
-        The true offset is no further from `offset_ns` than this [ns], 0 or more.
-    probes
-        How often it was asked.
-    """
+    """The offset of another clock from ours, with its bound."""
 
     offset_ns: int
     bound_ns: int
@@ -47,31 +37,7 @@ NO_OFFSET = Offset(0, 0)
 
 
 def offset_from(probes: Iterable[tuple[int, int, int]], *, is_same_clock: bool = False) -> Offset:
-    """Return the offset that all probes agree on.
-
-    Parameters
-    ----------
-    probes
-        At least one triple: our time before, the other's time, our time after [ns].
-    is_same_clock
-        Whether both read the clock of one machine. The offset is then 0, as long as the probes allow it, and the bound
-        says how far they could tell.
-
-    Returns
-    -------
-    Offset
-        The middle of the intersection of the intervals, and half its width.
-
-    Notes
-    -----
-    Clocks drift, by some 10 us a second at worst: probes that lie far apart may have no common offset. The narrowest
-    interval is then taken.
-
-    Examples
-    --------
-    >>> offset_from([(0, 1_000, 100), (200, 1_180, 260)])
-    Offset(offset_ns=950, bound_ns=30, probes=2)
-    """
+    """Return the offset that all probes agree on."""
     intervals = [(theirs - after, theirs - before) for before, theirs, after in probes]
     low, high = max(low for low, _ in intervals), min(high for _, high in intervals)
     if low > high:
@@ -84,22 +50,7 @@ def offset_from(probes: Iterable[tuple[int, int, int]], *, is_same_clock: bool =
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A function that converts times of one branch from the clock of its worker to that of the trace.
-
-    Parameters
-    ----------
-    offset
-        Of the worker's clock.
-    submitted_ns, received_ns
-        When the branch was ready, and when its rows came back [ns]: a time outside is moved in, by no more than the
-        bound of the offset.
-
-    Examples
-    --------
-    >>> move = Move(Offset(1_000, 5), submitted_ns=50, received_ns=90)
-    >>> move(1_060), move(1_048), move(1_040)
-    (60, 50, 40)
-    """
+    """A function that converts times of one branch from the clock of its worker to that of the trace."""
 
     offset: Offset
     submitted_ns: int

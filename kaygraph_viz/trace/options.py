@@ -68,18 +68,7 @@ _teller: InForce[Callable[[Trace], object] | None] = InForce("kaygraph_viz_telle
 
 
 def told_of_traces(tell: Callable[[Trace], object]) -> AbstractContextManager[None]:
-    """Call `tell` with each trace that is begun inside the block, right at its beginning, so that it can be read live.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.recording import record
-    >>> from kaygraph_viz.trace.recorder import span
-    >>> begun = []
-    >>> with told_of_traces(begun.append), record() as trace:
-    ...     pass
-    >>> begun == [trace]
-    True
-    """
+    """Call `tell` with each trace that is begun inside the block, right at its beginning."""
     return _teller.set_to(tell)
 
 

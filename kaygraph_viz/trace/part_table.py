@@ -31,18 +31,7 @@ def _no_parts() -> npt.NDArray[np.void]:
 
 @dataclass(frozen=True, slots=True)
 class PartTable:
-    """The parts of those spans that have noted any.
-
-    Parameters
-    ----------
-    span_id
-        Numbers of the spans, ascending, shape (n,).
-    first
-        Where the parts of each span begin, and where those of the last one end, shape (n + 1,).
-    parts
-        Structured array of `PART_DTYPE`, shape (m,): the end of each part [ns], its share of CPU (-1 where that has no
-        meaning or was not measured), and the code of its kind. A part begins where the one before it ends.
-    """
+    """The parts of those spans that have noted any."""
 
     span_id: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     first: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -108,19 +97,7 @@ class _Columns(Protocol):
 
 
 class Stretches(NamedTuple):
-    """Parts of several spans, span by span and in the order of time, m of them.
-
-    Parameters
-    ----------
-    owner
-        To which of the spans asked for each part belongs, by their order, shape (m,).
-    kind
-        Codes of their kinds, as in ``PART_CODE``.
-    started_ns, ended_ns
-        From and to [ns].
-    cpu_share
-        Which share of each is CPU: 1 of ``cpu``, 0 of others; of ``unknown`` as measured, NaN where it was not.
-    """
+    """Parts of several spans, span by span and in the order of time, m of them."""
 
     owner: npt.NDArray[np.intp]
     kind: npt.NDArray[np.uint8]
@@ -130,22 +107,7 @@ class Stretches(NamedTuple):
 
 
 def stretches(columns: _Columns, positions: npt.NDArray[np.intp] | None = None) -> Stretches:
-    """Return the parts of spans, also of those of which only sums are known.
-
-    Parameters
-    ----------
-    columns
-        The spans.
-    positions
-        Which of them; default: all.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> found = stretches(make_trace(bar("a", "t", 0, 1, cpu_s=0.25), bar("b", "t", 1, 2, cpu_s=1)).columns)
-    >>> found.owner.tolist(), found.kind.tolist(), found.cpu_share.tolist()
-    ([0, 1], [6, 0], [0.25, 1.0])
-    """
+    """Return the parts of spans, also of those of which only sums are known."""
     rows = columns.rows if positions is None else columns.rows[positions]
     table = columns.parts
     started, ended, ids = (rows[name].astype(np.int64, copy=False) for name in ("started_ns", "ended_ns", "span_id"))

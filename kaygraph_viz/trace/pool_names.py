@@ -18,15 +18,7 @@ _DEFAULT = re.compile(r"Thread-\d+(?P<rest>.*)", re.DOTALL)
 
 
 def pool_of(thread: threading.Thread) -> str | None:
-    """Return the prefix of the names of a pool's threads; empty for a pool without one, None for any other thread.
-
-    Examples
-    --------
-    >>> from concurrent.futures import ThreadPoolExecutor
-    >>> with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1, thread_name_prefix="fetch") as other:
-    ...     [pool.submit(lambda: pool_of(threading.current_thread())).result() for pool in (one, other)]
-    ['', 'fetch']
-    """
+    """Return the prefix of the names of a pool's threads; empty for a pool without one, None for any other thread."""
     module = getattr(getattr(thread, "_target", None), "__module__", "")
     if module == OTHER_POOLS:
         return ""
@@ -38,28 +30,12 @@ def pool_of(thread: threading.Thread) -> str | None:
 
 
 def after_number(thread: threading.Thread) -> str | None:
-    """Return what follows the number in a name that Python gave to a thread; None for a name of another kind.
-
-    Python counts all threads of a process: the first one of a recording may be ``Thread-12 (fetch)``.
-
-    Examples
-    --------
-    >>> after_number(threading.Thread(target=print)), after_number(threading.Thread(name="mine"))
-    (' (print)', None)
-    """
+    """Return what follows the number in a name that Python gave to a thread; None for a name of another kind."""
     found = _DEFAULT.fullmatch(thread.name)
     return None if found is None else found["rest"]
 
 
 def lane_name(thread: threading.Thread) -> str:
-    """Return the name of a thread's lane: its own, but that a pool's first thread has the number 1.
-
-    Examples
-    --------
-    >>> from concurrent.futures import ThreadPoolExecutor
-    >>> with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
-    ...     pool.submit(lambda: (threading.current_thread().name, lane_name(threading.current_thread()))).result()
-    ('fetch_0', 'fetch-1')
-    """
+    """Return the name of a thread's lane: its own, but that a pool's first thread has the number 1."""
     pool = pool_of(thread)
     return thread.name if not pool else f"{pool}-{int(thread.name[len(pool) + 1 :]) + 1}"

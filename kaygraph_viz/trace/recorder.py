@@ -43,17 +43,7 @@ COMPACT_AT = 2_048  # rows from then on: they stay in the cache (0.6 MB) and are
 
 
 class Scope:
-    """The recorder and the enclosing span of the spans that are opened next.
-
-    Parameters
-    ----------
-    recorder
-        Where they are recorded.
-    span_id
-        The number of the enclosing span; 0 for none.
-    parent
-        The scope around the enclosing span; None where there is none.
-    """
+    """The recorder and the enclosing span of the spans that are opened next."""
 
     __slots__ = ("is_over", "parent", "recorder", "span_id")
 
@@ -65,16 +55,7 @@ class Scope:
 
 
 def first_open(scope: Scope | span) -> Scope | span:
-    """Return the scope, or the nearest one around it that is not over: what outlives its parent belongs to that one.
-
-    Examples
-    --------
-    >>> outer = Scope(NO_RECORDER, 1)
-    >>> inner = Scope(NO_RECORDER, 2, outer)
-    >>> inner.is_over = True
-    >>> first_open(inner).span_id
-    1
-    """
+    """Return the scope, or the nearest one around it that is not over: what outlives its parent belongs to that one."""
     while scope.is_over and scope.parent is not None:
         scope = scope.parent
     return scope
@@ -108,10 +89,7 @@ _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", defau
 
 
 def current_scope() -> Scope | span:
-    """Return the scope in force; `NO_SCOPE` when nothing is being recorded.
-
-    A thread that user code started on its own has no context; the innermost active `record` serves it.
-    """
+    """Return the scope in force; `NO_SCOPE` when nothing is being recorded."""
     scope = _scope.get() or _active[-1]
     return scope if scope.recorder.is_open else _around(scope)
 
@@ -148,23 +126,7 @@ class OpenSpan(Protocol):
 
 
 class Recorder:
-    """A collector of the spans of one run.
-
-    Parameters
-    ----------
-    clock
-        Where the stamps come from.
-    cpu_time
-        Whether CPU time is read.
-    max_spans
-        The most spans that are kept; later ones are counted in `dropped`.
-    storage
-        Where the rows are kept; default: in columns.
-    captured
-        The kinds of other libraries' work that are recorded here; see ``capture``.
-    label
-        What labels their calls; None: nothing.
-    """
+    """A collector of the spans of one run."""
 
     def __init__(
         self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS,
@@ -295,10 +257,7 @@ class Recorder:
         return with_links(columns, list(self._relations))
 
     def finish(self) -> SpanColumns:
-        """End the recording: what is still open ends now, as ``abandoned``; never raises.
-
-        Other threads may go on. A span that ends adds its row before it leaves `open_spans`, so none is in neither.
-        """
+        """End the recording: what is still open ends now, as ``abandoned``; never raises."""
         self.is_open = False
         try:
             with self.lock:
@@ -314,11 +273,7 @@ class Recorder:
 
 
 class NoRecorder(Recorder):
-    """The recorder in force where nothing is recorded: it takes everything and keeps nothing.
-
-    It spares the code around branches a test at each step. `span` and `Branches.run` still test, since going through
-    the motions would cost code that is not recorded several times as much.
-    """
+    """The recorder in force where nothing is recorded: it takes everything and keeps nothing."""
 
     def __init__(self) -> None:
         super().__init__(REAL, cpu_time=False, storage=RowList(0))

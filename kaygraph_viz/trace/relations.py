@@ -23,15 +23,7 @@ Needs = Callable[[int], Iterable[int]]
 
 
 class Relation(NamedTuple):
-    """A relation between two phases: branches of one needed the results of branches of the other.
-
-    Parameters
-    ----------
-    consumers, producers
-        The numbers of the spans that enclose the branches, themselves or through their phases.
-    needs
-        Returns the positions of the items among the producers that the item at a position among the consumers needed.
-    """
+    """A relation between two phases: branches of one needed the results of branches of the other."""
 
     consumers: int
     producers: int

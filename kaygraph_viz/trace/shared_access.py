@@ -22,13 +22,7 @@ _branches: ContextVar[tuple[int, ...]] = ContextVar("kaygraph_viz_branches", def
 
 
 class SharedWatch:
-    """A watch that notes what each branch reads and writes.
-
-    Parameters
-    ----------
-    strict
-        Whether a branch that writes a key which another branch in progress, not around it, wrote is refused.
-    """
+    """A watch that notes what each branch reads and writes."""
 
     def __init__(self, *, strict: bool) -> None:
         self.strict = strict
@@ -49,13 +43,7 @@ class SharedWatch:
         return {name: sorted(keys) for name, keys in noted.items() if keys} or None
 
     def note(self, key: object, *, is_write: bool) -> None:
-        """Note one access by the branch in whose context this is called; outside of branches nothing is noted.
-
-        Raises
-        ------
-        SharedConflictError
-            In strict mode, when another branch in progress wrote the same key.
-        """
+        """Note one access by the branch in whose context this is called; outside of branches nothing is noted."""
         branches = _branches.get()
         if not branches:
             return

@@ -33,10 +33,7 @@ RowTuple = tuple[
 
 
 class Row(NamedTuple):
-    """A span as it is stored; `Row._make` names the fields of a plain tuple.
-
-    No parent is 0, no index and no CPU time are -1. No parts mean that the sums say it all.
-    """
+    """A span as it is stored; `Row._make` names the fields of a plain tuple."""
 
     span_id: int
     parent_id: int
@@ -57,14 +54,7 @@ class Row(NamedTuple):
     parts: RowParts | None = None
 
     def blocked_until(self, ended_ns: int, blocked_ns: int) -> Row:
-        """Return the row of a span that went on until `ended_ns`, and was blocked for `blocked_ns` at its end [ns].
-
-        Examples
-        --------
-        >>> row = Row(1, 0, -1, "check", "branch", "thread-1", 0, 0, 10, cpu_ns=10).blocked_until(15, 5)
-        >>> row.ended_ns, row.blocked_ns, row.parts
-        (15, 5, ((0, 10, -1.0), (4, 15, -1.0)))
-        """
+        """Return the row of a span that went on until `ended_ns`, and was blocked for `blocked_ns` at its end [ns]."""
         blocked = self._replace(blocked_ns=self.blocked_ns + blocked_ns)
         if ended_ns <= self.ended_ns:
             return blocked

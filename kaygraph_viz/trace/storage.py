@@ -39,13 +39,7 @@ class Storage(Protocol):
 
 
 class RowList:
-    """The storage of a recorder in a process that keeps no trace of its own: rows that are fetched after each item.
-
-    Parameters
-    ----------
-    max_spans
-        The most rows that are kept at once; later ones are counted in `dropped`, but for those around all others.
-    """
+    """The storage of a recorder in a process that keeps no trace of its own: rows that are fetched after each item."""
 
     def __init__(self, max_spans: int) -> None:
         self.buffer: list[RowTuple] = []

@@ -13,23 +13,7 @@ __all__ = ["EdgeView", "GraphView", "NodeView"]
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node of a graph.
-
-    Parameters
-    ----------
-    node_id
-        Unique in its graph; the name of the node's spans in a trace.
-    label
-        What to write on it: its class.
-    is_parallel
-        Whether it opens into branches that run at once.
-    branches
-        The names of its branches where they are known before a run, as for a fan-out.
-    graph
-        The graph inside it, where it is a nested graph.
-    span_name
-        The name of the node's spans where that is not its id, but that of all nodes of its class; None where it is.
-    """
+    """A node of a graph."""
 
     node_id: str
     label: str

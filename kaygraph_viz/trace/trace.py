@@ -262,25 +262,5 @@ def _counted(number: int, word: str) -> str:
 
 
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
-    """Read a trace that `Trace.save` wrote.
-
-    Parameters
-    ----------
-    path
-        A ``.jsonl`` or ``.jsonl.gz`` file.
-    partial
-        Whether to take what can be read of a file that was cut off, with a warning, instead of an error.
-
-    Returns
-    -------
-    Trace
-        The same spans that were saved.
-
-    Raises
-    ------
-    TraceFormatError
-        If the file is not a trace, was written by another version, is damaged or is too large.
-    OSError
-        If the file cannot be read.
-    """
+    """Read a trace that `Trace.save` wrote."""
     return Trace(*read_trace(Path(path), partial=partial))

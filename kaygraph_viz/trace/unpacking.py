@@ -24,24 +24,7 @@ FEW_VALUES = 500_000  # events, attributes and links that any file may have; mor
 
 
 class Allowance:
-    """What may still be read from a file.
-
-    Parameters
-    ----------
-    path
-        The file, for errors.
-    size
-        Its size [bytes].
-
-    Examples
-    --------
-    >>> allowance = Allowance(Path("run.jsonl.gz"), 1_000)
-    >>> allowance.take_bytes(1_000_000)
-    >>> allowance.take_bytes(1_000_000_000)
-    Traceback (most recent call last):
-    ...
-    kaygraph_viz.errors.TraceFormatError: run.jsonl.gz is larger than any trace: its 1,000 bytes become over 33,654,432
-    """
+    """What may still be read from a file."""
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
@@ -96,13 +79,7 @@ class _Unpacked(gzip.GzipFile):
 
 
 def values_in(attributes: Mapping[str, Any] | None, *others: object) -> int:
-    """Return how many values are in attributes, at any depth, and in lists beside them.
-
-    Examples
-    --------
-    >>> values_in({"a": 1, "b": [2, {"c": 3}]}, (7, 8))
-    7
-    """
+    """Return how many values are in attributes, at any depth, and in lists beside them."""
     if not attributes and not any(others):
         return 0
     count, waiting = 0, [each for each in (attributes, *others) if each]

@@ -21,21 +21,7 @@ LOOP_BLOCKED = "loop blocked"  # the wait span of a coroutine that did not let o
 def held_up(
     kind: PartKind, name: str, *, attempt: int = 1, least_ns: int = 0, attributes: Mapping[str, Any] | None = None
 ) -> Iterator[None]:
-    """Record the time in the block as a wait in the span around it, and as a part of that span.
-
-    Parameters
-    ----------
-    kind
-        ``blocked`` or ``pause``.
-    name
-        What the wait is called.
-    attempt
-        After which attempt it comes.
-    least_ns
-        What is shorter was no wait [ns].
-    attributes
-        What is worth keeping of it, read at the end of the block: short plain values.
-    """
+    """Record the time in the block as a wait in the span around it, and as a part of that span."""
     scope = current_scope()
     recorder = scope.recorder
     if not recorder.is_open:  # a lock must cost no more than it did

@@ -26,21 +26,7 @@ Shift = Callable[[int], int]
 
 
 def squeezed(first_ns: int, sent_ns: int, received_ns: int) -> Shift:
-    """Return a function that maps times of a process to another clock, such as a simulated one.
-
-    Parameters
-    ----------
-    first_ns
-        A time of the process [ns] that happened no earlier than `sent_ns`.
-    sent_ns, received_ns
-        Between which times of the other clock all of it happened [ns].
-
-    Examples
-    --------
-    >>> shift = squeezed(1_000, 50, 60)
-    >>> shift(1_004), shift(5_000), shift(0)
-    (54, 60, 50)
-    """
+    """Return a function that maps times of a process to another clock, such as a simulated one."""
     return lambda time_ns: max(sent_ns, min(time_ns - first_ns + sent_ns, received_ns))
 
 
@@ -48,25 +34,7 @@ def adopt(
     recorder: Recorder, rows: Iterable[RowTuple], *, parent_id: int, lane: str, submitted_ns: int,
     shift: Shift | None = None, add: Callable[[RowTuple], object] | None = None,
 ) -> None:  # fmt: skip
-    """Add the rows of one branch from another process to a recorder.
-
-    Parameters
-    ----------
-    recorder
-        Of the trace here.
-    rows
-        As they were recorded there.
-    parent_id
-        The span that encloses the branch here; it also takes in rows whose parent is not among `rows`.
-    lane
-        What the process is called here; lanes of other threads there become lanes beside it.
-    submitted_ns
-        When the branch was ready to run [ns].
-    shift
-        Takes the times of the process to those of the trace; None where both read the same clock.
-    add
-        Called with each row; default: the recorder keeps them.
-    """
+    """Add the rows of one branch from another process to a recorder."""
     found = [Row._make(row) for row in rows]
     numbers = {row.span_id: recorder.next_id() for row in found}
     add = add or recorder.add

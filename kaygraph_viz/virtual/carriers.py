@@ -102,13 +102,7 @@ _in_use: list[Carrier] = []
 
 
 def carrier() -> Carrier:
-    """Return what carries fibers here: real threads where there are threads.
-
-    Examples
-    --------
-    >>> type(carrier()).__name__
-    'RealThreads'
-    """
+    """Return what carries fibers here: real threads where there are threads."""
     if not _in_use:
         _in_use.append(RealThreads() if has_threads() else _promises())
     return _in_use[-1]

@@ -23,13 +23,7 @@ T = TypeVar("T")
 
 
 class Hold:
-    """Something that one thread holds, and others may wait for.
-
-    Parameters
-    ----------
-    what
-        Its name in messages.
-    """
+    """Something that one thread holds, and others may wait for."""
 
     def __init__(self, what: str = "a lock") -> None:
         self.what = what
@@ -67,13 +61,7 @@ def deadlock(fibers: Iterable[Fiber]) -> DeadlockError:
 
 
 def circle_of(waiting: Sequence[T], holder: Callable[[T], T | None]) -> list[T]:
-    """Return those that wait each for the next one, and the last for the first; empty if there are none.
-
-    Examples
-    --------
-    >>> circle_of("abcd", {"a": "b", "b": "c", "c": "b"}.get)
-    ['b', 'c']
-    """
+    """Return those that wait each for the next one, and the last for the first; empty if there are none."""
     for first in waiting:
         path = [first]
         while (following := holder(path[-1])) is not None and following not in path:

@@ -24,13 +24,7 @@ MAX_STALE = 1000  # events; where there are more, those of waits that have ended
 
 
 class EventQueue:
-    """The events to come, ordered by time, and the simulated time, which is that of the last event taken.
-
-    Parameters
-    ----------
-    seed
-        0: ties in the order in which they were put in; another whole number: in an order drawn from it.
-    """
+    """The events to come, ordered by time, and the simulated time, which is that of the last event taken."""
 
     def __init__(self, seed: int) -> None:
         self.now_ns = 0
@@ -51,15 +45,7 @@ class EventQueue:
         return self.heap[0][0] if self.heap else None
 
     def push(self, when_ns: int, fiber: Fiber, woken: bool, tie: float | None = None) -> None:
-        """Queue that a fiber goes on at `when_ns` [ns]; the event is void if something else ends its wait before.
-
-        Parameters
-        ----------
-        woken
-            Whether the wait counts as ended by another thread, not by the time.
-        tie
-            Its place among the events of that instant, from `FIRST` to `LAST`; None: as the seed has it.
-        """
+        """Queue that a fiber goes on at `when_ns` [ns]; the event is void if something else ends its wait before."""
         if tie is None:
             tie = self.random.random() if self._has_ties_by_chance else 0.0
         heappush(self.heap, (when_ns, tie, next(self._serial), fiber.ticket, fiber, woken))

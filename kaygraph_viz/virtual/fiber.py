@@ -30,17 +30,7 @@ class Stopped(BaseException):
 
 
 class Fiber:
-    """The scheduling state of one thread of the simulation.
-
-    Parameters
-    ----------
-    name
-        Its name in messages.
-    interpreter
-        The slot that it needs to compute; see ``processors``.
-    parent
-        The fiber that started it, or None for the main program.
-    """
+    """The scheduling state of one thread of the simulation."""
 
     def __init__(self, name: str, interpreter: object, parent: Fiber | None = None) -> None:
         self.name = name
@@ -80,13 +70,7 @@ def is_running(fiber: Fiber) -> bool:
 
 
 def end_within(fiber: Fiber, seconds: float) -> None:
-    """Raise `Stopped` in the thread of a fiber from outside, and wait at most `seconds` for its end [s of real time].
-
-    A thread in a system call does not notice in time: it ends where it next waits in simulated time. While an
-    asynchronous exception is pending in any thread, Python 3.11 lets no traced or profiled function begin in any
-    thread. So no function that is written in Python is called here, and at the end the caller raises one in itself
-    and catches it, which clears that state.
-    """
+    """Raise `Stopped` in the thread of a fiber from outside."""
     thread, until, stopped = fiber.thread, monotonic() + seconds, ctypes.py_object(Stopped)
     if thread is None or thread.ident is None or not fiber.carrier.is_watched:
         return
@@ -107,10 +91,7 @@ def end_within(fiber: Fiber, seconds: float) -> None:
 
 
 def _is_entering(frames: list[FrameType]) -> bool:
-    """Return whether a thread with these frames, innermost first, enters a ``with`` block, as one does for a lock.
-
-    An exception that Python 3.14 raises just then would leave the lock taken (python/cpython#148874).
-    """
+    """Return whether a thread with these frames, innermost first, enters a ``with`` block, as one does for a lock."""
     if LOAD_SPECIAL is None or not frames:
         return False
     return frames[0].f_code.co_code[frames[0].f_lasti - 2] == LOAD_SPECIAL

@@ -20,15 +20,7 @@ __all__ = ["VirtualFuture", "futures_in_simulated_time"]
 
 
 class VirtualFuture(Future[Any]):
-    """A future that sets order by its number, not by its address: the same in every run.
-
-    Parameters
-    ----------
-    number
-        Its hash.
-    condition
-        What threads wait for it with; None: a condition of `threading`, which is simulated where user code makes it.
-    """
+    """A future that sets order by its number, not by its address: the same in every run."""
 
     def __init__(self, number: int, condition: Any = None) -> None:
         super().__init__()
@@ -67,15 +59,7 @@ def _wait_unless_late(wait: Callable[[float | None], bool], timeout: float | Non
 
 @contextmanager
 def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[], float | None]) -> Iterator[None]:
-    """Make ``wait`` and ``as_completed`` of `concurrent.futures` wait in simulated time for simulated futures.
-
-    Parameters
-    ----------
-    make_event
-        Returns an event of simulated time.
-    now_s
-        Returns the simulated time [s], or None in a thread that is not simulated.
-    """
+    """Make ``wait`` and ``as_completed`` of `concurrent.futures` wait in simulated time for simulated futures."""
     before, clock = _base._create_and_install_waiters, _base.time  # type: ignore[attr-defined]  # not public
 
     def install(futures: Any, return_when: str) -> Any:

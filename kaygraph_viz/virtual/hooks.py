@@ -21,13 +21,7 @@ TOOLS = (4, 3, 5, 2, 1, 0)  # numbers of monitoring tools; 4 and 3 are not reser
 
 @contextmanager
 def monitored(step: Callable[[], object]) -> Iterator[None]:
-    """Call a function before each instruction in any thread while the block runs; from Python 3.12 on.
-
-    Raises
-    ------
-    VirtualClockError
-        If all tools of `sys.monitoring` are in use.
-    """
+    """Call a function before each instruction in any thread while the block runs; from Python 3.12 on."""
     monitoring: Any = vars(sys)["monitoring"]
     codes: list[CodeType] = []
     tool = next((number for number in TOOLS if monitoring.get_tool(number) is None), None)

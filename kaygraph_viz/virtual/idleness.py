@@ -46,10 +46,7 @@ class Idleness:
         self._samples += 1
 
     def has_used_none(self, samples: int, seconds: float) -> bool:
-        """Return whether the thread used no CPU in the last `samples`, which take `seconds` [s]; call it after each.
-
-        Where no fiber runs, that is so: what other threads of the process compute says nothing.
-        """
+        """Return whether the thread used no CPU in the last `samples`, which take `seconds` [s]; call it after each."""
         if self._samples == 0 or self._samples % samples:
             return False
         if self._has_none:

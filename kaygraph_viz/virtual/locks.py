@@ -63,13 +63,7 @@ class Waiter:
 
 
 class Lock:
-    """As `threading.Lock`, for simulated threads as for all others.
-
-    Parameters
-    ----------
-    real
-        The real lock inside; None for a new one. One from before the block may be held by code that took it directly.
-    """
+    """As `threading.Lock`, for simulated threads as for all others."""
 
     is_simulated = True  # told by ``futures`` and ``patches`` from a real lock
 

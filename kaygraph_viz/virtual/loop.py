@@ -29,11 +29,7 @@ __all__ = ["VirtualLoop", "loops_in_simulated_time"]
 
 
 class _Task(asyncio.Task[Any]):
-    """A task that sets and dictionaries order by its number, not by its address: the same in every run.
-
-    Its log notes the time between two steps as a wait, and from the moment on in which it could go on as ``gil``: other
-    tasks have the loop.
-    """
+    """A task that sets and dictionaries order by its number, not by its address: the same in every run."""
 
     number: int
     log: PartLog
@@ -119,15 +115,7 @@ class _Selector(selectors.BaseSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time is simulated.
-
-    Parameters
-    ----------
-    threads
-        Threads in the same simulated time, for `asyncio.to_thread`.
-    ties_by_chance
-        Whether callbacks of one instant come in random order.
-    """
+    """An event loop whose time is simulated."""
 
     def __init__(self, threads: VirtualThreads, *, ties_by_chance: bool) -> None:
         self._threads = threads

@@ -35,13 +35,7 @@ _real_ident = threading.get_ident
 
 
 class OneThreadTurn:
-    """The turn of a fiber that shares its thread.
-
-    Parameters
-    ----------
-    carrier
-        What leaves the stack of the fiber while it waits.
-    """
+    """The turn of a fiber that shares its thread."""
 
     def __init__(self, carrier: OneThread) -> None:
         self._carrier = carrier
@@ -118,11 +112,7 @@ class OneThread(ABC):
             moment.acquire()
 
     def frames_of(self, thread: threading.Thread, turn: OneThreadTurn) -> list[FrameType]:
-        """Return the frames of a fiber, innermost first.
-
-        They are read before its stack of calls is left: links between frames are on that stack, too, and what they
-        point to is overwritten meanwhile.
-        """
+        """Return the frames of a fiber, innermost first."""
         return turn.frames if threading.current_thread() is not thread else stack_of(sys._getframe(1))
 
     @contextmanager
@@ -146,15 +136,7 @@ class OneThread(ABC):
         return self._ident if real == self._home else real
 
     def wait(self, turn: OneThreadTurn, frame: FrameType) -> None:
-        """Let other fibers go on until one has given the turn.
-
-        Parameters
-        ----------
-        turn
-            The turn of the calling fiber.
-        frame
-            The frame in which it waits.
-        """
+        """Let other fibers go on until one has given the turn."""
         ident, hooks = self._ident, sys.get_asyncgen_hooks()
         held, turn.frames = exchanged([]), stack_of(frame)
         try:

@@ -43,20 +43,14 @@ def module_of(frame: FrameType | None) -> str:
 
 
 def is_made_for_user(frame: FrameType | None) -> bool:
-    """Return whether an object is made, or a thread started, in a frame on behalf of user code.
-
-    The event by which a new thread tells its starter that it runs is not: that wait is a real one.
-    """
+    """Return whether an object is made, or a thread started, in a frame on behalf of user code."""
     while frame is not None and frame.f_code is not _THREAD_IS_MADE and module_of(frame) in _MAKES:
         frame = frame.f_back
     return frame is not None and is_user_frame(frame)
 
 
 def is_called_by_user(frame: FrameType | None) -> bool:
-    """Return whether a wait in a frame of `threading` or `queue` was called by user code or by this package.
-
-    Where this package needs a real wait, it puts the real clock in force, so that this is not asked.
-    """
+    """Return whether a wait in a frame of `threading` or `queue` was called by user code or by this package."""
     while frame is not None and module_of(frame) in _WAITS:
         frame = frame.f_back
     return frame is not None and (is_user_frame(frame) or module_of(frame).startswith("kaygraph_viz."))

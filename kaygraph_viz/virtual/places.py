@@ -36,10 +36,7 @@ __all__ = [
 
 
 def _outside() -> tuple[str, ...]:
-    """Return the folders with the files of this package and of libraries.
-
-    In a browser tab the names of folders begin with two slashes, and the standard library is in an archive.
-    """
+    """Return the folders with the files of this package and of libraries."""
     libraries = [sysconfig.get_path(name).replace("//", "/") for name in ("stdlib", "purelib")]
     return (str(Path(__file__).resolve().parents[1]), *libraries, str(Path(asyncio.__file__).parents[1]))
 
@@ -138,10 +135,7 @@ def tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
 
 
 def _branch_in(frame: FrameType) -> str:
-    """Return the branch that a frame runs: its caller has a number ``index`` and a function ``where`` of it.
-
-    A guess for a message, which may fail: the frame may go on meanwhile.
-    """
+    """Return the branch that a frame runs: its caller has a number ``index`` and a function ``where`` of it."""
     try:
         found = frame.f_locals
         where = found.get("where") or getattr(found.get("self"), "where", None)

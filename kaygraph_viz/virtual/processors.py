@@ -18,17 +18,7 @@ __all__ = ["Slots", "compute"]
 
 
 class Slots:
-    """A number of slots, granted in the order of the requests: the interpreter of a process, or the cores.
-
-    Parameters
-    ----------
-    scheduler
-        The schedule.
-    slots
-        How many fibers hold one at once; None for any number.
-    waits_for, kind
-        The name of a slot in messages, and the kind of part that a wait for it is noted as.
-    """
+    """A number of slots, granted in the order of the requests: the interpreter of a process, or the cores."""
 
     def __init__(self, scheduler: Scheduler, slots: int | None, waits_for: str, kind: PartKind) -> None:
         self._scheduler = scheduler
@@ -88,10 +78,7 @@ def compute(scheduler: Scheduler, cores: Slots, duration_ns: int, interval_ns: i
 
 
 def _uncontested_ns(scheduler: Scheduler, is_wanted: bool, interval_ns: int) -> int:
-    """Return for how long no other fiber can request a slot [ns], in whole intervals, at least one.
-
-    One event for many intervals: a long computation without competitors costs no switch every 5 ms.
-    """
+    """Return for how long no other fiber can request a slot [ns], in whole intervals, at least one."""
     event_ns = scheduler.next_event_ns()
     if is_wanted or event_ns is None:
         return interval_ns if is_wanted else 1 << 62

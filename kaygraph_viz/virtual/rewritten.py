@@ -39,13 +39,7 @@ def step() -> None:
 
 
 def require_assembler() -> None:
-    """Do nothing where code can be rewritten.
-
-    Raises
-    ------
-    PlatformError
-        If the package that makes byte code is missing.
-    """
+    """Do nothing where code can be rewritten."""
     try:
         import bytecode  # noqa: F401
     except ModuleNotFoundError:
@@ -61,22 +55,7 @@ def is_rewritten(code: CodeType) -> bool:
 
 
 def rewritten(code: CodeType) -> CodeType:
-    """Return code that does the same, and calls `step` before each instruction; functions in it do so, too.
-
-    Examples
-    --------
-    >>> def double(number):
-    ...     return number * 2
-    >>> double.__code__ = rewritten(double.__code__)
-    >>> steps.append(lambda: print("step"))
-    >>> double(4)
-    step
-    step
-    step
-    step
-    8
-    >>> steps.clear()
-    """
+    """Return code that does the same, and calls `step` before each instruction; functions in it do so, too."""
     return code if is_rewritten(code) else _rewritten(code, code.co_filename)
 
 

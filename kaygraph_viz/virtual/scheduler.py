@@ -35,15 +35,7 @@ _running: list[Scheduler] = []  # where blocks are nested, only the last one mov
 
 
 class Scheduler(EventQueue):
-    """The schedule of one virtual clock.
-
-    Parameters
-    ----------
-    seed
-        As for `EventQueue`.
-    patience_s
-        How long a thread may wait for something real before it is reported [s of real time].
-    """
+    """The schedule of one virtual clock."""
 
     def __init__(self, seed: int, patience_s: float) -> None:
         super().__init__(seed)
@@ -145,23 +137,7 @@ class Scheduler(EventQueue):
         self, until_ns: int | None = None, waits_for: object = "", *, queue: deque[Fiber] | None = None,
         is_notifiable: bool = False, is_last: bool = False, kind: PartKind = "wait",
     ) -> bool:  # fmt: skip
-        """Pass the turn on, wait for the next one, and return whether another thread ended the wait.
-
-        Parameters
-        ----------
-        until_ns
-            When the wait is over by itself [ns]; None for never.
-        waits_for
-            What it waits for: its name in messages, or a `Hold`.
-        queue
-            Where to append the fiber, for `wake`.
-        is_notifiable
-            Whether `notify` ends the wait, also if it was called before the wait began.
-        is_last
-            Whether `until_ns` comes after all other events of that instant.
-        kind
-            The kind of part that the time is noted as in the log of the caller.
-        """
+        """Pass the turn on, wait for the next one, and return whether another thread ended the wait."""
         fiber, began_ns = self.here(), self.now_ns
         self.check(fiber)
         try:
@@ -243,10 +219,7 @@ class Scheduler(EventQueue):
         raise fiber.stop_error or Stopped("the schedule has ended")
 
     def wake(self, queue: deque[Fiber], count: int | None = None) -> Fiber | None:
-        """Make the first `count` fibers of a queue (default: all) due at this instant, and return the last of them.
-
-        They come after the events that are due already. May be called from any thread.
-        """
+        """Make the first `count` fibers of a queue (default: all) due at this instant, and return the last of them."""
         woken = None
         with self._mutex:
             while queue and (count is None or count > 0):

@@ -11,18 +11,7 @@ __all__ = ["stack_of"]
 
 
 def stack_of(frame: FrameType | None) -> list[FrameType]:
-    """Return a frame and those that wait for it, innermost first.
-
-    Examples
-    --------
-    >>> import sys
-    >>> def inner():
-    ...     return stack_of(sys._getframe())
-    >>> def outer():
-    ...     return inner()
-    >>> [frame.f_code.co_name for frame in outer()[:2]]
-    ['inner', 'outer']
-    """
+    """Return a frame and those that wait for it, innermost first."""
     frames = list[FrameType]()
     while frame is not None:
         frames.append(frame)

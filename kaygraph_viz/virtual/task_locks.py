@@ -38,13 +38,7 @@ async def acquire_and_note(lock: asyncio.Lock) -> Any:
 
 
 class WaitsOfTasks(InnerWaits):
-    """What an event loop waits for: an event that one of its tasks awaits.
-
-    Parameters
-    ----------
-    loop
-        The event loop.
-    """
+    """What an event loop waits for: an event that one of its tasks awaits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

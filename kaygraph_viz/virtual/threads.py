@@ -33,19 +33,7 @@ _NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # d
 
 
 class VirtualThreads:
-    """The threads of a virtual clock: what `kaygraph_viz.sync.threads` returns under it.
-
-    Parameters
-    ----------
-    clock
-        The clock, which is put in force in every thread that is started.
-    scheduler
-        The schedule.
-    preemption
-        Makes threads yield in the middle of user code.
-    has_gil
-        Whether one thread of a process computes at a time.
-    """
+    """The threads of a virtual clock: what `kaygraph_viz.sync.threads` returns under it."""
 
     def __init__(
         self, clock: Clock, scheduler: Scheduler, preemption: Preemption, *, has_gil: bool = True
@@ -135,10 +123,7 @@ class _Waiting:
         self._fibers: deque[Fiber] = deque()
 
     def wait(self, timeout_s: float | None, pass_on: Callable[[], object] | None = None) -> bool:
-        """Wait to be woken, at most `timeout_s` [s]; return whether the fiber was.
-
-        If the fiber is killed when it has just been woken, `pass_on` is called; by default, the next one is woken.
-        """
+        """Wait to be woken, at most `timeout_s` [s]; return whether the fiber was."""
         scheduler = self.scheduler
         fiber = scheduler.here()
         until = None if timeout_s is None else scheduler.now_ns + round(max(0.0, timeout_s) * 1e9)

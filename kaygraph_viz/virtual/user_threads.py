@@ -108,13 +108,7 @@ def make_pool(pool: ThreadPoolExecutor, max_workers: int | None = None, *args: A
 
 
 def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-    """Submit a call as ``ThreadPoolExecutor.submit`` does; that of simulated user code has a simulated future.
-
-    Raises
-    ------
-    VirtualClockError
-        If the pool was made before the block, or by a library: its threads wait in real time.
-    """
+    """Submit a call as ``ThreadPoolExecutor.submit`` does; that of simulated user code has a simulated future."""
     threads = here()
     if threads is None or not is_made_for_user(sys._getframe(1)):
         return _submit(pool, fn, *args, **options)

@@ -46,19 +46,7 @@ class Schedule(Protocol):
 
 
 class Watchdog:
-    """Checks at regular intervals whether the schedule moves.
-
-    Checks are counted, not seconds: on a machine that was asleep or overloaded, the watchdog was, too.
-
-    Parameters
-    ----------
-    scheduler
-        The schedule to watch.
-    patience_s
-        How long a branch may wait for something real while the whole process is idle [s of real time]; ten times that
-        for the main program, for a branch beside which something else computes, and where the system does not report
-        the states of threads.
-    """
+    """Checks at regular intervals whether the schedule moves."""
 
     def __init__(self, scheduler: Schedule, patience_s: float) -> None:
         self.patience_s = patience_s

@@ -27,19 +27,7 @@ OUT_OF_RANGE = "a value out of its range."
 
 
 def careful(widget: type[ipywidgets.Widget], say: Say, inputs: Collection[str] = INPUTS, **state: Any) -> Any:
-    """Return a widget that says what is wrong with a message of its front end and ignores it, instead of raising.
-
-    Parameters
-    ----------
-    widget
-        Its class.
-    say
-        Called with a sentence.
-    inputs
-        The traits that the front end may set.
-    **state
-        As for the class.
-    """
+    """Return a widget that says what is wrong with a message of its front end and ignores it, instead of raising."""
     made = _careful_class(widget)(**state)
     made.say, made.inputs = say, inputs
     return made

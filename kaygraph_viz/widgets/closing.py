@@ -19,14 +19,7 @@ __all__ = ["parts_of"]
 
 
 def parts_of(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
-    """Yield the widgets that a widget consists of: its children with their parts, layouts and styles.
-
-    Examples
-    --------
-    >>> box = ipywidgets.HBox([ipywidgets.Button(), ipywidgets.HTML()])
-    >>> [type(part).__name__ for part in parts_of(box)]
-    ['Layout', 'ButtonStyle', 'Button', 'Layout', 'HTMLStyle', 'HTML', 'Layout']
-    """
+    """Yield the widgets that a widget consists of: its children with their parts, layouts and styles."""
     for name in widget.keys:
         value = getattr(widget, name)
         for part in value if isinstance(value, (tuple, list)) else (value,):

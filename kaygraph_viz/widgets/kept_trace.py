@@ -22,18 +22,7 @@ _lock = Lock()
 
 
 class KeptTrace:
-    """The trace of a view: it is there while the view is one of the last `MAX_KEPT`, or somebody else has the trace.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import make_trace
-    >>> kept = KeptTrace(make_trace())
-    >>> kept.get() is None
-    False
-    >>> kept.drop()
-    >>> kept.get() is None
-    True
-    """
+    """The trace of a view: it is there while the view is one of the last `MAX_KEPT`, or somebody else has the trace."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = ref(trace)

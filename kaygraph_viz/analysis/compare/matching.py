@@ -26,15 +26,7 @@ KEYED = ("node", "phase", "branch")
 
 
 class Pairs(NamedTuple):
-    """The positions of matched and unmatched spans in two traces.
-
-    Parameters
-    ----------
-    first, second
-        Spans that are the same thing, in the order of the second trace.
-    only_first, only_second
-        Spans that the other trace does not have.
-    """
+    """The positions of matched and unmatched spans in two traces."""
 
     first: Places
     second: Places
@@ -43,21 +35,7 @@ class Pairs(NamedTuple):
 
 
 def match(first: Nesting, second: Nesting) -> Pairs:
-    """Pair the nodes, phases and branches of two traces that are the same thing.
-
-    Two spans are the same if their kind, name and item are, if they have the same number among the equal ones within
-    what encloses them (by start), and if that is the same again. Graphs do not count, nor does the worker: a node that
-    was run alone is the same as within a graph, and an item is the same on any lane.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> one = make_trace(bar("page", "t-1", 0, 1, index=0), bar("page", "t-2", 0, 1, index=1))
-    >>> other = make_trace(bar("page", "t-1", 0, 1, index=1), bar("page", "t-1", 1, 2, index=2))
-    >>> pairs = match(Nesting.of(one.columns), Nesting.of(other.columns))
-    >>> [column.tolist() for column in pairs]
-    [[1], [0], [0], [1]]
-    """
+    """Pair the nodes, phases and branches of two traces that are the same thing."""
     keys = _Both.of(first, second).keys()
     size = len(first.columns)
     of_first, of_second = np.flatnonzero(keys[:size] >= 0), np.flatnonzero(keys[size:] >= 0)
@@ -105,10 +83,7 @@ class _Both(NamedTuple):
         )
 
     def keys(self) -> Ints:
-        """Return a number for each span, equal for spans that are the same thing; -1 for spans that are never matched.
-
-        It goes from the outside inwards, since the key of a span depends on the key of what encloses it.
-        """
+        """Return a number for each span, equal for spans that are the same thing."""
         by_level = np.argsort(self.level, kind="stable")
         borders = np.searchsorted(self.level[by_level], np.arange(int(self.level.max(initial=-1)) + 2))
         keys = np.full(len(self.level) + 1, -1)  # the last place: where -1, no parent, refers to
@@ -144,17 +119,7 @@ def _keyed_parents(nesting: Nesting) -> tuple[Places, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class SpanChange:
-    """The change of one span that both runs have.
-
-    Parameters
-    ----------
-    name, index, kind
-        As in the span of the second run.
-    a_id, b_id
-        The number of the span in the first and in the second trace.
-    a_ns, b_ns
-        Its duration [ns].
-    """
+    """The change of one span that both runs have."""
 
     name: str
     index: int | None
@@ -176,15 +141,7 @@ class SpanChange:
 
 
 class SpanChanges(Sequence[SpanChange]):
-    """The changes of all spans that both runs have, in the order of the second; each is created when it is read.
-
-    Parameters
-    ----------
-    a, b
-        The spans of both runs.
-    a_at, b_at
-        The positions of the same span in each of them, shape (n,).
-    """
+    """The changes of all spans that both runs have, in the order of the second; each is created when it is read."""
 
     def __init__(self, a: SpanColumns, b: SpanColumns, a_at: Places, b_at: Places) -> None:
         self._a, self._b = a, b
@@ -218,21 +175,7 @@ class SpanChanges(Sequence[SpanChange]):
 
 
 class GroupChange(NamedTuple):
-    """The change of all units of work of one name.
-
-    Parameters
-    ----------
-    name
-        The branch, or the phase with its node.
-    matched
-        The number of units that both runs have.
-    a_ns, b_ns
-        The sum of the durations of the matched ones [ns].
-    a_steps, b_steps
-        The number of units of this name, matched or not, on the critical path.
-    a_path_ns, b_path_ns
-        Their time on it [ns].
-    """
+    """The change of all units of work of one name."""
 
     name: str
     matched: int
@@ -260,13 +203,7 @@ def service_ns(columns: SpanColumns) -> Ints:
 
 
 def ratio_of(before: int, after: int) -> float:
-    """Return a time / an earlier one: 1 where both are 0, infinite where only the earlier one is.
-
-    Examples
-    --------
-    >>> ratio_of(4, 1), ratio_of(0, 0), ratio_of(0, 1)
-    (0.25, 1.0, inf)
-    """
+    """Return a time / an earlier one: 1 where both are 0, infinite where only the earlier one is."""
     if before:
         return after / before
     return float("inf") if after else 1.0

@@ -224,38 +224,7 @@ def critical_path(trace: Trace) -> CriticalPath:
 
 
 def critical_path_ns(nesting: Nesting, units: Bools | None = None) -> int:
-    """Return the length of the longest dependency chain [ns].
-
-    With ever more workers a run could not get shorter than this.
-
-    Parameters
-    ----------
-    nesting
-        The spans and how they lie within each other.
-    units
-        Mask of the units of work, if the caller has it already.
-
-    Notes
-    -----
-    What depends on what is taken from nesting, sequence and links:
-
-    - a unit of work counts with its whole service time, retries and waits included, but a loop that takes items from a
-      queue with its longest item, since others could have taken the rest;
-    - the branches within one parent are independent of each other, but for links: the longest chain counts;
-    - phases, nodes and graphs within one parent depend on each other where they follow each other in time, and add
-      up; those that overlap in time ran in parallel, and the longest of them counts;
-    - nothing counts beyond the end of what encloses it, such as an abandoned branch.
-
-    From these rules the length L is at most the makespan T and at most the work W, and T >= max(W / P, L) for P
-    workers (Graham 1969, Brent 1974).
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace((bar("exec", "main", 0, 3, kind="phase"), [bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 3)]))
-    >>> critical_path_ns(Nesting.of(trace.columns))
-    2000000000
-    """
+    """Return the length of the longest dependency chain [ns]."""
     if not len(nesting.columns):
         return 0
     return _longest_dependency(nesting, unit_mask(nesting) if units is None else units)[0]

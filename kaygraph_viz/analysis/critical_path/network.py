@@ -31,21 +31,7 @@ Edges = tuple[Places, Places, int]
 
 @dataclass(frozen=True)
 class Network:
-    """A network: nodes in no particular order, and edges from what had to end to what could begin then.
-
-    Parameters
-    ----------
-    span
-        The span of each node, as its position in the trace; -1 for the run itself and for gates.
-    begins, ends
-        When each node begins and ends [ns]: the same for the begin or end of a span around others.
-    before, after, kind
-        The edges: two nodes and one of ``BY_PARENT BY_SEQUENCE BY_WORKER BY_LINK``, the most specific ones last.
-    first, last
-        The nodes at which the run begins and ends.
-    end_of
-        For each span of the trace, the node at which it ends, or that of the span whose detail it is.
-    """
+    """A network: nodes in no particular order, and edges from what had to end to what could begin then."""
 
     span: Places
     begins: Ints
@@ -66,13 +52,7 @@ class Network:
 
 
 def recorded_network(nesting: Nesting, units: Bools) -> Network:
-    """Return the network of the run as it was recorded, with its workers and in its order.
-
-    Parameters
-    ----------
-    nesting, units
-        The spans, at least one, and the mask of the units of work.
-    """
+    """Return the network of the run as it was recorded, with its workers and in its order."""
     members = _Members.of(nesting, _member_mask(nesting, units))
     everything = np.ones(len(members.at), np.bool_)
     return members.network([
@@ -81,19 +61,7 @@ def recorded_network(nesting: Nesting, units: Bools) -> Network:
 
 
 def dependency_network(nesting: Nesting, units: Bools, lasts: Ints) -> Network:
-    """Return the network of the run with a worker for each branch.
-
-    Branches within one parent do not wait for each other, unless a link says so, or the parent waited for the earlier
-    ones and worked before it submitted the later ones. Of those without such a reason only the longest of each parent
-    is kept: no other one can be part of the longest chain.
-
-    Parameters
-    ----------
-    nesting, units
-        The spans, at least one, and the mask of the units of work.
-    lasts
-        For how long each span counts [ns].
-    """
+    """Return the network of the run with a worker for each branch."""
     by_parent = _waited_for(nesting)
     members = _Members.of(nesting, _member_mask(nesting, units) & ~_surely_short(nesting, units & ~by_parent, lasts))
     in_sequence = (~nesting.columns.is_kind("branch") | by_parent)[members.at]
@@ -113,10 +81,7 @@ def _waited_for(nesting: Nesting) -> Bools:
 
 
 def _surely_short(nesting: Nesting, units: Bools, lasts: Ints) -> Bools:
-    """Return a mask of the branches that are not linked and not the longest unit of their parent.
-
-    Where a branch was given up, its siblings say how long it was waited for: all of them are kept.
-    """
+    """Return a mask of the branches that are not linked and not the longest unit of their parent."""
     columns = nesting.columns
     has_left_one = np.zeros(len(columns) + 1, np.bool_)  # the last place is for spans without a parent
     has_left_one[nesting.parent[columns.is_status("abandoned")]] = True
@@ -133,23 +98,7 @@ def _surely_short(nesting: Nesting, units: Bools, lasts: Ints) -> Bools:
 
 @dataclass(frozen=True)
 class _Members:
-    """The spans that are nodes, numbered from 0; the run itself comes last and encloses all.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-    at
-        The position of each member in the trace, shape (m,).
-    parent
-        The number of each member's parent, m for the run itself, shape (m,).
-    submitted, started, ended
-        Times of each member and of the run [ns], shape (m + 1,); none ends later than what encloses it.
-    finish
-        The node of the end of each, shape (m + 1,); that of its begin has its own number.
-    owner
-        For each span of the trace the member whose detail it is, or itself, shape (n,).
-    """
+    """The spans that are nodes, numbered from 0; the run itself comes last and encloses all."""
 
     nesting: Nesting
     at: Places
@@ -186,11 +135,7 @@ class _Members:
         return int(self.finish[-1]) + 1
 
     def nesting_edges(self) -> Edges:
-        """Return edges from the begin of each parent to its children, and from their ends to its end.
-
-        A branch that outlived its parent was not waited for, unless nothing else explains a good part of the parent's
-        time at its end, such as the wait for a deadline.
-        """
+        """Return edges from the begin of each parent to its children, and from their ends to its end."""
         numbers, run = np.arange(len(self.at)), len(self.at)
         outlived = (self.parent < run) & (self.nesting.columns.column("ended_ns")[self.at] > self.ended[self.parent])
         explained = self.started.copy()
@@ -203,10 +148,7 @@ class _Members:
         return before, np.concatenate([numbers, self.finish[self.parent[awaited]]]), BY_PARENT
 
     def gate_edges(self, mask: Bools) -> Iterator[Edges]:
-        """Yield edges from siblings of `mask` to those that were submitted when the earlier ones had ended.
-
-        Siblings that are connected by overlaps form a cluster; a gate stands between one cluster and the next.
-        """
+        """Yield edges from siblings of `mask` to those that were submitted when the earlier ones had ended."""
         chosen = np.flatnonzero(mask)
         order = chosen[np.lexsort((self.started[chosen], self.submitted[chosen], self.parent[chosen]))]
         is_first = first_of_runs(self.parent[order])
@@ -271,30 +213,7 @@ class _Members:
 
 
 def pull_back(network: Network, costs: Ints, limits: Ints) -> tuple[Ints, Places]:
-    """Return the highest value of each node that the nodes after it allow, and which of them limits it.
-
-    The value of a node is the least of its limit and, over the edges to the nodes after it, of the value there plus the
-    cost of the edge. With spare times as costs these are slacks; with negative durations, the longest chains.
-
-    Parameters
-    ----------
-    network
-        The nodes and edges.
-    costs
-        One number for each edge.
-    limits
-        The highest value that each node can have.
-
-    Returns
-    -------
-    values, following
-        One of each for each node; `following` is -1 where the limit decides.
-
-    Notes
-    -----
-    Each node is looked at once, when all that follow it are done (Kahn 1962), in plain Python: the chains are as long
-    as the run, so there is nothing to do for all nodes at once.
-    """
+    """Return the highest value of each node that the nodes after it allow, and which of them limits it."""
     order = np.argsort(network.after, kind="stable")
     size = len(network.span)
     before, cost = network.before[order].tolist(), costs[order].tolist()
@@ -316,13 +235,7 @@ def pull_back(network: Network, costs: Ints, limits: Ints) -> tuple[Ints, Places
 
 
 def walk(following: Places, node: int) -> list[int]:
-    """Return the nodes on the way from one to the next; in a damaged trace that may be a circle, and is cut.
-
-    Examples
-    --------
-    >>> walk(np.array([2, -1, 1]), 0)
-    [0, 2, 1]
-    """
+    """Return the nodes on the way from one to the next; in a damaged trace that may be a circle, and is cut."""
     steps: list[int] = following.tolist()
     found: list[int] = []
     while node >= 0 and len(found) < len(steps):

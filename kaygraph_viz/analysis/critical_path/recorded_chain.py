@@ -67,15 +67,7 @@ class PathStep:
 
 
 def recorded_steps(nesting: Nesting, network: Network) -> tuple[PathStep, ...]:
-    """Return the recorded chain: from the last end backwards to what had ended last of all that each step waited for.
-
-    Parameters
-    ----------
-    nesting
-        All spans, at least one.
-    network
-        What `recorded_network` makes of them.
-    """
+    """Return the recorded chain: backwards from the last end to what each step waited for last."""
     released = network.released_ns()
     decides = network.ends[network.before] == released[network.after]
     binding, why = np.full(len(released), -1), np.full(len(released), -1)
@@ -111,11 +103,7 @@ _WAITED_FOR: tuple[WaitedFor | None, ...] = (None, "a worker", "input")
 
 
 def _waits(submitted: Ints, started: Ints, before: Ints, why: Ints) -> tuple[list[int], list[int]]:
-    """Return what each step waited for, as a position in `_WAITED_FOR`, and how long [ns].
-
-    One that was submitted before the step before it had ended waited for its worker or for the result that a link
-    names. Else the time between both counts: for input until it was submitted, for a worker from then on.
-    """
+    """Return what each step waited for, as a position in `_WAITED_FOR`, and how long [ns]."""
     was_early = submitted < before
     for_worker = np.where(was_early & (why == BY_WORKER), started - submitted, started - np.maximum(submitted, before))
     for_input = np.where(was_early & (why == BY_LINK), started - submitted, np.maximum(submitted - before, 0))

@@ -28,23 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class TurnWaits(NamedTuple):
-    """The waits of each unit of work for a turn to compute [ns], by what it waited for.
-
-    Parameters
-    ----------
-    gil
-        For another thread of its process, which held the interpreter.
-    loop
-        For another coroutine of its loop.
-    core
-        For a core, since more branches computed than there are cores.
-    is_busy
-        Whether the interpreter of the recorded process was busy computing all around each unit that ran there.
-    held_ns
-        The part of its CPU time that each computed with the interpreter, as far as it can be told [ns].
-    estimated
-        Which of ``the GIL``, ``the loop`` and ``a core`` are not all known, but estimated.
-    """
+    """The waits of each unit of work for a turn to compute [ns], by what it waited for."""
 
     gil: Ints
     loop: Ints
@@ -60,37 +44,7 @@ class TurnWaits(NamedTuple):
 
 
 def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine | None) -> TurnWaits:
-    """Return the waits of units of work for a turn to compute.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-    units
-        The positions of the units of work.
-    idle_ns
-        The time of each unit that is explained otherwise: blocked, or repeated [ns].
-    machine
-        Where it was recorded; None where that is not known: then there is a GIL, and no unit waits for a core.
-
-    Notes
-    -----
-    Where parts of a span say it, as in simulated time, that is what counts. Within stretches of which no more is known
-    than how much was computed in them, it is inferred, and only if nothing else fits:
-
-    - CPU time was measured, and the stretch overlapped with those of others: in threads of the same process, in
-      coroutines of the same process, or, where there are more of them than cores, in threads and processes of the
-      machine;
-    - around that time, half again and twice its duration, these used between 0.8 and 1.2 of what can be used: of the
-      interpreter, by code that does not compute without it as far as is known (see `gil_free`), of the loop, or of all
-      cores.
-
-    Then what a branch neither computed nor was blocked counts, but no more than the others computed meanwhile, since
-    a wait for a turn is a wait for a branch that computes; and no more than its own CPU time for each of the others,
-    since turns go round. CPU time is taken to be spread evenly over a stretch. A branch that also waited for a service
-    at such a time cannot be told apart: for it this is an upper bound. On a machine with one core the wait for the core
-    looks the same as that for the GIL.
-    """
+    """Return the waits of units of work for a turn to compute."""
     service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
     computed, noted = _Stretches.of(nesting, units), _noted(nesting, units)
     has_gil = machine is None or machine.has_gil
@@ -150,19 +104,7 @@ def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:
 
 
 class _Stretches(NamedTuple):
-    """The stretches in which units of work computed.
-
-    Parameters
-    ----------
-    owner
-        The place of the unit among all of them.
-    started, ended, cpu
-        Times [ns].
-    is_open
-        Whether it is not known when within it the unit computed.
-    process, in_loop
-        The number of the process, below 0 if it is elsewhere; whether the unit is a coroutine.
-    """
+    """The stretches in which units of work computed."""
 
     owner: Places
     started: Ints

@@ -30,15 +30,7 @@ USEFUL = "useful work"
 
 
 class Cause(NamedTuple):
-    """A cause to which time of workers goes.
-
-    Parameters
-    ----------
-    meaning
-        What it is, as half a sentence.
-    change
-        What would make it less.
-    """
+    """A cause to which time of workers goes."""
 
     meaning: str
     change: str

@@ -20,23 +20,7 @@ __all__ = ["Idle", "idle_time"]
 
 
 class Idle(NamedTuple):
-    """The idle time of all workers together, by its cause [ns].
-
-    Parameters
-    ----------
-    interpreter
-        Branches were queued, but the one interpreter of the threads was busy.
-    loop
-        Branches were queued, but the one loop of the coroutines was busy.
-    dispatch
-        Branches were queued that an idle worker could have taken.
-    starved
-        No branch was queued, and more were to come.
-    tail
-        No branch was queued and no more came, while the last branches of a call ran.
-    serial
-        There was no parallel call, or it had fewer workers than there were elsewhere.
-    """
+    """The idle time of all workers together, by its cause [ns]."""
 
     interpreter: int
     loop: int
@@ -47,28 +31,7 @@ class Idle(NamedTuple):
 
 
 def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> Idle:
-    """Return the idle time of all workers by its cause.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-    units
-        The positions of the units of work; never more than `workers` of them ran at once.
-    workers
-        The number of workers.
-    is_busy
-        Whether the interpreter was busy all around each unit, as `turn_waits` says.
-
-    Notes
-    -----
-    At each moment there are P - c idle workers, where c units of work run. Each parallel call has free slots for some
-    of them: the workers that it started and that run no branch of it. As many of these as branches are queued are held
-    up: by a busy interpreter or loop, where they are its threads or coroutines, else it is dispatch. The others starve
-    if the call has branches that are submitted later, else they are its tail. A worker without a slot in any call is
-    idle because that part of the run is serial. All together are P times the makespan minus the work, to the
-    nanosecond.
-    """
+    """Return the idle time of all workers by its cause."""
     columns = nesting.columns
     started, ended = columns.column("started_ns")[units], columns.column("ended_ns")[units]
     times, changes = _free_slots(Calls.of(nesting))
@@ -95,11 +58,7 @@ def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> 
 
 
 def _free_slots(calls: Calls) -> tuple[Ints, Ints]:
-    """Return moments, and by how much the free slots of calls change there.
-
-    There are five kinds of slots: of coroutines, threads and others for which a branch is queued, of those that starve,
-    and of those in a tail.
-    """
+    """Return moments, and by how much the free slots of calls change there."""
     count, size = len(calls.workers), tally(calls.call, len(calls.workers))
     call = np.concatenate([np.arange(count), *[calls.call] * 3, np.arange(count)])
     moment = np.concatenate([calls.begins, calls.submitted, calls.started, calls.ended, calls.ends])

@@ -16,27 +16,12 @@ __all__ = ["blocked_ns", "input_ns", "repeated_ns"]
 
 
 def blocked_ns(nesting: Nesting, units: Places) -> Ints:
-    """Return the time for which each unit was blocked by a limit, a lock or a full queue [ns].
-
-    Parameters
-    ----------
-    nesting, units
-        All spans, and the positions of the units of work.
-    """
+    """Return the time for which each unit was blocked by a limit, a lock or a full queue [ns]."""
     return nesting.columns.column("blocked_ns")[units].clip(0, _service_ns(nesting, units))
 
 
 def input_ns(nesting: Nesting, units: Places) -> tuple[Ints, Ints]:
-    """Return for how long each unit waited for an item from a queue that came, and for one that never did [ns].
-
-    Both are parts of its blocked time. The second is the wait at the end of a loop that was cancelled since all items
-    were done.
-
-    Parameters
-    ----------
-    nesting, units
-        All spans, and the positions of the units of work.
-    """
+    """Return for how long each unit waited for an item from a queue that came, and for one that never did [ns]."""
     columns, waits = nesting.columns, input_waits(nesting)
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
     owner = np.where(is_own_time(columns), nesting.parent, np.arange(len(columns)))[units]
@@ -48,25 +33,7 @@ def input_ns(nesting: Nesting, units: Places) -> tuple[Ints, Ints]:
 
 
 def repeated_ns(nesting: Nesting, units: Places) -> Ints:
-    """Return the useless time of each unit: failed attempts, pauses after them, results that were lost [ns].
-
-    Blocked time is left out: it has a cause of its own.
-
-    Parameters
-    ----------
-    nesting
-        All spans.
-    units
-        The positions of the units of work.
-
-    Notes
-    -----
-    A branch did useful work from the start of the attempt that succeeded, or from the end of the last one that failed,
-    where a fallback took its place. What lies before that moment in one branch is repeated also within all that it
-    encloses. Where attempts were counted but not recorded, all are taken to be equally long. A branch, or unit of work,
-    that did not end well did nothing useful, but for loops that took items from a queue until they were cancelled: see
-    `finished_ns`.
-    """
+    """Return the useless time of each unit: failed attempts, pauses after them, results that were lost [ns]."""
     service = _service_ns(nesting, units)
     started, ended = (nesting.columns.column(name)[units] for name in ("started_ns", "ended_ns"))
     finished = np.where(_counts(nesting, units), finished_ns(nesting), np.iinfo(np.int64).max)

@@ -37,23 +37,7 @@ class Options(NamedTuple):
 def predictions_of(
     model: Model, machine: Machine | None, options: Options, which: frozenset[int], speed: Speed, dropped: int = 0
 ) -> Predictions:  # fmt: skip
-    """Return the predictions for a run, with all that is assumed about it.
-
-    Parameters
-    ----------
-    model
-        The run.
-    machine
-        Where it was recorded; None where that is not known: then it is taken to be one like this, with a GIL.
-    options
-        What is changed.
-    which
-        The numbers of the calls to which that applies.
-    speed
-        Which spans are faster.
-    dropped
-        How many spans were not kept.
-    """
+    """Return the predictions for a run, with all that is assumed about it."""
     had_gil = machine is None or machine.has_gil
     has_gil = had_gil if options.gil is None else options.gil
     recorded_cores = cores_of(model, machine, options.cores)
@@ -86,19 +70,7 @@ def _uses_processes(model: Model, kind: str | None) -> bool:
 
 
 def cores_of(model: Model, machine: Machine | None = None, wanted: int | None = None) -> int | None:
-    """Return how many branches could compute at once in a run.
-
-    None for any number, and where the run used more cores than the machine is said to have.
-
-    Parameters
-    ----------
-    model
-        The run.
-    machine
-        Where it was recorded; None where that is not known: then, if times are not exact, it is taken to be this one.
-    wanted
-        How many are asked for, which counts where the machine is not known.
-    """
+    """Return how many branches could compute at once in a run."""
     if machine is not None:
         cores = machine.cores
     elif wanted is not None or model.is_exact:

@@ -13,15 +13,7 @@ __all__ = ["Bands", "Bounds"]
 
 
 class Bands:
-    """The bands of predicted makespans, by number of workers.
-
-    Parameters
-    ----------
-    predictions
-        What was predicted.
-    makespans_ns, others_ns
-        The makespans, and those if code held the GIL the other way, by number of workers [ns].
-    """
+    """The bands of predicted makespans, by number of workers."""
 
     def __init__(self, predictions: Predictions, makespans_ns: Mapping[int, int], others_ns: Mapping[int, int]) -> None:
         self.makespans_ns = makespans_ns

@@ -30,20 +30,7 @@ OPERATION_OF: Mapping[PartKind, int] = {"cpu": COMPUTE, "wait": WAIT, "blocked":
 
 @dataclass(frozen=True, eq=False)
 class KnownOperations:
-    """The operations of n branches, as far as the parts of their spans are known.
-
-    Parameters
-    ----------
-    is_known
-        Whether every part of a branch is known, shape (n,).
-    wait, compute
-        How long each is known to have waited, and computed [ns], shape (n,).
-    first
-        Where the operations of each begin, and where those of the last one end, shape (n + 1,).
-    kind, lasted
-        The kind of each operation, -1 for what a replay finds out: waits for a turn, and for room in front of the next
-        call; and how long it lasted [ns].
-    """
+    """The operations of n branches, as far as the parts of their spans are known."""
 
     is_known: Bools
     wait: Ints
@@ -71,17 +58,7 @@ class KnownOperations:
         return cls(is_known, wait, compute, first, kind, lasted)
 
     def of_branch(self, branch: int, faster: float = 1.0, free: float = 0.0) -> Sequence[Operation]:
-        """Return the operations of a branch that is known.
-
-        Parameters
-        ----------
-        branch
-            Its number.
-        faster
-            By which its times are divided.
-        free
-            Which share of its computing needs no interpreter, 0 to 1.
-        """
+        """Return the operations of a branch that is known."""
         mine = slice(self.first[branch], self.first[branch + 1])
         joined: list[tuple[int, int]] = []
         for kind, lasted in zip(self.kind[mine].tolist(), self.lasted[mine].tolist(), strict=True):
@@ -101,23 +78,7 @@ class KnownOperations:
 
 @dataclass(frozen=True, eq=False)
 class BranchOperations:
-    """The operations of all branches of a run.
-
-    Parameters
-    ----------
-    wait, compute
-        How long each branch waits and computes [ns]; of branches in which calls are made, `gaps` says it.
-    gaps
-        By owner of calls: how long it waits and computes before, between and after its clusters of calls [ns].
-    computes_first
-        Whether branches compute first and wait then; else the other way round.
-    free
-        How long of that each branch computes without the interpreter, after the rest of it [ns]; None for not at all.
-    known
-        The operations of branches as they were recorded, which count where they are known; None where none are.
-    faster
-        By which the times of each branch are divided; None for 1.
-    """
+    """The operations of all branches of a run."""
 
     wait: Ints
     compute: Ints
@@ -167,11 +128,5 @@ class BranchOperations:
 
 
 def in_order(*operations: Operation) -> Sequence[Operation]:
-    """Return operations without those that take no time.
-
-    Examples
-    --------
-    >>> in_order((WAIT, 0), (COMPUTE, 5))
-    ((1, 5),)
-    """
+    """Return operations without those that take no time."""
     return tuple(operation for operation in operations if operation[1])

@@ -25,23 +25,7 @@ MAX_TURNS = 20_000  # of the interpreter: in longer runs turns are longer, or ea
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The times of a simulated run.
-
-    Parameters
-    ----------
-    started, ended
-        Times of each branch [ns]; -1 for those that no call had.
-    submitted
-        When each branch could be taken [ns].
-    blocked
-        How long each branch was done while the next queue was full [ns].
-    worker
-        The number of its worker within its call, from 0.
-    calls
-        When each call began and ended [ns], by its number.
-    makespan_ns
-        When all was done [ns].
-    """
+    """The times of a simulated run."""
 
     started: list[int]
     ended: list[int]
@@ -56,32 +40,7 @@ def simulate(
     program: Sequence[Operation], branches: int, operations_of: Callable[[int], Sequence[Operation]], *,
     cores: int | None = None, switch_ns: int = SWITCH_NS, has_gil: bool = True,
 ) -> Replay:  # fmt: skip
-    """Simulate a program and return its times.
-
-    Parameters
-    ----------
-    program
-        The operations of the main thread.
-    branches
-        How many there are, numbered from 0.
-    operations_of
-        Returns the operations of a branch.
-    cores
-        How many can compute at once; None for all of them.
-    switch_ns
-        How long a thread keeps the interpreter, or a core, when others want it [ns], above 0.
-    has_gil
-        Whether one thread of an interpreter computes with it at a time.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec
-    >>> branches = [[(WAIT, 5)], [(WAIT, 3), (COMPUTE, 2)], [(COMPUTE, 4)]]
-    >>> simulate([(CALL, [CallSpec(range(3), workers=2)])], 3, branches.__getitem__).ended
-    [5, 5, 9]
-    >>> simulate([(CALL, [CallSpec(range(3), workers=1)])], 3, branches.__getitem__).makespan_ns
-    14
-    """
+    """Simulate a program and return its times."""
     simulation = Simulation(branches, operations_of, cores, switch_ns, make_calls, has_gil=has_gil)
     main = Task(simulation, simulation.new_interpreter(), is_alone=cores is None)
     simulation.events.call_at(0, lambda: main.perform(program, simulation.end))

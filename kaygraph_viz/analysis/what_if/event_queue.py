@@ -46,15 +46,7 @@ class EventQueue:
 
 
 class Slots:
-    """A number of slots, such as cores, which are given out in the order of the requests.
-
-    Parameters
-    ----------
-    events
-        Where the requests that were queued are entered when a slot is free again.
-    count
-        How many slots there are; None for any number.
-    """
+    """A number of slots, such as cores, which are given out in the order of the requests."""
 
     __slots__ = ("_events", "_free", "queue")
 
@@ -89,11 +81,7 @@ class Slots:
 
 
 class EventLoop:
-    """The event loop of coroutines: one of them runs at a time, until it waits.
-
-    As in asyncio, those that are ready run in rounds. A coroutine that becomes ready during a round comes in the next
-    one, and after it those whose timers have expired.
-    """
+    """The event loop of coroutines: one of them runs at a time, until it waits."""
 
     __slots__ = ("_due", "_events", "_is_active", "_is_free", "_late", "_left", "_ready")
 

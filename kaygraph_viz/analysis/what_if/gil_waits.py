@@ -49,17 +49,7 @@ COROUTINES_NS = 1 << 60  # coroutines are never interrupted while they compute
 
 
 class Tolerances(NamedTuple):
-    """The tolerances for what the replay does not model.
-
-    Parameters
-    ----------
-    busy
-        The share of the time from which on an interpreter, or the cores, count as busy nearly all the time.
-    as_good
-        By how much of a bar shorter waits may explain the bars worse than the best ones.
-    at_all
-        By how much no waits at all may do so, if waits grow in proportion to CPU time.
-    """
+    """The tolerances for what the replay does not model."""
 
     busy: float
     as_good: float
@@ -74,20 +64,7 @@ OF_CORES = Tolerances(busy=0.7, as_good=0.05, at_all=0.5)
 def real_waits(
     model: Model, *, cores: int | None, computes_first: bool | None = None, free: Ints | None = None
 ) -> BranchOperations:  # fmt: skip
-    """Return what branches consist of, without their waits for a turn to compute.
-
-    Parameters
-    ----------
-    model
-        The run.
-    cores
-        How many could compute at once; None for all.
-    computes_first
-        Whether branches compute first and wait then, where that was not recorded. None: where times are exact and can
-        be reproduced in that way, they do; else they wait first.
-    free
-        How long each branch computed without the GIL [ns]; None for not at all.
-    """
+    """Return what branches consist of, without their waits for a turn to compute."""
     known = KnownOperations.of(model)
     if computes_first is None and model.is_exact and not (known.is_known | model.makes_calls).all():
         found, is_reproduced = _found(model, cores, free, known, computes_first=True, has_to_be_exact=True)
@@ -105,10 +82,7 @@ def _found(
     computes_first: bool,
     has_to_be_exact: bool = False,
 ) -> tuple[BranchOperations, bool]:
-    """Return the operations, and whether a replay gives exactly the recorded bars.
-
-    With `has_to_be_exact` it stops at the first group of which it does not: then the operations are of no use.
-    """
+    """Return the operations, and whether a replay gives exactly the recorded bars."""
     done_ns = model.ended - model.backpressure
     wait = (done_ns - model.started - model.cpu).clip(0)
     wait = np.where(known.is_known, known.wait, wait)
@@ -147,10 +121,7 @@ def _gaps(model: Model) -> dict[int, list[tuple[int, int]]]:
 
 
 def _groups(model: Model, operations: BranchOperations, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
-    """Yield branches that took turns: the number of their cluster, and how many cores they had, None for one GIL.
-
-    Threads that mostly compute without the GIL take turns at the cores, as processes do.
-    """
+    """Yield branches that took turns: the number of their cluster, and how many cores they had, None for one GIL."""
     is_leaf = (model.cpu > 0) & ~model.makes_calls
     if operations.known is not None:
         is_leaf &= ~operations.known.is_known
@@ -176,23 +147,7 @@ def _groups(model: Model, operations: BranchOperations, cores: int | None) -> It
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """A group of branches that took turns to compute, and replays of their calls to compare them with.
-
-    Parameters
-    ----------
-    model, operations
-        The run, and what it is taken to consist of.
-    cluster
-        The numbers of the calls.
-    sample
-        The branches of these calls that are replayed, if not all.
-    its
-        The branches of the group that are replayed.
-    cores
-        How many could compute at once; None for one, by the GIL.
-    ended
-        When each branch of the run was done [ns].
-    """
+    """A group of branches that took turns to compute, and replays of their calls to compare them with."""
 
     model: Model
     operations: BranchOperations
@@ -276,11 +231,7 @@ class _Fit:
         return (last - started - self._computed_ns(last - ended)).clip(0)
 
     def _queued(self, begun: Ints, cpu: Ints) -> Ints:
-        """Return for how long branches queued that began to compute right when another one had done so [ns].
-
-        They arrived at any time before that: one that waits for k others waits for 1 / (k + 1) of their time, on
-        average. Of branches that compute before they wait it is known when they arrived: when they started.
-        """
+        """Return for how long branches queued that began to compute right when another one had done so [ns]."""
         if self.operations.computes_first:
             return np.zeros(len(begun), np.int64)
         capacity = self.cores or 1
@@ -311,15 +262,7 @@ class _Fit:
         return bool((started == new_started).all() and (ended == new_ended).all())
 
     def miss(self, new_started: Ints, new_ended: Ints, room: Ints) -> float:
-        """Return the distance between a replay and what was recorded, in shares of a bar.
-
-        Parameters
-        ----------
-        new_started, new_ended
-            When branches start and end in it, since the calls began [ns].
-        room
-            For waits in the recorded bars [ns].
-        """
+        """Return the distance between a replay and what was recorded, in shares of a bar."""
         started, ended = self._recorded()
         new_room = self.room(new_started, new_ended)
         less = (np.quantile(room, SHORTER) - np.quantile(new_room, SHORTER)).clip(0).mean()
@@ -335,10 +278,7 @@ class _Fit:
         return int((started + room).min() - started.min())
 
     def _replayed(self, waits: Ints, slower: float = 1.0) -> tuple[Ints, Ints]:
-        """Return when branches start and end in a replay with some waits, since the calls began [ns].
-
-        `slower` is how many times as long as its CPU time computing takes.
-        """
+        """Return when branches start and end in a replay with some waits, since the calls began [ns]."""
         wait, compute = self.operations.wait.copy(), self.operations.compute.copy()
         wait[self.its], compute[self.its] = waits, _rounded(compute[self.its] * slower)
         operations, terms = replace(self.operations, wait=wait, compute=compute), Terms(cores=self.cores)
@@ -352,10 +292,7 @@ def _rounded(waits: Any) -> Any:
 
 
 def _in_proportion(cpu: Ints, waits: Ints) -> bool:
-    """Return whether waits grow in proportion to CPU time, as waits for a turn do, if that can be seen at all.
-
-    The line through the points is that of Theil and Sen: the median of the slopes of all pairs, here of some hundred.
-    """
+    """Return whether waits grow in proportion to CPU time, as waits for a turn do, if that can be seen at all."""
     some = np.linspace(0, len(cpu) - 1, min(len(cpu), PAIRED)).astype(np.intp)
     cpu, waits = cpu[some], waits[some]
     if cpu.std() < VARIES * cpu.mean():

@@ -22,42 +22,7 @@ KINDS = ("serial", "thread", "process", "async", "dask")
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One parallel call, or one stage of a pipeline.
-
-    Parameters
-    ----------
-    number
-        Its place among all calls.
-    owner
-        The branch in which it was made, -1 for the main program.
-    parent
-        The position of the span that made it, -1 where there is none.
-    kind, workers
-        Which workers ran the branches.
-    begins_ns, ends_ns
-        When it began, and when its last branch ended [ns].
-    members
-        Its branches, in the order in which workers took them.
-    start_up_ns, dispatch_ns
-        How long it took to start a worker, and to dispatch a branch to it [ns].
-    close_ns
-        How long it took to end all processes that were started for the call [ns].
-    is_lazy, supply_ns
-        Whether the input yielded branches only when workers asked for them, and how long that took, by branch [ns];
-        empty where it did not matter.
-    is_static
-        Whether each worker got one chunk of branches.
-    feeder
-        The number of the call whose finished branches it took, -1 where there is none.
-    follows
-        Which of its branches came of each branch of the feeder.
-    is_ordered
-        Whether it took them in the order in which the feeder had taken them.
-    room
-        How many could wait in front of it, None for any number.
-    kept
-        How many finished branches could wait for one before them, None for any number.
-    """
+    """One parallel call, or one stage of a pipeline."""
 
     number: int
     owner: int
@@ -82,27 +47,7 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A recorded run of n branches in c calls.
-
-    Parameters
-    ----------
-    nesting
-        All spans; chunks, which only pass branches on, are left out.
-    branches
-        The positions of the branches, shape (n,).
-    submitted, started, ended, cpu, blocked
-        Times of each branch [ns], shape (n,); those of ``cpu`` are 0 where it was not measured.
-    calls
-        All calls.
-    clusters
-        By owner, in the order of time: the numbers of calls that overlapped.
-    begins_ns, ends_ns
-        When the run began and ended [ns].
-    is_exact
-        Whether nothing took longer than it had to, as in simulated time.
-    has_loops
-        Whether some branches stand for the items that loops took from a queue.
-    """
+    """A recorded run of n branches in c calls."""
 
     nesting: Nesting
     branches: Places
@@ -165,10 +110,7 @@ class Model:
         return found
 
     def computed_ns(self, owner: int) -> tuple[Ints, Ints]:
-        """Return when an owner of calls began to compute between them, and how long it had computed until then [ns].
-
-        The second array has one number more: how long in all.
-        """
+        """Return when an owner of calls began to compute between them, and how long it had computed until then [ns]."""
         return self._computed.get(owner, (np.empty(0, np.int64), np.zeros(1, np.int64)))
 
     def edges(self, owner: int) -> list[int]:

@@ -47,31 +47,7 @@ LIMITS: Mapping[str, str] = {
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predictions about a run on certain terms.
-
-    Parameters
-    ----------
-    model, recorded
-        The run, and what its branches consisted of.
-    operations, speed
-        The same with what is faster, and which spans are.
-    terms
-        What else is different, but for the number of workers.
-    which
-        The numbers of the calls to which that applies.
-    dropped
-        How many spans of the run were not kept.
-    had_gil, had_cores
-        Whether the run was recorded with a GIL, and how many could compute at once in it, None for all.
-    otherwise
-        What branches may have consisted of as well, with what is faster; None where there is no doubt.
-    is_in_turns
-        Whether no two threads' branches ever ran at the same time.
-    cores
-        How many can compute at once in that case.
-    machine
-        The computer of the replay, if that is known.
-    """
+    """Predictions about a run on certain terms."""
 
     model: Model
     recorded: BranchOperations
@@ -121,12 +97,7 @@ class Predictions:
     # -- how sure -----------------------------------------------------------------------------------------------
 
     def band_ns(self, workers: int, makespan_ns: int, otherwise_ns: int) -> tuple[float, float]:
-        """Return the bounds between which the makespan is expected [ns].
-
-        A prediction may be as wrong as the replay of the recorded run is; and branches may last as long as others of
-        the same call did: they are drawn anew several times, by chance but always in the same way. Where it is not
-        known whether code holds the GIL, both are possible.
-        """
+        """Return the bounds between which the makespan is expected [ns]."""
         missed = self.recorded_ns / self.replayed_ns if self.replayed_ns else 1.0
         lasts = np.array([self._lasts_ns(workers, sample) for sample, _ in self._draws], np.float64)
         off = (lasts / lasts.mean() - 1) * self._draws[0][1] if len(lasts) and lasts.all() else np.zeros(1)

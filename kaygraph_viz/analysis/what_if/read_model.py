@@ -110,10 +110,7 @@ class _Times:
 
 
 def _ended_before(lane: Ints, started: Ints, ended: Ints) -> Ints:
-    """Return when the branch before each one on its lane had ended, also of another call [ns].
-
-    Calls that share a pool keep each other's branches waiting: that is no time in which a worker started.
-    """
+    """Return when the branch before each one on its lane had ended, also of another call [ns]."""
     order = np.lexsort((started, lane))
     before, after = order[:-1], order[1:]
     had_ended = (lane[before] == lane[after]) & (ended[before] <= started[after])
@@ -176,11 +173,7 @@ def _kind(nesting: Nesting, parent: int, lane: str, branch: int) -> str:
 
 
 def _costs(kind: str, gap: Ints, is_first: Bools) -> tuple[int, int]:
-    """Return how long it took to start a worker, and to dispatch a branch to it [ns].
-
-    It takes longer while there is a queue for the interpreter or the cores, but that is not what it costs: the shorter
-    times count. Processes that start at once all wait for each other.
-    """
+    """Return how long it took to start a worker, and to dispatch a branch to it [ns]."""
     later, first = np.sort(gap[~is_first]), np.sort(gap[is_first])
     dispatch_ns = int(later[len(later) // 4]) if len(later) else 0
     start_up_ns = int(first[len(first) // 2] if kind in OWN_INTERPRETER else first[0])
@@ -195,10 +188,7 @@ def _close_ns(columns: SpanColumns, kind: str, parent: int, ended_ns: int) -> in
 
 
 def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]) -> list[Call]:
-    """Return the calls, with a feeder where each branch followed from a branch of another call of the same time.
-
-    That is what links between branches say; such calls are the stages of a pipeline.
-    """
+    """Return the calls, with a feeder where each branch followed from a branch of another call of the same time."""
     columns = nesting.columns
     if not columns.links or len(calls) < 2:
         return calls
@@ -226,11 +216,7 @@ def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]
 
 
 def _fed(columns: SpanColumns, call: Call, feeder: Call, follows: Mapping[int, int], times: _Times) -> Call:
-    """Return a call with its feeder.
-
-    How many can wait between them is noted as the attribute ``buffer`` of the span that made the call. Else it is as
-    many as ever did, if the feeder was ever blocked.
-    """
+    """Return a call with its feeder."""
     its = call.members
     number = int(columns.rows["span_id"][call.parent]) if call.parent >= 0 else 0
     room = columns.attributes.get(number, {}).get("buffer")

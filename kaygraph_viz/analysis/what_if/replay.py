@@ -30,21 +30,7 @@ USUAL_COSTS_NS: Mapping[str, tuple[int, int, int]] = {  # to start a worker, to 
 
 @dataclass(frozen=True)
 class Terms:
-    """The conditions of a replay.
-
-    Parameters
-    ----------
-    workers
-        How many each call gets that is `varied`; None for as many as it had.
-    kind
-        Of these workers; None for the recorded one.
-    schedule
-        ``dynamic``, ``static``, ``longest-first``, or None for the recorded one.
-    cores
-        How many can compute at once, None for all.
-    has_gil
-        Whether one thread of a process computes with the interpreter at a time.
-    """
+    """The conditions of a replay."""
 
     workers: int | None = None
     kind: str | None = None
@@ -63,17 +49,7 @@ AS_RECORDED = Terms()
 
 
 def varied(model: Model, *, also_serial: bool, only: str | None = None) -> frozenset[int]:
-    """Return the numbers of the calls whose workers can be varied: the outermost ones that are parallel.
-
-    Parameters
-    ----------
-    model
-        The run.
-    also_serial
-        Whether calls that ran one branch after the other are included if there are no others.
-    only
-        The name of what made them, or of their branches; None for all.
-    """
+    """Return the numbers of the calls whose workers can be varied: the outermost ones that are parallel."""
     feeders = {call.feeder for call in model.calls}
     possible = [
         call for call in model.calls
@@ -118,21 +94,7 @@ def replay(
     model: Model, operations: BranchOperations, terms: Terms = AS_RECORDED, *, which: frozenset[int] = frozenset(),
     sample: Sample = EVERYTHING,
 ) -> Replay:  # fmt: skip
-    """Simulate a run on other terms and return its times.
-
-    Parameters
-    ----------
-    model
-        The run.
-    operations
-        What its branches consist of.
-    terms
-        What is different.
-    which
-        The numbers of the calls to which the terms apply.
-    sample
-        What is replayed.
-    """
+    """Simulate a run on other terms and return its times."""
     return _Setup(model, operations, terms, which, sample).simulated()
 
 
@@ -144,21 +106,7 @@ def replay_calls(
 
 
 def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact: bool) -> tuple[int, int, int]:
-    """Return how long it takes to start a worker, to dispatch a branch to it, and to end all of them [ns].
-
-    Processes that start at the same time share the cores: they take longer, the more there are, but not in exact times.
-
-    Parameters
-    ----------
-    call
-        Whose workers they are.
-    kind, workers
-        What and how many they would be.
-    cores
-        How many processes can compute at once, None for all.
-    is_exact
-        Whether nothing takes longer than it has to.
-    """
+    """Return how long it takes to start a worker, to dispatch a branch to it, and to end all of them [ns]."""
     started = min(call.workers, len(call.members))
     if kind == call.kind:
         start_up_ns, dispatch_ns, close_ns = call.start_up_ns, call.dispatch_ns, call.close_ns / started

@@ -34,19 +34,7 @@ def replayed_trace(
     model: Model, operations: BranchOperations, speed: Speed, terms: Terms, which: frozenset[int], replay: Replay,
     dropped: int, machine: Machine | None,
 ) -> Trace:  # fmt: skip
-    """Return the trace that a run would have left, with the recorded spans at new times and on new lanes.
-
-    Parameters
-    ----------
-    model, operations, speed
-        The run, what its branches were taken to consist of, and what was faster.
-    terms, which, replay
-        The conditions, the calls to which they applied, and what happened then.
-    dropped
-        How many spans of the run were not kept.
-    machine
-        The computer on which it would have run, if that is known.
-    """
+    """Return the trace that a run would have left, with the recorded spans at new times and on new lanes."""
     columns = model.nesting.columns
     rows = columns.rows.copy()
     moved = _Moved(model, speed, replay)
@@ -103,11 +91,7 @@ def _enclose(model: Model, rows: npt.NDArray[Any]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Moved:
-    """The map from recorded to new times: linear between the edges of a frame, whose new times are known.
-
-    A frame is a branch, the main program, or a call that others overlapped. They are numbered: branches from 0, the
-    main program is -1, and calls come below that.
-    """
+    """The map from recorded to new times: linear between the edges of a frame, whose new times are known."""
 
     model: Model
     speed: Speed
@@ -157,10 +141,7 @@ class _Moved:
 
     @cached_property
     def _edges(self) -> tuple[Ints, Ints, Ints, Ints]:
-        """Owner and frame of each edge, and its time in the run and in the replay [ns].
-
-        Edges are the begins and ends of frames and of the calls that were made in them.
-        """
+        """Owner and frame of each edge, and its time in the run and in the replay [ns]."""
         model, replay = self.model, self.replay
         rows: list[tuple[int, int, int, int]] = []
         for owner in {-1: None, **model.clusters}:

@@ -24,15 +24,7 @@ MIN_DRAWN = 8  # branches of a call: from fewer nothing is learned by drawing th
 
 
 class Sample(NamedTuple):
-    """A choice of branches that is replayed in place of all.
-
-    Parameters
-    ----------
-    its
-        The branches of some calls, by number; of the others it is all.
-    times
-        How many times as long a call takes as the branches that are replayed, by number; 1 for the others.
-    """
+    """A choice of branches that is replayed in place of all."""
 
     its: Mapping[int, Ints] = MappingProxyType({})
     times: Mapping[int, float] = MappingProxyType({})
@@ -46,15 +38,7 @@ EVERYTHING = Sample()
 
 
 def thinned(model: Model, operations: BranchOperations, max_branches: int = MAX_BRANCHES) -> Sample:
-    """Return a sample of a run: every k-th branch of large calls, and every k-th of small calls.
-
-    Parameters
-    ----------
-    model, operations
-        The run, and what its branches consist of: by that the sample is scaled.
-    max_branches
-        A run of no more branches is replayed as a whole.
-    """
+    """Return a sample of a run: every k-th branch of large calls, and every k-th of small calls."""
     every = -(-len(model.branches) // max_branches)
     if every < 2:
         return EVERYTHING

@@ -24,15 +24,7 @@ TINY = 1e-12  # of a rate: what lasts no time at all has none
 
 @dataclass(frozen=True, eq=False)
 class Speed:
-    """The rate at which time passes within the spans of a run.
-
-    Parameters
-    ----------
-    model
-        The run.
-    around
-        The logarithm of the rate within each span, shape (number of spans,); spans of two names have both rates.
-    """
+    """The rate at which time passes within the spans of a run."""
 
     model: Model
     around: Floats
@@ -53,15 +45,7 @@ class Speed:
         return not self.around.any()
 
     def at(self, owner: Ints, times: Ints) -> Floats:
-        """Return scaled times [ns]; only differences between times of one owner mean something.
-
-        Parameters
-        ----------
-        owner
-            The branch to which each time belongs, -1 for the main program.
-        times
-            Moments of the recorded run [ns].
-        """
+        """Return scaled times [ns]; only differences between times of one owner mean something."""
         if self.is_even:
             return (times - self.model.begins_ns).astype(np.float64)
         of_events, moments, changes = self._changes()

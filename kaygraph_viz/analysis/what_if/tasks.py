@@ -25,45 +25,7 @@ FOREVER = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class CallSpec:
-    """A parallel call to be simulated: branches, and the workers that take them.
-
-    Parameters
-    ----------
-    branches
-        Their numbers, in the order in which they are taken.
-    workers
-        How many there are; never more than branches.
-    kind
-        Of the workers; those that are neither ``process``, ``dask`` nor ``async`` are threads.
-    number
-        Names the call in `Replay.calls`.
-    after_ns
-        How long after its operation it begins [ns].
-    start_up_ns
-        How long each worker takes to start [ns]; those without a number of their own as long as the last one.
-    dispatch_ns
-        How long it takes to dispatch a branch to a worker [ns].
-    close_ns
-        How long it takes to end the workers once all is done [ns].
-    is_lazy
-        Whether the input yields each branch only when a worker asks for it; else all are there from the begin.
-    supply_ns
-        How long the input takes for that, if any time at all [ns], by branch.
-    is_static
-        Whether each worker gets one chunk of neighbours instead of the next branch whenever it is free.
-    feeder
-        The place of the call, among those made at once, whose finished branches are the input of this one.
-    follows
-        Which branch comes of each finished branch of the feeder.
-    is_ordered
-        Whether they are taken in the order in which the feeder took them, not in that in which they are finished.
-    room
-        How many may wait for this call's workers before those of the feeder are blocked; None for any number.
-    kept
-        How many finished branches may wait for one that was taken before them; None for any number.
-    scale
-        How many times as long as its branches the call takes: a sample represents more branches than it has.
-    """
+    """A parallel call to be simulated: branches, and the workers that take them."""
 
     branches: Sequence[int]
     workers: int
@@ -85,23 +47,7 @@ class CallSpec:
 
 
 class Simulation:
-    """The state that all tasks share: the event queue, the cores, and the times of the branches.
-
-    Parameters
-    ----------
-    branches
-        How many there are.
-    operations_of
-        Returns the operations of a branch.
-    cores
-        How many can compute at once; None for all of them.
-    switch_ns
-        How long a thread keeps the interpreter, or a core, when others want it [ns].
-    make_calls
-        Begins calls for a task and calls back when the last one is over.
-    has_gil
-        Whether one thread of an interpreter computes with it at a time.
-    """
+    """The state that all tasks share: the event queue, the cores, and the times of the branches."""
 
     def __init__(
         self, branches: int, operations_of: Callable[[int], Sequence[Operation]], cores: int | None, switch_ns: int,
@@ -133,17 +79,7 @@ def _nothing() -> None:
 
 
 class Task:
-    """The main program, or a worker with a branch: it performs operations one after the other.
-
-    Parameters
-    ----------
-    simulation
-        What it is a part of.
-    interpreter
-        The slot that it needs to compute.
-    is_alone
-        Whether no other task will want that slot meanwhile, nor a core.
-    """
+    """The main program, or a worker with a branch: it performs operations one after the other."""
 
     __slots__ = ("_left", "_needs", "_operations", "_then", "events", "interpreter", "is_alone", "loop", "simulation")
 

@@ -20,17 +20,7 @@ __all__ = ["ThreadCode", "thread_code"]
 
 @dataclass(frozen=True, eq=False)
 class ThreadCode:
-    """The time for which each of n branches computes without the GIL [ns].
-
-    Parameters
-    ----------
-    free
-        What is most likely: as in Python code, nothing, unless more is proven.
-    otherwise
-        What is possible as well; the same where the run leaves no doubt.
-    is_in_turns
-        Whether no two threads' branches ever ran at the same time.
-    """
+    """The time for which each of n branches computes without the GIL [ns]."""
 
     free: Ints
     otherwise: Ints
@@ -43,23 +33,7 @@ class ThreadCode:
 
 
 def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
-    """Return what is known of the code of the branches of a run.
-
-    Parameters
-    ----------
-    model
-        The run.
-    cores
-        How many can compute at once; None where that is not known.
-    has_gil
-        Whether it was recorded with a GIL; else nothing that it computed needed one.
-
-    Notes
-    -----
-    Where more than one core was used, code is taken to be free of the GIL altogether; it is possible that only what was
-    above one core is. Where times are exact, code that was not seen to be free holds the GIL: that is how computing is
-    simulated. What branches compute in which calls are made, in between, is Python code.
-    """
+    """Return what is known of the code of the branches of a run."""
     if not has_gil:
         return ThreadCode(model.cpu, model.cpu)
     is_threads = np.zeros(len(model.branches), np.bool_)

@@ -20,17 +20,7 @@ LOOP_TURN_NS = 10_000_000  # how long branches that never wait keep the loop for
 
 
 def make_calls(owner: Task, specs: Sequence[CallSpec], on_over: Callback) -> None:
-    """Begin calls at once, and call back when the last one is over.
-
-    Parameters
-    ----------
-    owner
-        The task that makes them.
-    specs
-        The calls.
-    on_over
-        Called, as an event of the owner, when all are over; also if there are none.
-    """
+    """Begin calls at once, and call back when the last one is over."""
     left = [len(specs)]
 
     def one_is_over() -> None:
@@ -159,17 +149,7 @@ class Coroutine(Worker):
 
 
 class WorkerPool:
-    """The workers of one call while it runs.
-
-    Parameters
-    ----------
-    owner
-        The task that made the call.
-    spec
-        The call.
-    on_over
-        Called when the last worker has ended.
-    """
+    """The workers of one call while it runs."""
 
     def __init__(self, owner: Task, spec: CallSpec, on_over: Callback) -> None:
         self.owner = owner
@@ -244,10 +224,7 @@ class WorkerPool:
             self._events.call_at(self._events.now + self.spec.close_ns, self._close)
 
     def _close(self) -> None:
-        """Close the follower, and end the call later by what a sample leaves out.
-
-        The follower is closed before that: it represents more branches, too, and adds its own time for them.
-        """
+        """Close the follower, and end the call later by what a sample leaves out."""
         if self.follower is not None:
             self.follower.close()
         lasted_ns = max(0, self._events.now - self.spec.close_ns - self._begun_ns)
@@ -271,13 +248,7 @@ def _queues(spec: CallSpec, workers: int) -> list[Sequence[int]]:
 
 
 class OrderedReader:
-    """A reader of finished branches, which takes them in the order in which workers took them.
-
-    Parameters
-    ----------
-    room
-        How many may wait for one before them.
-    """
+    """A reader of finished branches, which takes them in the order in which workers took them."""
 
     def __init__(self, room: int) -> None:
         self._room = room

@@ -30,19 +30,7 @@ __all__ = ["Capabilities", "Executor", "arranging", "in_order", "too_late"]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """The abilities of a kind of worker.
-
-    Parameters
-    ----------
-    runs_in_parallel
-        Whether several branches can be in progress at once.
-    can_kill
-        Whether a branch that overruns its timeout is really ended, not only given up on.
-    shares_memory
-        Whether a branch sees and changes the objects of the caller.
-    needs_pickling
-        Whether functions, items and results must be picklable.
-    """
+    """The abilities of a kind of worker."""
 
     runs_in_parallel: bool
     can_kill: bool
@@ -51,22 +39,7 @@ class Capabilities:
 
 
 class Executor(ABC):
-    """Runs a function over items; get one with `get_executor`.
-
-    Executors are context managers. Every kind keeps the same contract, so that changing the kind never changes a
-    result.
-
-    Parameters
-    ----------
-    max_workers
-        How many branches may run at once, 1 to 4096. Default: what suits the kind and the clock in force when they are
-        run, see `default_workers`.
-
-    Raises
-    ------
-    OptionError
-        If `max_workers` is out of range.
-    """
+    """Runs a function over items; get one with `get_executor`."""
 
     kind: ClassVar[str]
     capabilities: ClassVar[Capabilities]
@@ -105,66 +78,7 @@ class Executor(ABC):
         owner: str | None = None,
         fallback: Fallback | None = None,
     ) -> Generator[Outcome, None, None]:
-        """Run ``fn(item)`` for each item and yield an outcome for each.
-
-        Items are pulled lazily: never more than the workers hold plus `window` are pulled before outcomes are taken.
-        Closing the iterator early stops pulling and waits for the branches in progress. An interrupt waits for none of
-        them: not where it comes while an outcome is awaited, and elsewhere not in a block of `interruptible`.
-
-        Parameters
-        ----------
-        fn
-            Called with one item, in a worker, in a copy of the caller's context. A copy of the process that it makes by
-            a fork ends where it returns or raises; in a coroutine, a copy had better end before it awaits anything.
-        items
-            Any iterable, also an endless one.
-        ordered
-            Whether outcomes come in the order of the items, or as they are completed.
-        window
-            Look-ahead, 0 to 1,000,000 items; default: 4096 where the input has a length, else 4 a worker, or 64 where
-            they travel to other processes in chunks.
-        timeout
-            The time each branch has, with all its attempts, above 0 [s]. Coroutines are cancelled, processes killed.
-            Threads cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it
-            really ends.
-        retry
-            How often a failing branch is tried; default: once.
-        on_error
-            ``"raise"`` raises the error of the first failed outcome, ``"collect"`` yields it as an outcome.
-        deadline
-            The time that all branches together have, above 0 [s]; `DeadlineExceeded` is raised when it is over.
-        cancel
-            A token with which the call can be stopped from outside.
-        memory
-            Narrows the look-ahead while memory is short.
-        name, label, owner
-            What the branches are called in the trace, or a function of the item that says so; and the node they
-            belong to, for messages.
-        fallback
-            Called with the item and its last error; what it returns takes the place of the value.
-
-        Yields
-        ------
-        Outcome
-            One for each item.
-
-        Raises
-        ------
-        OptionError
-            If an option is out of range.
-        Exception
-            The error of a branch with ``on_error="raise"``; the error of the input, after the outcomes of the items
-            before it.
-        CallCancelled
-            If the call was stopped from outside.
-
-        Examples
-        --------
-        >>> from kaygraph_viz.execute.registry import get_executor
-        >>> with get_executor("thread", 2) as executor:
-        ...     [outcome.value for outcome in executor.imap(str.upper, "abc")]
-        ['A', 'B', 'C']
-        """
+        """Run ``fn(item)`` for each item and yield an outcome for each."""
         options = Options(ordered, window, timeout, retry, on_error, deadline, cancel, memory)
         request = self._checked(fn, items, options, Naming(name, label, owner), fallback)
         return self._delivered(request, on_error)
@@ -209,10 +123,7 @@ class Executor(ABC):
 
     @contextmanager
     def _stoppable(self, request: Request) -> Iterator[None]:
-        """Return a block in which the caller's tokens, `cancel` and the end of its time cancel the token of a call.
-
-        Where the caller's token was cancelled before, `CallCancelled` is raised and nothing is started.
-        """
+        """Return a block in which the caller's tokens, `cancel` and the end of its time cancel the token of a call."""
         token, outside = request.token, request.outside
         self._tokens[token] = None
         try:
@@ -228,15 +139,7 @@ class Executor(ABC):
             del self._tokens[token]
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Run ``fn(*args)`` once and return a future of its result.
-
-        Examples
-        --------
-        >>> from kaygraph_viz.execute.registry import get_executor
-        >>> with get_executor("thread", 2) as executor:
-        ...     executor.submit(pow, 2, 10).result()
-        1024
-        """
+        """Run ``fn(*args)`` once and return a future of its result."""
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
         if self._submissions is not None and not self._submissions.serves(threads()):

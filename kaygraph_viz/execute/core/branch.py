@@ -102,25 +102,7 @@ class Claim:
 
 
 class Branches:
-    """Runs the branches of one `imap` call and keeps what they share.
-
-    Parameters
-    ----------
-    function
-        Called with each item.
-    name
-        The name of the branches.
-    label
-        Returns the name of the branch of an item; default: `name`.
-    owner
-        The node they belong to, for messages.
-    retry, fallback
-        As for `run_attempts`.
-    timeout_s
-        The time each branch has [s]: one that took longer is a timeout, however late that is noticed.
-    add
-        Called with the row of each branch that was recorded; default: the recorder keeps it.
-    """
+    """Runs the branches of one `imap` call and keeps what they share."""
 
     __slots__ = ("_base", "_scope", "add", "fallback", "function", "is_recorded", "label", "name", "now_ns", "owner",
                  "parent_id", "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
@@ -177,24 +159,7 @@ class Branches:
             return self.name
 
     def run(self, index: int, item: Any, submitted_ns: int, lane: Lane, claim: Claim | None = None) -> Outcome:
-        """Run one branch from start to end; errors become part of the outcome, nothing is raised.
-
-        Parameters
-        ----------
-        index, item
-            The item and its position.
-        submitted_ns
-            When it was ready to run [ns].
-        lane
-            Where it runs.
-        claim
-            Where the worker stores the branch, so that a reader can give it up.
-
-        Returns
-        -------
-        Outcome
-            With status ``abandoned`` if the reader gave it up meanwhile: then it is not read any more.
-        """
+        """Run one branch from start to end; errors become part of the outcome, nothing is raised."""
         if self.is_recorded:  # not left to a recorder that does nothing: that would double the cost of an item
             return self._run_recorded(index, item, submitted_ns, lane, claim)
         name = self.name if self.label is None else self.name_of(item)
@@ -239,20 +204,7 @@ class Branches:
         return outcome
 
     def give_up(self, claim: Claim, held: OpenBranch | None) -> bool:
-        """Give up a branch unless its worker has just ended it; its bar goes on until it really ends.
-
-        Parameters
-        ----------
-        claim
-            Of the worker.
-        held
-            The branch that was found in it, if any.
-
-        Returns
-        -------
-        bool
-            Whether it was given up: the worker will find its claim empty.
-        """
+        """Give up a branch unless its worker has just ended it; its bar goes on until it really ends."""
         if held is None:
             return False
         self.recorder.keep_open(held)  # before the worker can learn that it was given up
@@ -287,15 +239,7 @@ class Branches:
     def run_async(
         self, index: int, item: Any, submitted_ns: int, lane: Lane, on_wait: Callable[[], None] | None = None
     ) -> Coroutine[Any, Any, Outcome]:
-        """Run one branch as a coroutine; errors become part of the outcome, only a cancellation is raised.
-
-        Parameters
-        ----------
-        index, item, submitted_ns, lane
-            As for `run`.
-        on_wait
-            Called when the branch waits for the first time.
-        """
+        """Run one branch as a coroutine; errors become part of the outcome, only a cancellation is raised."""
         if not self.is_recorded:
             return self._unrecorded(index, item, submitted_ns, on_wait)
         return self._recorded(self.recorder, index, item, submitted_ns, lane, on_wait)

@@ -33,12 +33,7 @@ forks = _Forks()
 
 
 def end_copy(before: int | None, where: str) -> None:
-    """End this process if it is a copy made since `forks.count` was `before`; None where copies may go on.
-
-    Examples
-    --------
-    >>> end_copy(forks.count, "item 3 of 'Check'")  # no fork has come between
-    """
+    """End this process if it is a copy made since `forks.count` was `before`; None where copies may go on."""
     if before is not None and before != forks.count:
         told = f"kaygraph_viz: {where} forked, and the copy of its process came back: end it by os._exit(0)\n"
         os.write(2, told.encode("utf-8", "backslashreplace"))

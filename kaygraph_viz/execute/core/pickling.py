@@ -50,10 +50,7 @@ class WorkerTraceback(Exception):  # shown as the cause of an error, never raise
 
 
 def by_value(value: Any) -> bytes:
-    """Return an object as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything.
-
-    Here and in `unpack`, what the object's own methods raise to end the program becomes an ordinary error.
-    """
+    """Return an object as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything."""
     buffer = io.BytesIO()
     try:
         _packer()(buffer).dump(value)

@@ -30,33 +30,7 @@ EMPTY_AS_THEY_SAY = frozenset({list, tuple, dict, set, frozenset, str, bytes, ra
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One checked call of `imap`, in the form in which executors get it.
-
-    Parameters
-    ----------
-    branches
-        How one item is run.
-    items
-        The input; read lazily.
-    ordered
-        Whether outcomes come in the order of the items.
-    window
-        How many items may be pulled beyond one for each worker before the reader takes an outcome.
-    timeout_s
-        The time each branch has [s], or None.
-    submitted_ns
-        When all items were ready [ns], or None where each is ready when it is pulled.
-    count
-        How many items there are, or None where that is not known.
-    token
-        Cancelled when the call is to stop.
-    deadline_s
-        The time that all branches together have [s], or None.
-    memory
-        What narrows the look-ahead, or None.
-    outside
-        The caller's own token, which may serve other calls too, or None.
-    """
+    """One checked call of `imap`, in the form in which executors get it."""
 
     branches: Branches
     items: Iterable[Any]
@@ -84,16 +58,7 @@ class Request:
 
 
 def count_of(items: Iterable[Any]) -> int | None:
-    """Return how many items there are, or None where that is not known.
-
-    A length is taken for a hint only: all items are run, whatever it says. One of 0 is believed of Python's own kinds
-    alone, since nothing would be started for it: a table without rows has no length, but yields its columns.
-
-    Examples
-    --------
-    >>> count_of([1, 2]), count_of(iter([1, 2]))
-    (2, None)
-    """
+    """Return how many items there are, or None where that is not known."""
     if not isinstance(items, Sized):
         return None
     try:

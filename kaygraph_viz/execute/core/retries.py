@@ -75,11 +75,7 @@ def attempt_number() -> int:
 
 
 def as_node_error(error: BaseException, where: str) -> BaseException:
-    """Return the error as one that a graph may raise: what user code raises must not steer the program.
-
-    ``sys.exit`` must not end it, and a ``StopIteration`` must not end a loop as if all had gone well. A real interrupt
-    stays one. The end of simulated time is raised: nothing more is to be done with the branch.
-    """
+    """Return the error as one that a graph may raise: what user code raises must not steer the program."""
     if isinstance(error, KeyboardInterrupt) or (isinstance(error, Exception) and not isinstance(error, ENDS_LOOPS)):
         return error
     if isinstance(error, Stopped):
@@ -106,32 +102,7 @@ def run_attempts(
     function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
     is_wanted: Callable[[], bool] | None = None, forks_before: int | None = None,
 ) -> Result:  # fmt: skip
-    """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback.
-
-    Parameters
-    ----------
-    function, item, index
-        What to call, with what, and the position of the item.
-    retry
-        How often, and how long to wait in between.
-    fallback
-        Called with the item and the last error; what it returns takes the place of the value.
-    where
-        Returns the name of the branch at an index in messages.
-    is_wanted
-        Asked before another attempt: a branch that was given up is not tried again.
-    forks_before
-        The number of forks before it: copies of this process that it makes end with it. None where they may go on.
-
-    Returns
-    -------
-    value
-        What the function or the fallback returned, or None.
-    error
-        The last error, or None.
-    attempts
-        How many attempts were made.
-    """
+    """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback."""
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
         value = function(item)
@@ -179,10 +150,7 @@ async def after_failure(
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """The steps after a failed first attempt, in a form that plain code and coroutines can both carry out.
-
-    What a step returned or raised is sent back in, not thrown: a step that is closed must be able to end.
-    """
+    """The steps after a failed first attempt, in a form that plain code and coroutines can both carry out."""
 
     item: Any
     where: str

@@ -49,13 +49,7 @@ def checked_schedule(schedule: Schedule) -> Schedule:
 
 
 def edges(items: int, chunks: int) -> list[int]:
-    """Return where items are cut into chunks of nearly one size: the first item of each, and the end of the last.
-
-    Examples
-    --------
-    >>> edges(10, 4)
-    [0, 2, 5, 7, 10]
-    """
+    """Return where items are cut into chunks of nearly one size: the first item of each, and the end of the last."""
     return [items * number // chunks for number in range(chunks + 1)]
 
 
@@ -69,16 +63,7 @@ def imap_in_order(
     on_error: OnError = "raise",
     **options: Any,
 ) -> Generator[Outcome, None, None]:
-    """Run ``fn(item)`` for each item, the items taken in a certain order, and yield an outcome for each.
-
-    Parameters
-    ----------
-    executor, fn, items, owner, on_error, **options
-        As for `Executor.imap`. Outcomes come as they are completed, each with the position of its item.
-    order
-        The positions of all items in the order in which workers get them. In the trace, the index of a branch is the
-        place in this order.
-    """
+    """Run ``fn(item)`` for each item, the items taken in a certain order, and yield an outcome for each."""
     queue = [items[position] for position in order]
     options |= {"ordered": False, "on_error": "collect", "owner": f"{owner}, longest first"}
     with interruptible(executor.imap(fn, queue, **options)) as outcomes:
@@ -103,19 +88,7 @@ def imap_in_chunks(
     timeout: float | None = None,
     **options: Any,
 ) -> Generator[Outcome, None, None]:
-    """Run ``fn(item)`` for each item in one chunk of neighbours for each worker, and yield an outcome for each item.
-
-    Outcomes come chunk by chunk. A worker whose chunk has ended does nothing more.
-
-    Parameters
-    ----------
-    executor, fn, items, owner, on_error, name, label, fallback, retry, **options
-        As for `Executor.imap`. Attempts and errors are those of each item. A worker that dies takes with it whatever
-        it has not given back: that is its whole chunk.
-    timeout
-        The time each item has [s]. Coroutines are cancelled. Elsewhere an item that took longer is a timeout once it
-        ends, and a chunk is given up when it lasts longer than all of its items may together.
-    """
+    """Run ``fn(item)`` for each item in one chunk of neighbours for each worker, and yield an outcome for each item."""
     travels = executor.capabilities.needs_pickling
     call = _Call(fn, name or owner, label, owner, retry or ONCE, fallback, timeout)
     run = _ChunkRun(call.with_pickled_values() if travels else call, on_error, travels=travels)
@@ -227,10 +200,7 @@ def _packed(pairs: Sequence[Pair], call: _Call) -> tuple[list[Pair], list[Outcom
 
 @dataclass(frozen=True)
 class _ChunkRun:
-    """Runs the items of a chunk in its worker, one after the other, and reads their outcomes at the caller.
-
-    `kept` and `stop_requests` are of use where worker and caller share memory.
-    """
+    """Runs the items of a chunk in its worker, one after the other, and reads their outcomes at the caller."""
 
     call: _Call
     on_error: OnError

@@ -65,31 +65,7 @@ def in_context(
     timer: StepTimer | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> Generator[Any, Any, Any]:
-    """Await a coroutine so that each of its steps runs in `context`.
-
-    Parameters
-    ----------
-    context
-        Where context variables are read and set.
-    running
-        The coroutine.
-    timer
-        Counts CPU time, or None.
-    on_wait
-        Called when the coroutine waits for the first time.
-
-    Examples
-    --------
-    >>> import asyncio, contextvars
-    >>> name = contextvars.ContextVar("name")
-    >>> async def set_name():
-    ...     name.set("inside")
-    >>> async def main():
-    ...     await in_context(contextvars.copy_context(), set_name())
-    ...     return name.get("untouched")
-    >>> asyncio.run(main())
-    'untouched'
-    """
+    """Await a coroutine so that each of its steps runs in `context`."""
     run = timer.run if timer is not None else Context.run
     try:
         awaited = run(context, running.send, None)

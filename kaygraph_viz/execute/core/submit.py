@@ -32,16 +32,7 @@ Waiting = Queue[Queued | None]  # None ends it
 
 
 class Submissions:
-    """Runs calls as they come, as the branches of one endless `imap`, and of another one after a cancellation.
-
-    Parameters
-    ----------
-    imap
-        That of the executor.
-    shares_memory
-        Whether its branches run in this process: then a call is a branch where it was submitted, with the context and
-        in the trace of that place.
-    """
+    """Runs calls as they come, as the branches of one endless `imap`, and of another one after a cancellation."""
 
     def __init__(self, imap: Callable[..., Generator[Outcome, None, None]], *, shares_memory: bool) -> None:
         self._imap = imap

@@ -48,10 +48,7 @@ def run_pool(make: Callable[[], WorkerPool]) -> Generator[Outcome, None, None]:
 
 
 class WorkerPool(ABC):
-    """The workers of one `imap` call and what they share with its reader.
-
-    Finished outcomes travel through a deque, whose appends need no lock; the lock guards the pulling only.
-    """
+    """The workers of one `imap` call and what they share with its reader."""
 
     def __init__(self, request: Request, workers: int) -> None:
         self.request = request

@@ -33,17 +33,7 @@ DEFAULT_SLOTS = 100  # as many as the clients of most services have connections 
 
 
 class AsyncExecutor(Executor):
-    """Runs branches as coroutines of one event loop: good for very many that wait.
-
-    Inside a coroutine use `aimap`, which runs in the loop that is there; `imap` makes a loop of its own in a thread.
-    The function may be plain, but a plain function that takes its time stops all branches.
-
-    Parameters
-    ----------
-    workers
-        How many branches may be in progress at once, 1 to 1,000,000; default: 100, also in simulated time. Branches
-        that wait for each other need as many as there are of them.
-    """
+    """Runs branches as coroutines of one event loop: good for very many that wait."""
 
     kind: ClassVar[str] = "async"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -71,24 +61,7 @@ class AsyncExecutor(Executor):
         fallback: Fallback | None = None,
         **options: Any,
     ) -> AsyncGenerator[Outcome, None]:
-        """Run ``fn(item)`` for each item in the running loop and yield an outcome for each.
-
-        Parameters
-        ----------
-        fn, items, on_error, name, label, owner, fallback, **options
-            As for `imap`.
-
-        Yields
-        ------
-        Outcome
-            One for each item. Closing the iterator early cancels the branches in progress and waits for them.
-
-        Raises
-        ------
-        Exception
-            As for `imap`; errors that cancelled branches raise while they clean up come with it, as an
-            ``ExceptionGroup``.
-        """
+        """Run ``fn(item)`` for each item in the running loop and yield an outcome for each."""
         naming = Naming(name, label, owner)
         request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
         slots = _Slots(request, self.slots(request.count))
@@ -162,11 +135,7 @@ class AsyncExecutor(Executor):
 
 
 class _Slots:
-    """The coroutine slots of one call: each pulls an item, runs it, and pulls the next one.
-
-    There is one task for each slot, not for each item, and slots are opened only as far as they are needed: whenever a
-    branch waits, as many again are opened. Everything happens in one loop, so nothing needs a lock.
-    """
+    """The coroutine slots of one call: each pulls an item, runs it, and pulls the next one."""
 
     def __init__(self, request: Request, slots: int) -> None:
         self.branches = request.branches

@@ -122,18 +122,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine in a loop of its own and return its result, also where a loop is running already.
-
-    The loop has a thread of its own while the caller waits, so that an interrupt reaches the caller at once. The
-    coroutine is cancelled then.
-
-    Examples
-    --------
-    >>> async def answer():
-    ...     return 42
-    >>> run_in_private_loop(answer)
-    42
-    """
+    """Run a coroutine in a loop of its own and return its result, also where a loop is running already."""
     private = _PrivateLoop(make)
     try:
         private.start()
@@ -209,13 +198,7 @@ class _PrivateLoop:
 
 
 async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine and wake the loop ten times a second meanwhile.
-
-    A loop that only waits does not notice an interrupt: in a notebook the stop button would work only once the awaited
-    call has ended by itself.
-
-    Under a virtual clock, a coroutine whose loop keeps real time is run in a loop of its own.
-    """
+    """Await a coroutine and wake the loop ten times a second meanwhile."""
     clock = current_clock()
     if not clock.is_kept_by(asyncio.get_running_loop()):
         return await _beside(running)

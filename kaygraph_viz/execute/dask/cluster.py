@@ -57,11 +57,7 @@ def local_cluster(workers: int) -> Any:
 
 @cache
 def _cluster_class() -> Any:
-    """Return a cluster that leaves workers that have died to their nannies, which start them again.
-
-    Usually it ends a nanny whose worker is not there some time after a worker of that name has gone: also one that has
-    died again just then, and is about to come back.
-    """
+    """Return a cluster that leaves workers that have died to their nannies, which start them again."""
     base: Any = require("distributed").LocalCluster
     plain: Any = require("distributed.deploy.cluster").Cluster
 
@@ -86,12 +82,7 @@ def _nanny_class() -> Any:
 
 
 class _ProgramHidden:
-    """A block in which processes are started that do not import the caller's program.
-
-    Multiprocessing would import it under another name, and what stands in it without a guard would run again. What has
-    a name like the one given here it takes for a package's ``__main__``, which it leaves alone. Functions of the
-    program travel by value, so none is missing there. Several may be started at once: the last one puts the name back.
-    """
+    """A block in which processes are started that do not import the caller's program."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -145,17 +136,7 @@ def _close_link(future: Future[Link]) -> None:
 
 
 class Link:
-    """The connection to a cluster: a client, the clocks of its workers, and a folder for their journals.
-
-    Parameters
-    ----------
-    client
-        A `distributed.Client`.
-    threads
-        How many items may run at once.
-    cluster
-        Our own cluster, or None where the client was given to us.
-    """
+    """The connection to a cluster: a client, the clocks of its workers, and a folder for their journals."""
 
     def __init__(self, client: Any, threads: int, cluster: Any = None) -> None:
         self.client = client

@@ -25,41 +25,7 @@ __all__ = ["DaskExecutor"]
 
 
 class DaskExecutor(Executor):
-    """Runs branches on the workers of a Dask cluster.
-
-    Without a client, a cluster of processes on this machine is started with the first item and closed by `close`. With
-    one, its cluster is used and the client stays open; the workers need this package, too.
-
-    Functions and items travel by cloudpickle, so those of a notebook do as well. A branch sees copies of its item and
-    of the caller's context variables, as far as they can be pickled. Random numbers: each worker process has its own
-    generator, seeded by the system; for the same numbers on every run, seed from the item.
-
-    An error of user code is an outcome like everywhere else: Dask neither tries again nor logs it. When a worker dies,
-    the item it was running is lost (`WorkerLostError`) and not run again; items that it had not begun go to another
-    worker. This holds where the workers run on the caller's machine; on others, Dask may run an item again up to its
-    setting ``distributed.scheduler.allowed-failures``, and the error says how many runs there were.
-
-    A thread of a Dask worker cannot be killed. On a cluster of our own a branch that overran its timeout is ended
-    together with its worker process, which Dask replaces; elsewhere it is given up, and its bar goes on until it ends.
-
-    In a trace, the first branch of each lane of a call carries as attributes which worker that is (``worker``,
-    ``pid``) and how far its clock is ahead (``clock_offset_ns``, within ``clock_bound_ns``).
-
-    Parameters
-    ----------
-    max_workers
-        How many branches may run at once, 1 to 4096; default: 4 more than the cores that the program may use, at most
-        32; with a client, as many as its workers have threads; in simulated time 4.
-    client
-        A `distributed.Client` that is connected, or None for a cluster of our own.
-
-    Raises
-    ------
-    MissingDependencyError
-        If the package ``distributed`` is not installed.
-    OptionError
-        If `max_workers` is out of range or `client` is not a client for plain code.
-    """
+    """Runs branches on the workers of a Dask cluster."""
 
     kind: ClassVar[str] = "dask"
     items_ahead: ClassVar[int] = 64

@@ -140,10 +140,7 @@ class Results:
     # -- not finished on a worker -------------------------------------------------------------------------------
 
     def started_ns(self, sent_ns: int, written: Written) -> int | None:
-        """Return when the item that a journal names began [ns], or None if it has not.
-
-        Where there is no journal to read, tasks are sent to idle workers only: it began when it was sent.
-        """
+        """Return when the item that a journal names began [ns], or None if it has not."""
         if self._link.has_journals:
             return None if written.started is None else max(sent_ns, written.started_ns)
         return sent_ns

@@ -85,10 +85,7 @@ class Finished(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer of a worker to a chunk.
-
-    `is_rerun` says that another run of it had begun before, `fault` that it could not be unpacked.
-    """
+    """The answer of a worker to a chunk."""
 
     worker: WorkerThread | None
     finished: list[bytes]
@@ -97,10 +94,7 @@ class Answer(NamedTuple):
 
 
 def dask_setup(_worker: Any) -> None:
-    """Ignore interrupts, since the caller stops this process, and lead a group, so that what it starts ends with it.
-
-    Dask calls this in each worker process of a cluster of our own, since the module is preloaded there.
-    """
+    """Ignore interrupts, since the caller stops this process, and lead a group, so that what it starts ends with it."""
     if os.name == "posix":
         with suppress(OSError):  # it leads a session already
             os.setpgid(0, 0)
@@ -211,21 +205,7 @@ def _setup_of(call: str, packed: bytes | None, folder: str | None) -> Setup:
 
 
 def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, items: bytes) -> Answer:
-    """Run some items one after the other on this worker and return the answer; an error of user code is an outcome.
-
-    Parameters
-    ----------
-    call
-        Which call of `imap` they belong to.
-    number
-        Of the chunk, within the call.
-    packed
-        The setup of the call, or None where it is in the folder.
-    folder
-        Where journals are written, or None where the caller could not read them.
-    items
-        A packed list of pairs: index and item.
-    """
+    """Run some items one after the other on this worker and return the answer; an error of user code is an outcome."""
     worker = WorkerThread(_address(), os.getpid(), threading.get_ident())
     try:
         journal = Journal(folder, number, worker)

@@ -23,13 +23,7 @@ READ_BYTES = 1 << 18
 
 
 class AnswerWriter:
-    """The end of the pipe in the worker process.
-
-    Parameters
-    ----------
-    pipe
-        A `Connection`.
-    """
+    """The end of the pipe in the worker process."""
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
@@ -49,15 +43,7 @@ class AnswerWriter:
 
 
 class AnswerReader:
-    """The end of the pipe in the parent.
-
-    Parameters
-    ----------
-    pipe
-        A `Connection`.
-    pid
-        The process whose answers are wanted.
-    """
+    """The end of the pipe in the parent."""
 
     def __init__(self, pipe: Any, pid: int) -> None:
         self._pipe = pipe
@@ -81,10 +67,7 @@ class AnswerReader:
         return bool(self._poll.poll(within_s * 1e3))
 
     def read(self, number: int) -> bytes | None:
-        """Read what there is and return the answer to a chunk, or None while it is not complete.
-
-        Raises `EOFError` where nothing more can come, or where it comes from somebody else: then `has_refused` is set.
-        """
+        """Read what there is and return the answer to a chunk, or None while it is not complete."""
         if not self._is_stream:
             self._read += self._pipe.recv_bytes()
         else:

@@ -54,12 +54,7 @@ def _memory_file() -> IO[bytes]:
 
 
 class Child:
-    """A worker process, seen from its parent.
-
-    It is started with a program of ours rather than a copy of this one: neither a script without a ``__main__`` guard
-    nor a notebook is run again. It leads a process group of its own, so that what a branch has started can be ended
-    with it: all that is in that group still. Windows has no such groups.
-    """
+    """A worker process, seen from its parent."""
 
     def __init__(self) -> None:
         self.header: object = None  # the call it knows
@@ -129,10 +124,7 @@ class Child:
         self.pipe.send_bytes(pickle.dumps((self._chunk, indices, items), pickle.HIGHEST_PROTOCOL))
 
     def answer(self, within_s: float) -> bytes | None:
-        """Return the answer to the last chunk, or None if there is none yet.
-
-        Raises `EOFError` or `OSError` if the child is dead, or if something else than its answer came.
-        """
+        """Return the answer to the last chunk, or None if there is none yet."""
         within_s = max(0.0, min(within_s, POLL_CHILD_S))
         if self.answers.has_news(within_s):
             try:
@@ -201,13 +193,7 @@ class Child:
 
 
 class Pool:
-    """The worker processes of one executor: idle ones are kept for later calls.
-
-    One that ends before it begins anything is replaced. What it suffers from outside, a signal such as SIGKILL, is no
-    reason to give up: after twenty in a row the item that they should have begun is lost, and the call goes on. But
-    three that end by themselves, with an exit code or by a crash, as where their own start fails, are a
-    `WorkerStartError`, if none has begun anything in between.
-    """
+    """The worker processes of one executor: idle ones are kept for later calls."""
 
     def __init__(self, max_idle: int) -> None:
         self.max_idle = max_idle
@@ -218,15 +204,7 @@ class Pool:
         self._is_closed = self._is_over = False
 
     def take(self) -> Child:
-        """Return an idle child, or a new one.
-
-        Raises
-        ------
-        OSError
-            If the system starts no more processes.
-        KayGraphVizError
-            If no process can be started, or the program is about to end.
-        """
+        """Return an idle child, or a new one."""
         if self._is_over:
             raise CallCancelled("the program is ending")
         if self._owner != os.getpid():

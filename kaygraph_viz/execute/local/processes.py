@@ -49,36 +49,7 @@ KILL_TIMEOUT_S = 0.4  # for killed children to be noticed, when control must go 
 
 
 class ProcessExecutor(Executor):
-    """Runs branches in processes of this machine: good for Python code that computes, since each has its own GIL.
-
-    Functions, items and results are copied by pickling; functions and classes of a notebook or script are sent by
-    value, in the body that they have now. A branch that overruns its timeout is killed.
-
-    Processes are started when they are first needed and live until `close`. Each has a random state of its own, seeded
-    by the system. Context variables reach it if their values can be copied; simulated clocks do not. A module that was
-    changed after a process imported it stays as it was.
-
-    A process that dies costs the branch that it was running, which becomes a `WorkerLostError`, and is replaced. One
-    that is killed before it begins anything costs nothing and is replaced, too; after twenty in a row the item that
-    they should have begun is lost. Three in a row that end by themselves, as where their own start fails, are a
-    `WorkerStartError`.
-
-    When a process ends, in whatever way, what its branches have started and left running is killed: programs, processes
-    and forks. What has a session or group of its own stays, as after
-    ``subprocess.Popen(..., start_new_session=True)``; on Windows, all of it stays.
-
-    Parameters
-    ----------
-    max_workers
-        How many processes work at once, 1 to 4096; default: one for each core that the program may use, in simulated
-        time 4.
-
-    Examples
-    --------
-    >>> with ProcessExecutor(2) as executor:
-    ...     [outcome.value for outcome in executor.imap(str.upper, "abc")]
-    ['A', 'B', 'C']
-    """
+    """Runs branches in processes of this machine: good for Python code that computes, since each has its own GIL."""
 
     kind: ClassVar[str] = "process"
     items_ahead: ClassVar[int] = 64
@@ -262,22 +233,7 @@ class _ProcessThread(Thread):
 
 
 class ProcessCall:
-    """The state that the process workers of one call share; the call is one of `imap`, or one worker of a stage.
-
-    Parameters
-    ----------
-    branches
-        What the items have in common.
-    children
-        The processes that have nothing to do.
-    done, news
-        Where outcomes go, and what is set when there are some.
-
-    Raises
-    ------
-    BranchError
-        If the function cannot be sent to other processes.
-    """
+    """The state that the process workers of one call share; the call is one of `imap`, or one worker of a stage."""
 
     __slots__ = ("branches", "children", "done", "header", "is_given_up", "is_real", "news")
 
@@ -318,10 +274,7 @@ def _folder() -> str:
 
 
 class ProcessWorker:
-    """Has items run in a child process, one child at a time, and delivers their outcomes.
-
-    Used by one thread; only `kill` may be called from others.
-    """
+    """Has items run in a child process, one child at a time, and delivers their outcomes."""
 
     def __init__(self, call: ProcessCall, lane: Lane) -> None:
         self.call = call
@@ -332,10 +285,7 @@ class ProcessWorker:
         self._child: Child | None = None
 
     def run(self, chunk: list[Pulled]) -> list[Pulled]:
-        """Run a chunk of items in a child process and return those that were not begun.
-
-        Outcomes are delivered with the next chunk, or by `deliver`.
-        """
+        """Run a chunk of items in a child process and return those that were not begun."""
         return self._exchange(*self._packed(chunk))
 
     def deliver(self) -> None:

@@ -27,19 +27,7 @@ __all__ = ["Results"]
 
 
 class Results:
-    """Turns the records of one worker process into outcomes and spans.
-
-    Parameters
-    ----------
-    branches
-        What its items have in common.
-    lane
-        Its lane in the trace.
-    done, news
-        Where outcomes go, and what is set when there are some.
-    is_real
-        Whether the times of the process are those of the trace.
-    """
+    """Turns the records of one worker process into outcomes and spans."""
 
     def __init__(self, branches: Branches, lane: Lane, done: deque[Outcome], news: Event, *, is_real: bool) -> None:
         self.branches = branches
@@ -51,15 +39,7 @@ class Results:
         self._kept: tuple[Sequence[Pulled], bytes, int, int] | None = None
 
     def keep(self, chunk: Sequence[Pulled], written: bytes, sent_ns: int) -> None:
-        """Keep the records of a chunk until `deliver`.
-
-        Parameters
-        ----------
-        chunk, written
-            The items, and the records of as many of them as the process has done.
-        sent_ns
-            When they were sent [ns].
-        """
+        """Keep the records of a chunk until `deliver`."""
         self._kept = chunk, written, sent_ns, self.branches.now_ns()
 
     def deliver(self) -> None:
@@ -119,17 +99,7 @@ class Results:
         return outcome
 
     def end(self, pulled: Pulled, started_ns: int, ended_ns: int, status: Status, error: Exception | None) -> None:
-        """Deliver the outcome of an item of which the process has left no record.
-
-        Parameters
-        ----------
-        pulled
-            The item.
-        started_ns, ended_ns
-            When it began and when that was over, by the clock of the trace [ns].
-        status, error
-            How it ended; ``cancelled`` is recorded only.
-        """
+        """Deliver the outcome of an item of which the process has left no record."""
         index, item, submitted = pulled
         started_ns, name = max(submitted, started_ns), self.branches.name_of(item)
         outcome = Outcome(index, None, error, status, 1, submitted, started_ns, max(started_ns, ended_ns), name)

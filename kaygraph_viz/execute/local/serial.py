@@ -13,10 +13,7 @@ __all__ = ["SerialExecutor"]
 
 
 class SerialExecutor(Executor):
-    """Runs each item in the thread that reads `imap`, one at a time; the number of workers is always 1.
-
-    A branch that overruns its timeout cannot be interrupted here; its outcome is a timeout once it returns.
-    """
+    """Runs each item in the thread that reads `imap`, one at a time; the number of workers is always 1."""
 
     kind: ClassVar[str] = "serial"
     capabilities: ClassVar[Capabilities] = Capabilities(

@@ -20,18 +20,7 @@ _READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)
 
 
 class SharedProgress:
-    """Memory shared by parent and child: the progress of the chunk, and the results so far.
-
-    It outlives the child, so a child that dies takes only the item in progress with it.
-
-    A record is a tuple of numbers and texts, written with ``marshal`` in version 2, which knows no references back: so
-    the records of a chunk, one after the other, are the inside of a list, and are read all at once.
-
-    Parameters
-    ----------
-    descriptor
-        Of an open file of `SIZE` bytes, without a name or with one that its owner removes.
-    """
+    """Memory shared by parent and child: the progress of the chunk, and the results so far."""
 
     SIZE = 1 << 18
 

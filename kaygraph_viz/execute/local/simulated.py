@@ -22,13 +22,7 @@ _POOLS = {
 
 
 def simulated_pool(kind: str) -> Any:
-    """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers.
-
-    Raises
-    ------
-    PlatformError
-        If real workers are not possible here.
-    """
+    """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers."""
     if not current_clock().simulates(kind):
         require_installed(f"workers of the kind {kind!r} in real time", SIMULATE)
         return None

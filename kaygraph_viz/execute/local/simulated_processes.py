@@ -48,18 +48,7 @@ _idle: WeakKeyDictionary[object, tuple[Clock, list[None]]] = WeakKeyDictionary()
 
 
 class SimulatedProcessPool(SimulatedThreadPool):
-    """The simulated processes of one call: their time, their copies, and being killed.
-
-    As with real ones, a thread of the caller pulls the input for all of them. Those of a `ProcessExecutor` are killed
-    at their deadline even while the reader is busy; those of Dask when the reader looks.
-
-    Parameters
-    ----------
-    request, workers
-        As for threads.
-    executor
-        Whose processes they are: those that an earlier call has left behind need not be started again.
-    """
+    """The simulated processes of one call: their time, their copies, and being killed."""
 
     lane_kind = "process"
 

@@ -19,14 +19,7 @@ __all__ = ["ThreadExecutor"]
 
 
 class ThreadExecutor(Executor):
-    """Runs branches in threads of this process: good for waiting (network, disk).
-
-    With a GIL, Python code of one process computes in one thread at a time. Code that releases the GIL does not wait
-    for that: hashing, compression, most of NumPy. Nor does any code of a Python without one (see `this_machine`).
-
-    Each `imap` call has a pool of its own, of daemon threads, so a nested call can never wait for a thread that its
-    own caller holds.
-    """
+    """Runs branches in threads of this process: good for waiting (network, disk)."""
 
     kind: ClassVar[str] = "thread"
     capabilities: ClassVar[Capabilities] = Capabilities(

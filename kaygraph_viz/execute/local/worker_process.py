@@ -40,13 +40,7 @@ POLL_PARENT_S = 0.5
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the parent closes the pipe or is gone.
-
-    Parameters
-    ----------
-    arguments
-        The parent's process number, and how to reach it: two open descriptors, or the names of a pipe and a file.
-    """
+    """Serve until the parent closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, which then ends us
     parent, place, progress = arguments
     threading.Thread(target=_end_with, args=(int(parent),), name="parent watch", daemon=True).start()
@@ -74,10 +68,7 @@ def _end_all() -> None:
 
 
 def _keep_from_forks(pipe: Connection, shared: SharedProgress) -> None:
-    """Leave copies of this process neither pipe nor memory: what a branch forks must not go on as a worker.
-
-    Programs that it starts do not get the pipe either. Copies made by C code keep it, whose answers the parent refuses.
-    """
+    """Leave copies of this process neither pipe nor memory: what a branch forks must not go on as a worker."""
 
     def close() -> None:
         pipe.close()

@@ -24,23 +24,7 @@ Wake = Callable[[], None]
 
 @dataclass(slots=True, eq=False)
 class QueuedItem:
-    """An item on its way through the stages.
-
-    Parameters
-    ----------
-    index
-        Position of the item in the source, from 0; the same in all stages.
-    value
-        What the last stage that was done made of it.
-    read_ns
-        When it had been read from the source [ns].
-    entered_ns
-        When it came into the queue that it is in, or was in last [ns].
-    link
-        The number of the span that made the value; 0 where nothing is recorded.
-    position
-        Its position among all items that the stage has taken: it leaves the stage at this position if order is kept.
-    """
+    """An item on its way through the stages."""
 
     index: int
     value: Any
@@ -54,21 +38,7 @@ END: Final = QueuedItem(-1, None)  # what a reader gets when nothing more will c
 
 
 class Buffer:
-    """A bounded queue in front of a stage.
-
-    `offer` and `take` do not wait: they leave a function that is called when to try again. `waiting` and
-    `waiting_async` do the waiting.
-
-    Parameters
-    ----------
-    size
-        The most items in it, 1 or more.
-    is_ordered
-        Whether items leave it in the order of their positions, however they come. An item is let in
-        when all that come before it and are not through yet would find room as well: so the next one always does.
-    now_ns
-        The clock.
-    """
+    """A bounded queue in front of a stage."""
 
     def __init__(self, size: int, *, is_ordered: bool, now_ns: Callable[[], int]) -> None:
         self.size = size
@@ -87,10 +57,7 @@ class Buffer:
         self._abandoned_ns: int | None = None
 
     def offer(self, queued: QueuedItem, wake: Wake | None = None) -> int | None:
-        """Put an item in and return when that was [ns]; None if there is no room yet.
-
-        Where it will not be read any more, return since when that is so. The item belongs to its reader from here on.
-        """
+        """Put an item in and return when that was [ns]; None if there is no room yet."""
         with self._lock:
             if self._abandoned_ns is not None:
                 return self._abandoned_ns
@@ -191,13 +158,7 @@ def _call(queue: deque[Wake], max_wakes: int | None = None) -> None:
 
 
 def waiting(attempt: Callable[[Wake | None], T | None]) -> T:
-    """Try until the attempt returns something, waiting in between; in a thread.
-
-    Parameters
-    ----------
-    attempt
-        Called with a function that wakes this thread, which it keeps when it returns None.
-    """
+    """Try until the attempt returns something, waiting in between; in a thread."""
     found = attempt(None)
     while found is None:
         turn = threads().Event()

@@ -35,41 +35,7 @@ READER = "exec"  # the reader of a run: in a node, its method of that name
 
 
 class PipelineRun(Iterator[Outcome]):
-    """A running pipeline: an iterator over the outcomes of the items of its source.
-
-    Use it in a ``with`` block, which begins the work and ends it. What is not read yet holds up the last stage, that
-    one holds up the stage before it, and so on up to the source. So a source may be endless. Leaving the block early
-    closes the source and waits for the items in progress.
-
-    Parameters
-    ----------
-    stages
-        What is done to each item, one after the other.
-    items
-        The source: any iterable.
-    owner
-        The node that it belongs to, for charts and messages.
-    ordered
-        Whether each stage passes items on in the order of the source; else as it finishes them.
-    on_error
-        ``"collect"``: an item that fails comes as a `DeadLetter`, as soon as that is known. ``"raise"``: the first one
-        ends the run. The stages before it stop, those behind it finish what they have, and then its error is raised.
-
-    Raises
-    ------
-    OptionError
-        If an option is out of its range.
-
-    Notes
-    -----
-    An error of the source is raised at the end as well, after what was read before it.
-
-    Examples
-    --------
-    >>> with PipelineRun([Stage("parse", int), Stage("square", lambda x: x * x, workers=2)], ["2", "x", "3"]) as run:
-    ...     [outcome.value for outcome in run if outcome.ok]
-    [4, 9]
-    """
+    """A running pipeline: an iterator over the outcomes of the items of its source."""
 
     def __init__(
         self, stages: Sequence[Stage], items: Iterable[Any], *, owner: str = "pipeline", ordered: bool = True,

@@ -22,10 +22,7 @@ __all__ = ["Source"]
 
 
 class Source:
-    """The source of a pipeline: a stage of its own, whose work is to read items.
-
-    Its bars show how long each item took to come, and how long it was held back: that is where backpressure ends.
-    """
+    """The source of a pipeline: a stage of its own, whose work is to read items."""
 
     def __init__(self, items: Iterable[Any], outbox: Buffer, owner: str, now_ns: Callable[[], int]) -> None:
         self.outbox = outbox

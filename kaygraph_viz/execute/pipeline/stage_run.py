@@ -57,23 +57,7 @@ class Meter:
 
 
 class StageRun:
-    """A running stage: takes items from its inbox and puts their results into its outbox.
-
-    Parameters
-    ----------
-    stage
-        What is done to each item.
-    inbox, outbox
-        The queue in front of it and the one behind it.
-    letters
-        Where dead letters go.
-    fail
-        Called with an error that ends the pipeline.
-    collects
-        Whether items that fail become dead letters.
-    now_ns
-        The clock.
-    """
+    """A running stage: takes items from its inbox and puts their results into its outbox."""
 
     def __init__(
         self, stage: Stage, inbox: Buffer, outbox: Buffer, letters: Buffer, fail: Callable[[BaseException], None],

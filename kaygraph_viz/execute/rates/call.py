@@ -19,36 +19,14 @@ MAX_UNITS = 1 << 50
 
 
 class LimitedCall:
-    """A call that waits for its turn: use it once, as ``with limit.units(1200): call()`` or with ``async with``.
-
-    Parameters
-    ----------
-    turns
-        Where it is decided whose turn it is.
-    units
-        How many units it takes, as far as that is known before.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.execute.rate_limit import RateLimit
-    >>> limit = RateLimit(units_per_minute=10_000)
-    >>> with limit.units(1_200) as call:
-    ...     call.used(800)  # the answer said so: 400 are free again
-    """
+    """A call that waits for its turn: use it once, as ``with limit.units(1200): call()`` or with ``async with``."""
 
     def __init__(self, turns: Backend, units: int) -> None:
         self._turns = turns
         self.place = Place(units)
 
     def used(self, units: int) -> None:
-        """Count the number of units that the call has really taken, in the block or after it.
-
-        Parameters
-        ----------
-        units
-            The true number, 0 or more. When it is less than what was asked for, the rest is free at once. When it is
-            more, the next calls wait longer.
-        """
+        """Count the number of units that the call has really taken, in the block or after it."""
         self._turns.correct(self.place, checked_whole("units", units, 0, MAX_UNITS, "call.used(800)"))
 
     def __enter__(self) -> Self:

@@ -69,13 +69,7 @@ class AdaptiveLimit:
 
 
 class Bound:
-    """A number of calls in flight that stays.
-
-    Parameters
-    ----------
-    most
-        The number.
-    """
+    """A number of calls in flight that stays."""
 
     is_adaptive = False
 
@@ -93,21 +87,7 @@ class Bound:
 
 
 class AdaptiveBound(Bound):
-    """A number of calls in flight that adapts.
-
-    Parameters
-    ----------
-    rule
-        How it does.
-
-    Examples
-    --------
-    >>> bound = AdaptiveBound(AdaptiveLimit(start=10))
-    >>> bound.refused(begun_ns=5, now_ns=20)
-    >>> bound.refused(begun_ns=6, now_ns=21)  # it was in flight at the same time
-    >>> bound.most
-    8
-    """
+    """A number of calls in flight that adapts."""
 
     is_adaptive = True
 
@@ -152,13 +132,7 @@ class AdaptiveBound(Bound):
 
 
 def bound_of(in_flight: int | Literal["adaptive"] | AdaptiveLimit | None) -> Bound | None:
-    """Return the bound that a user asked for; None: there is none.
-
-    Raises
-    ------
-    OptionError
-        If it is something else.
-    """
+    """Return the bound that a user asked for; None: there is none."""
     if in_flight is None:
         return None
     if isinstance(in_flight, AdaptiveLimit) or in_flight == "adaptive":

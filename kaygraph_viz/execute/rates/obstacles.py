@@ -11,18 +11,7 @@ __all__ = ["Obstacles"]
 
 
 class Obstacles:
-    """How long each limit has held up the first in the queue, whichever call that was.
-
-    Examples
-    --------
-    >>> obstacles = Obstacles()
-    >>> obstacles.now("calls in flight", 10)
-    >>> before = obstacles.so_far(20)
-    >>> obstacles.now("calls per minute", 25)
-    >>> obstacles.now("", 60)
-    >>> obstacles.longest_since(before)
-    'calls per minute'
-    """
+    """How long each limit has held up the first in the queue, whichever call that was."""
 
     def __init__(self) -> None:
         self._lasted_ns: dict[str, int] = {}

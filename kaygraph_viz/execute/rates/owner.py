@@ -26,17 +26,7 @@ LOOK_S = 0.05
 
 
 def start_owner(limit: object, turns: Turns, key: bytes) -> Address:
-    """Answer other processes as long as `limit` exists; return the address.
-
-    Parameters
-    ----------
-    limit
-        What users hold.
-    turns
-        Where it is decided whose turn it is.
-    key
-        What others have to know.
-    """
+    """Answer other processes as long as `limit` exists; return the address."""
     listener, is_over = Listener(), Event()
     address: Address = listener.address
     weakref.finalize(limit, _stop, address, is_over, os.getpid())

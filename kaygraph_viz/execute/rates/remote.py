@@ -28,15 +28,7 @@ _limits: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 
 class Ticket:
-    """What travels to another process: which limit it is, and where it is kept.
-
-    Parameters
-    ----------
-    name
-        Its own name, among all limits of all processes.
-    key
-        What opens the connection.
-    """
+    """What travels to another process: which limit it is, and where it is kept."""
 
     def __init__(self, name: str, key: bytes, address: Address | None = None) -> None:
         self.name, self.key, self.address = name, key, address
@@ -63,13 +55,7 @@ class Ticket:
 
 
 class Asking:
-    """The turns of a limit that another process keeps.
-
-    Parameters
-    ----------
-    ticket
-        Which one, and where.
-    """
+    """The turns of a limit that another process keeps."""
 
     def __init__(self, ticket: Ticket) -> None:
         self._ticket = ticket

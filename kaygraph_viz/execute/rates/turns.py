@@ -33,17 +33,7 @@ IN_FLIGHT, PAUSE = "calls in flight", "a pause that the service asked for"
 
 
 class Ending(NamedTuple):
-    """How a call ended, as far as it tells something about the service.
-
-    Parameters
-    ----------
-    is_ok
-        Whether it raised no error.
-    is_refused
-        Whether the service said that it has too much to do.
-    pause_s
-        How long the service asks to wait [s].
-    """
+    """How a call ended, as far as it tells something about the service."""
 
     is_ok: bool = True
     is_refused: bool = False
@@ -56,13 +46,7 @@ class Ending(NamedTuple):
 
 
 class Place:
-    """One call: in the queue, in flight, or over.
-
-    Parameters
-    ----------
-    units
-        How many units it takes.
-    """
+    """One call: in the queue, in flight, or over."""
 
     __slots__ = ("begun_ns", "held_before", "held_by", "is_entered", "link", "owner", "units", "wake")
 
@@ -106,20 +90,7 @@ class Backend(Protocol):
 
 
 class Turns:
-    """The calls to one service, in the order in which they ask.
-
-    Who waits and who is in flight is all there is to know. So whatever an interrupt has left half done is put right by
-    `give_back`, which may be called at any time.
-
-    Parameters
-    ----------
-    calls, units
-        How many calls, and how many units, may begin in any second or minute.
-    bound
-        How many calls may be in flight; None for any number.
-    name
-        What its curves are called in a trace.
-    """
+    """The calls to one service, in the order in which they ask."""
 
     def __init__(self, calls: Sequence[Window], units: Sequence[Window], bound: Bound | None, name: str) -> None:
         self._obstacles = Obstacles()
@@ -161,10 +132,7 @@ class Turns:
         self.wake_first()
 
     def begin_or_wait_s(self, place: Place) -> float:
-        """Begin the call and return 0, or return how long to wait before asking again [s]: infinity for until woken.
-
-        Who has to wait sets `wake` of its place and asks again before it does: it may be its turn by then.
-        """
+        """Begin the call and return 0, or return how long to wait before asking again [s]: infinity for until woken."""
         with self._lock:
             now_ns = self._now_ns()
             if place not in self._queue:

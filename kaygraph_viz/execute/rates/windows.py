@@ -12,27 +12,7 @@ __all__ = ["Window"]
 
 
 class Window:
-    """An amount that may begin in any window of time of one length.
-
-    Parameters
-    ----------
-    what
-        What is counted, in words.
-    most
-        The amount, 1 or more.
-    period_ns
-        The length of a window [ns].
-
-    Examples
-    --------
-    >>> window = Window("units per minute", 100, 60)
-    >>> window.add("first", 70, now_ns=0)
-    >>> window.wait_ns(50, now_ns=10)
-    50
-    >>> window.correct("first", 40)
-    >>> window.wait_ns(50, now_ns=10)
-    0
-    """
+    """An amount that may begin in any window of time of one length."""
 
     def __init__(self, what: str, most: int, period_ns: int) -> None:
         self.what = what

@@ -131,15 +131,7 @@ def _environment() -> dict[str, str]:
 
 
 class _Run:
-    """One run of a lesson with the answers of a learner.
-
-    Parameters
-    ----------
-    kernel
-        Where it runs.
-    until
-        When it has to be over [s].
-    """
+    """One run of a lesson with the answers of a learner."""
 
     def __init__(self, kernel: Kernel, until: float) -> None:
         self._kernel = kernel

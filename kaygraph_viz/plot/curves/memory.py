@@ -105,13 +105,7 @@ def _unit(size: float) -> tuple[str, float]:
 
 
 def _in_words(size: int) -> str:
-    """Return a number of bytes with a unit that fits it.
-
-    Examples
-    --------
-    >>> _in_words(161_624_064), _in_words(512)
-    ('162 MB', '512 B')
-    """
+    """Return a number of bytes with a unit that fits it."""
     unit, factor = _unit(size)
     return f"{significant(size / factor)} {unit}"
 

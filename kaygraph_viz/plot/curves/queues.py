@@ -42,23 +42,7 @@ MAX_QUEUES = 12
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue in front of the workers of a node, or of a stage of a pipeline.
-
-    Parameters
-    ----------
-    row
-        The row of its heading in the chart.
-    name
-        The node or stage.
-    bound
-        How many items it has room for; None where that is not known, or there is no limit.
-    depth
-        How many items were in it.
-    blocked
-        How many of the branches that filled it were blocked, as far as links say which these are.
-    waits_ns
-        How long each item was in it [ns].
-    """
+    """The queue in front of the workers of a node, or of a stage of a pipeline."""
 
     row: int
     name: str

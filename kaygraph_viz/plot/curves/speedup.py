@@ -110,30 +110,7 @@ def speedup_curve(
 
 @dataclass(frozen=True)
 class Speedups:
-    """The numbers of a speedup curve, from which the curve and the sketch are drawn.
-
-    Parameters
-    ----------
-    measured
-        The makespans of all runs [s] by number of workers.
-    baseline_s
-        The makespan that counts as speedup 1 [s].
-    baseline
-        What that is, in words.
-    work_s, critical_path_s
-        Of the run with the fewest workers, but not more than the baseline [s].
-    serial_share
-        The part of that work which only one worker can do: the steps around branches, from 0 to 1.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> one = make_trace(bar("a", "main", 0, 2), bar("b", "main", 2, 4))
-    >>> two = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2.5))
-    >>> found = Speedups.of({1: [one], 2: [two]})
-    >>> found.speedup(2), found.bound(2), found.bound(8), found.serial_share
-    (1.6, 2.0, 2.0, 0.0)
-    """
+    """The numbers of a speedup curve, from which the curve and the sketch are drawn."""
 
     measured: Mapping[int, Sequence[float]]
     baseline_s: float

@@ -36,40 +36,7 @@ def speedup_sketch(
     what_if: WhatIf | None = None,
     last: int = 16,
 ) -> Axes:
-    """Draw the speedup of runs against their number of workers, with few words.
-
-    Parameters
-    ----------
-    tried
-        Runs by number of workers, at least one; each took some time.
-    ax
-        Where to draw.
-    shown
-        The number of workers of the run that is looked at: it gets a ring. Or a number and a predicted makespan [s].
-    others
-        Runs of the same work in other ways, with their numbers of workers.
-    one_worker_s
-        How long one worker took or would take [s], to compare with; default: as for `speedup_curve`.
-    what_if
-        What is predicted, drawn as a line.
-    last
-        Where the axis ends, 1 or more.
-
-    Returns
-    -------
-    Axes
-        The x axis is in workers, the y axis in times as fast as what its label names.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from kaygraph_viz.plot.description import describe
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> one = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-1", 2, 4))
-    >>> two = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2))
-    >>> print(describe(speedup_sketch({1: one, 2: two}, ax=Figure().add_subplot())))
-    Times as fast as one worker: 1.0 with 1 worker and 2.0 with 2.
-    """
+    """Draw the speedup of runs against their number of workers, with few words."""
     found = Speedups.of({workers: [run] for workers, run in tried.items()}, what_if)
     if one_worker_s:
         found = replace(found, baseline_s=one_worker_s, baseline=MEASURED_ONE)

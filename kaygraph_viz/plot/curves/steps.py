@@ -21,23 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Steps:
-    """A step function: the number of open intervals over time, from 0 to an end.
-
-    Parameters
-    ----------
-    times_ns
-        When the number changes, from 0, ascending, shape (n,).
-    counts
-        The number from each of these times until the next one, shape (n,).
-    end_ns
-        Where it ends [ns].
-
-    Examples
-    --------
-    >>> steps = Steps.of(np.array([1, 2]), np.array([5, 3]), 8)
-    >>> steps.times_ns.tolist(), steps.counts.tolist(), steps.peak, steps.mean, steps.lasted_ns()
-    ([0, 1, 2, 3, 5], [0, 1, 2, 1, 0], 2, 0.625, {0: 4, 1: 3, 2: 1})
-    """
+    """A step function: the number of open intervals over time, from 0 to an end."""
 
     times_ns: Ints
     counts: Ints
@@ -72,14 +56,7 @@ class Steps:
         return np.diff(np.append(self.times_ns, max(self.end_ns, int(self.times_ns[-1]))))
 
     def drawn(self, most: int = MAX_POINTS) -> tuple[Floats, Floats, Floats]:
-        """Return the points of a curve: times [s], and the mean and the highest number from each time to the next.
-
-        Parameters
-        ----------
-        most
-            Where there are more changes than this the time is cut into so many equal pieces; else it is exact, and mean
-            and highest number are the same. The last time is the end.
-        """
+        """Return the points of a curve: times [s], and the mean and the highest number from each time to the next."""
         if len(self.times_ns) <= most:
             counts = np.append(self.counts, self.counts[-1]).astype(np.float64)
             return np.append(self.times_ns, self.end_ns) / 1e9, counts, counts

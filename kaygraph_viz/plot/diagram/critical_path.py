@@ -25,29 +25,7 @@ MIN_SHARE = 0.1  # of the time of a node on the path: branches with less would c
 
 @dataclass(frozen=True)
 class GraphPath:
-    """The nodes, branches and edges on the critical path; a scope and an id name a node (see ``stats``).
-
-    Parameters
-    ----------
-    nodes
-        Nodes and graphs.
-    branches
-        Nodes with the names of their branches: those that hold a tenth or more of the node's time on the path.
-    opened
-        Nodes whose branches hold as much together.
-    edges
-        Nodes of one scope, the first two in which a step and the next one lie apart: scope, and both ids.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
-    >>> check = (bar("check", "main", 1, 3, kind="node"), [bar("a", "t-1", 1, 2), bar("b", "t-2", 1, 3)])
-    >>> nesting = Nesting.of(make_trace(load, check).columns)
-    >>> found = GraphPath.of(nesting, np.zeros(6, np.int64))
-    >>> sorted(found.nodes), sorted(found.branches), sorted(found.edges)
-    ([(0, 'check'), (0, 'load')], [(0, 'check', 'b')], [(0, 'load', 'check')])
-    """
+    """The nodes, branches and edges on the critical path; a scope and an id name a node (see ``stats``)."""
 
     nodes: frozenset[tuple[int, str]] = frozenset()
     branches: frozenset[tuple[int, str, str]] = frozenset()

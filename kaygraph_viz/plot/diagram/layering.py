@@ -61,18 +61,7 @@ class LayeredGraph:
 
 
 def layered_graph(view: GraphView, stats: GraphStats | None) -> LayeredGraph:
-    """Return the layers of a graph as columns from left to right.
-
-    A node stands one column to the right of the last of its predecessors (longest path layering); an edge that closes
-    a loop does not count. More than 12 columns keep five at each end, more than 8 nodes in a column the first seven.
-
-    Parameters
-    ----------
-    view
-        Any graph: loops, unconnected nodes and 10,000 nodes in a row are allowed.
-    stats
-        Statistics of a trace, for the number of times each edge was taken.
-    """
+    """Return the layers of a graph as columns from left to right."""
     place = {node.node_id: number for number, node in reversed(list(enumerate(view.nodes)))}
     edges = [edge for edge in view.edges if edge.source in place and edge.target in place]
     column_of = _columns(len(view.nodes), [(place[edge.source], place[edge.target]) for edge in edges])

@@ -22,30 +22,7 @@ NODE = KINDS.index("node")
 
 
 def with_node_ids(columns: SpanColumns, view: GraphView) -> SpanColumns:
-    """Return the spans, those of nodes named by their ids.
-
-    Parameters
-    ----------
-    columns
-        All spans.
-    view
-        The graph; spans stay as they are where its nodes have no ``span_name``.
-
-    Notes
-    -----
-    Where a library records its nodes as plain branches, these are taken for the nodes. Of several nodes with one name,
-    that one is meant to which an edge leads from the node that ran before it.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> from kaygraph_viz.trace.structure import EdgeView
-    >>> nodes = (NodeView("Ask", "Ask", span_name="Ask"), NodeView("Ask #2", "Ask", span_name="Ask"))
-    >>> trace = make_trace(bar("Ask", "main", 0, 1, kind="node"), bar("Ask", "main", 1, 2, kind="node"))
-    >>> found = with_node_ids(trace.columns, GraphView("Flow", nodes, (EdgeView("Ask", "Ask #2"),)))
-    >>> [found.names[name] for name in found.rows["name"]]
-    ['Ask', 'Ask #2']
-    """
+    """Return the spans, those of nodes named by their ids."""
     nodes = [node for node in _all_nodes(view) if node.span_name is not None]
     wanted = {node.span_name for node in nodes}
     is_named = np.array([*(name in wanted for name in columns.names), False], np.bool_)[columns.rows["name"]]

@@ -19,24 +19,7 @@ START, END = "__start__", "__end__"  # what LangGraph calls the ends of a graph,
 
 
 def other_view(graph: object) -> GraphView | None:
-    """Return the shape of a graph or node of another library, or None if it is none.
-
-    Parameters
-    ----------
-    graph
-        A flow of PocketFlow, a graph of KayGraph, which have a ``start_node``, one of their nodes, which have
-        ``successors`` by action, or a compiled graph of LangGraph, which has ``get_graph()``.
-
-    Examples
-    --------
-    >>> class Node:
-    ...     def __init__(self, **successors):
-    ...         self.successors = successors
-    >>> class Flow(Node):
-    ...     start_node = Node(default=Node())
-    >>> other_view(Flow()).edges
-    (EdgeView(source='Node', target='Node #2', action='default'),)
-    """
+    """Return the shape of a graph or node of another library, or None if it is none."""
     if isinstance(graph, type):
         return None
     if hasattr(graph, "start_node"):
@@ -89,13 +72,7 @@ def _successors(node: Any) -> dict[Any, Any]:
 
 
 def _unique(names: Iterable[str]) -> list[str]:
-    """Return names with a number where they are the same.
-
-    Examples
-    --------
-    >>> _unique(["Ask", "Check", "Ask"])
-    ['Ask', 'Check', 'Ask #2']
-    """
+    """Return names with a number where they are the same."""
     seen: Counter[str] = Counter()
     found = []
     for name in names:

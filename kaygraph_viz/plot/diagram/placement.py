@@ -26,19 +26,7 @@ LABEL_POSITIONS = (0.5, 0.25, 0.75, 0.1, 0.9)
 
 
 def graph_scene(view: GraphView, stats: GraphStats | None, max_branches: int, *, level: int = 0) -> Scene:
-    """Return the drawing of a graph; graphs inside it are opened one level deep.
-
-    Parameters
-    ----------
-    view
-        The graph.
-    stats
-        Its statistics, if there is a trace.
-    max_branches
-        The most branches of one node that are drawn one by one.
-    level
-        How many graphs it is nested in.
-    """
+    """Return the drawing of a graph; graphs inside it are opened one level deep."""
     graph = layered_graph(view, stats)
     blocks = [_block(item, stats, max_branches, level) for item in graph.items]
     return _Placement(graph, blocks).finished()

@@ -29,10 +29,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Box:
-    """A box with centred lines of text; `style` is one of ``node parallel branch more join``.
-
-    `node_id` and `branch` name the node that it shows, and the branch if it shows one.
-    """
+    """A box with centred lines of text; `style` is one of ``node parallel branch more join``."""
 
     x: float
     y: float
@@ -81,21 +78,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Arrow:
-    """An arrow along a path of points, with rounded corners or as a curve.
-
-    Parameters
-    ----------
-    points
-        From the first to the last; the head is at the last.
-    is_curve
-        Whether slanted parts of the path are curves that begin and end horizontally.
-    is_faint
-        Whether it was never taken in the trace.
-    has_head
-        Whether it ends in a head.
-    is_critical
-        Whether the critical path of the trace takes it.
-    """
+    """An arrow along a path of points, with rounded corners or as a curve."""
 
     points: tuple[Point, ...]
     is_curve: bool = False

@@ -23,15 +23,7 @@ MERMAID, PNG = "text/vnd.mermaid", "image/png"
 
 
 def shown_formats(view: GraphView, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a diagram in the formats that front ends know, as IPython wants it: Mermaid, a picture, and a text.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.trace.structure import NodeView
-    >>> data, metadata = shown_formats(GraphView("g", (NodeView("load", "Load"),)), "<Graph>")
-    >>> sorted(data), metadata["image/png"]["alt"]
-    (['image/png', 'text/plain', 'text/vnd.mermaid'], 'Diagram of g with 1 node and 0 edges, starting at Load.')
-    """
+    """Return a diagram in the formats that front ends know, as IPython wants it: Mermaid, a picture, and a text."""
     figure = Figure()
     axes = diagram(view, ax=figure.add_subplot())
     picture = io.BytesIO()

@@ -42,10 +42,7 @@ class BranchStats:
 
 @dataclass(frozen=True)
 class NodeStats:
-    """Statistics of one node: number of runs, total time [s], failures, and branches by name in order of appearance.
-
-    `is_critical` says whether the critical path leads through it, `is_opened` whether through any of its branches.
-    """
+    """Statistics of one node: number of runs, total time [s], failures, and branches by name in order of appearance."""
 
     runs: int
     total_s: float
@@ -57,22 +54,7 @@ class NodeStats:
 
 @dataclass(frozen=True)
 class GraphStats:
-    """Statistics of all nodes and edges of a graph.
-
-    Parameters
-    ----------
-    nodes
-        By node id.
-    taken
-        How often one node followed another within the same parent, by the ids of both. For two that worked at the same
-        time, as the stages of a pipeline do: how many items went from one to the other.
-    critical
-        The edges that the critical path takes, by the ids of both nodes.
-    makespan_s
-        Of the whole trace [s].
-    inner
-        Those of the graphs in it, by node id; None where nodes were not told apart by the graph they lie in.
-    """
+    """Statistics of all nodes and edges of a graph."""
 
     nodes: Mapping[str, NodeStats] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -86,25 +68,7 @@ class GraphStats:
 
 
 def graph_stats(trace: Trace | None, view: GraphView | None = None, *, critical_path: bool = True) -> GraphStats | None:
-    """Return the statistics of a graph from a trace, or None without one.
-
-    Parameters
-    ----------
-    trace
-        Any trace.
-    view
-        The graph that is drawn; None: all nodes with one id are the same, wherever they lie.
-    critical_path
-        Whether to find out what the critical path leads through.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> node = bar("n", "main", 0, 2, kind="node")
-    >>> stats = graph_stats(make_trace((node, [bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)])))
-    >>> stats.nodes["n"].total_s, stats.nodes["n"].branches["b"].mean_s
-    (2.0, 2.0)
-    """
+    """Return the statistics of a graph from a trace, or None without one."""
     if trace is None:
         return None
     columns = trace.columns if view is None else with_node_ids(trace.columns, view)
@@ -126,11 +90,7 @@ def graph_stats(trace: Trace | None, view: GraphView | None = None, *, critical_
 
 
 def _scopes(nesting: Nesting, view: GraphView | None) -> Ints:
-    """Return the scope of each node and graph: 0, 1 and the position of a name, or -1 for what is not drawn.
-
-    The nodes of the graph that is drawn lie directly in a graph of its name; where there is none, such as for a single
-    node, they are those that lie in no other one of them.
-    """
+    """Return the scope of each node and graph: 0, 1 and the position of a name, or -1 for what is not drawn."""
     columns = nesting.columns
     is_node, name = columns.is_kind("node", "graph"), columns.column("name")
     if view is None:
@@ -179,10 +139,7 @@ def _nodes(nesting: Nesting, scope: Ints, path: GraphPath) -> dict[int, dict[str
 def _sums(
     nesting: Nesting, positions: Ints, owners: Ints, scope: Ints
 ) -> dict[tuple[int, int, int], tuple[int, float, int, int]]:
-    """Return number, time [s], failures and retries of spans by scope and name of their owner, and their own name.
-
-    The names are positions in the table of names; the keys come in the order in which they first appear.
-    """
+    """Return number, time [s], failures and retries of spans by scope and name of their owner, and their own name."""
     columns = nesting.columns
     name, size = columns.column("name"), len(columns.names)
     keys, first, group = np.unique(
@@ -207,10 +164,7 @@ def _sums(
 
 
 def _follow_counts(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], int]:
-    """Count how often one node followed another within the same parent, without those that overlapped.
-
-    Nodes that ran at the same time all follow those before them, and are followed by those after them.
-    """
+    """Count how often one node followed another within the same parent, without those that overlapped."""
     columns = nesting.columns
     nodes = np.flatnonzero(scope >= 0)
     started, ended = (columns.column(name)[nodes] for name in ("started_ns", "ended_ns"))

@@ -34,16 +34,7 @@ class Attempt(NamedTuple):
 
 
 class Attempts:
-    """An index of the attempts of branches.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> tries = [bar("a", "t", 0, 1, kind="attempt", status="error"), bar("a", "t", 3, 5, kind="attempt", attempt=2)]
-    >>> nesting = Nesting.of(make_trace((bar("a", "t", 0, 5, attempt=2), tries)).columns)
-    >>> [(found.status, found.is_pause) for found in Attempts(nesting).of(0)]
-    [('error', False), ('ok', True), ('ok', False)]
-    """
+    """An index of the attempts of branches."""
 
     def __init__(self, nesting: Nesting) -> None:
         self._rows = nesting.columns.rows
@@ -91,19 +82,7 @@ def _with_shares(attempts: list[Attempt], whole: Attempt) -> list[Attempt]:
 
 
 def bar_parts(columns: SpanColumns, units: Places, attempts: Attempts) -> Stretches:
-    """Return the parts of the bars of a run, bar by bar in the order of time.
-
-    Where a branch was tried again and has noted no parts, as in old files, its pauses lie between its attempts.
-
-    Parameters
-    ----------
-    columns
-        The spans of the run.
-    units
-        Positions of the bars, ascending.
-    attempts
-        Of its spans.
-    """
+    """Return the parts of the bars of a run, bar by bar in the order of time."""
     found, ids = stretches(columns, units), columns.rows["span_id"]
     several = np.intersect1d(attempts.several, units)
     old = {

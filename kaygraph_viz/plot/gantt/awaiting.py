@@ -19,15 +19,7 @@ __all__ = ["RowStretches", "awaiting"]
 
 
 class RowStretches(NamedTuple):
-    """Stretches of time in rows of a run, m of them, by row and start.
-
-    Parameters
-    ----------
-    place
-        The place among the units of the run of a bar of the same branch in the same row, shape (m,).
-    started_ns, ended_ns
-        From and to [ns].
-    """
+    """Stretches of time in rows of a run, m of them, by row and start."""
 
     place: Places
     started_ns: Ints
@@ -35,17 +27,7 @@ class RowStretches(NamedTuple):
 
 
 def awaiting(run: Run) -> RowStretches:
-    """Return when the branches around others that have bars waited for those within them, but for bars in their rows.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.gantt.chart import Chart
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace((bar("task", "t-1", 0, 9), [bar("job", "t-2", 2, 5), bar("step", "t-1", 3, 4)]))
-    >>> found = awaiting(Chart.of(trace, has_own_time=True).runs[0])
-    >>> (found.started_ns / 1e9).tolist(), (found.ended_ns / 1e9).tolist()
-    ([2.0, 4.0], [3.0, 5.0])
-    """
+    """Return when the branches around others that have bars waited for those within them."""
     waits = _between(run)
     started, ended = (run.nesting.columns.column(name)[run.units] for name in ("started_ns", "ended_ns"))
     found = [RowStretches(waits.place[:0], waits.started_ns[:0], waits.ended_ns[:0])]

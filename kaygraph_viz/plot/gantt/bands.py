@@ -30,43 +30,14 @@ DIGITS = "0123456789"
 
 
 def most_rows(ax: Axes | None) -> int:
-    """Return how many rows can be told apart on an Axes, or on a new one for None.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> [most_rows(Figure(figsize=(9, height)).add_axes((0, 0, 1, 1))) for height in (0.5, 2, 10)], most_rows(None)
-    ([40, 96, 200], 200)
-    """
+    """Return how many rows can be told apart on an Axes, or on a new one for None."""
     if ax is None:
         return MAX_ROWS
     return max(LEAST_ROWS, min(MAX_ROWS, int(Canvas(ax).height_pt / MIN_ROW_PT)))
 
 
 def folded(chart: Chart, most: int = MAX_ROWS) -> Chart:
-    """Return the chart, with its rows folded into bands if it has more than `most` rows of workers.
-
-    Parameters
-    ----------
-    chart
-        A row for each worker.
-    most
-        How many rows can be told apart.
-
-    Returns
-    -------
-    Chart
-        All bands are of the same number of rows (1, 2 or 5 times a power of ten), but for the last one of each kind of
-        worker below each heading; kinds with few rows keep them. In a band bars may overlap.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace(bar("a", "main", 0, 1), *(bar("b", f"t-{number}", 0, 1) for number in range(1, 302)))
-    >>> chart = folded(Chart.of(trace))
-    >>> [row.text for row in chart.rows][:3], chart.rows[-1].text, len(chart.rows), chart.row_count
-    (['main', 't-1 to 20 (20)', 't-21 to 40 (20)'], 't-301', 17, 302)
-    """
+    """Return the chart, with its rows folded into bands if it has more than `most` rows of workers."""
     if chart.row_count <= most:
         return chart
     firsts = sorted([*_firsts(chart), *(number for number, row in enumerate(chart.rows) if row.is_heading)])

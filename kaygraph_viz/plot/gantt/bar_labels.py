@@ -27,16 +27,7 @@ def label_at(columns: SpanColumns, position: int) -> str:
 
 
 class BarLabels:
-    """The texts for the bars of a run.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace(bar("page", "t", 0, 1, index=0), bar("page", "t", 1, 2, index=1, status="timeout"))
-    >>> BarLabels(Nesting.of(trace.columns), np.arange(2)).of(1)
-    ('page 1: timed out', '1: timed out', 'timed out', '1')
-    """
+    """The texts for the bars of a run."""
 
     def __init__(self, nesting: Nesting, units: Places) -> None:
         self._columns = columns = nesting.columns

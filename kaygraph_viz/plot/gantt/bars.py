@@ -124,15 +124,7 @@ def _add_labels(canvas: Canvas, bars: Sequence[Bar], height_pt: float) -> set[Ba
 
 
 def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[str]:
-    """Draw a marker for each failure that has no room for a word, and return the statuses that occur.
-
-    Parameters
-    ----------
-    canvas
-        With rows.
-    failed
-        Status, time [s] and row of each.
-    """
+    """Draw a marker for each failure that has no room for a word, and return the statuses that occur."""
     places: dict[str, list[tuple[float, float]]] = {}
     for status, time_s, row in failed:
         places.setdefault(status, []).append((time_s, canvas.row_centres[row]))

@@ -23,18 +23,7 @@ NOISE = 1e-9  # a share below this is what rounding left of none
 
 @dataclass(frozen=True)
 class Bins:
-    """The shares of one block of rows: rows of workers without a heading between them.
-
-    Parameters
-    ----------
-    rows
-        Which rows of the chart they are.
-    shares
-        For each part, an array of shape (rows, bins) with values from 0 to 1: the share of the time in the bin, in a
-        band the mean of its rows.
-    failed
-        Row and time [s] of what ended badly, by status, at most one of each for each row and bin, shape (m, 2).
-    """
+    """The shares of one block of rows: rows of workers without a heading between them."""
 
     rows: range
     shares: Mapping[str, Floats]
@@ -42,29 +31,7 @@ class Bins:
 
 
 class Coverage:
-    """How much of each bin intervals cover, row by row; intervals of one row may overlap.
-
-    Parameters
-    ----------
-    rows, starts, ends
-        The intervals, times in [ns] from 0.
-    edges
-        The bins' borders [ns], ascending, shape (b + 1,); all intervals lie between the first and the last.
-    row_count
-        How many rows there are.
-
-    Notes
-    -----
-    An interval covers all of each bin from the one in which it starts on, but for what lies before its start, without
-    what it would cover from its end on. So two sums for each bin are enough, over the ends of intervals that lie in it:
-    the result is exact, needs no order, and takes room for intervals and for bins, not for their product.
-
-    Examples
-    --------
-    >>> zeros = np.zeros(2, np.int64)
-    >>> Coverage(zeros, np.array([0, 30]), np.array([5, 40]), np.array([0, 10, 20, 40]), 1).shares().tolist()
-    [[0.5, 0.0, 0.5]]
-    """
+    """How much of each bin intervals cover, row by row; intervals of one row may overlap."""
 
     def __init__(self, rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int) -> None:
         self._shape = row_count, len(edges) - 1
@@ -77,13 +44,7 @@ class Coverage:
         return rows * self._shape[1] + place, edges[place + 1] - times
 
     def shares(self, weights: Floats | None = None) -> Floats:
-        """Return how much of each bin is covered, shape (rows, bins): from 0 to the number of intervals at once.
-
-        Parameters
-        ----------
-        weights
-            How much of each interval counts, 0 to 1; default: all of it.
-        """
+        """Return how much of each bin is covered, shape (rows, bins): from 0 to the number of intervals at once."""
         size = self._shape[0] * self._shape[1]
         whole, within = np.zeros(size), np.zeros(size)
         some = slice(None) if weights is None else np.flatnonzero(weights)
@@ -99,15 +60,7 @@ class Coverage:
 
 
 def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
-    """Return the shares of a chart for an image of `bin_count` columns, for each block of rows.
-
-    Parameters
-    ----------
-    chart
-        With at least one unit of work.
-    bin_count
-        One for each pixel that the image is wide.
-    """
+    """Return the shares of a chart for an image of `bin_count` columns, for each block of rows."""
     edges = np.linspace(0, max(round(chart.extent_s * 1e9), bin_count), bin_count + 1).astype(np.int64)
     shares: dict[str, Floats] = {}
     for run in chart.runs:

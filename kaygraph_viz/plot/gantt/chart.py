@@ -29,17 +29,7 @@ MAX_NODE_LEVELS = 3
 
 @dataclass(frozen=True)
 class NodeLine:
-    """One run of a node: a line in the row above the workers.
-
-    Parameters
-    ----------
-    row, level
-        In which row, and on which of its levels, from the top.
-    x0_s, x1_s
-        From and to [s].
-    label
-        The node.
-    """
+    """One run of a node: a line in the row above the workers."""
 
     row: int
     level: int
@@ -50,27 +40,7 @@ class NodeLine:
 
 @dataclass(frozen=True)
 class Run:
-    """One trace in a chart: its bars, their rows, and the lines of its nodes.
-
-    Parameters
-    ----------
-    name
-        What it is called, where there are several.
-    nesting
-        Its spans.
-    units
-        Positions of the units of work: the bars.
-    row_of
-        The row of each unit.
-    nodes
-        When its nodes ran; empty where there is only one.
-    first_ns, last_ns
-        The first submission, which is at 0 on the axis, and the last end [ns].
-    dropped
-        How many spans were not kept.
-    predicted_from
-        Of a predicted run, which one it was predicted from, in words.
-    """
+    """One trace in a chart: its bars, their rows, and the lines of its nodes."""
 
     name: str
     nesting: Nesting
@@ -109,17 +79,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Chart:
-    """The runs of a chart and its rows, from top to bottom.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> one = make_trace(bar("a", "main", 0, 1), bar("b", "main", 1, 2))
-    >>> two = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1))
-    >>> chart = Chart.of({"one by one": one, "at once": two})
-    >>> [row.text for row in chart.rows], chart.extent_s, chart.bar_count
-    (['one by one', 'main', 'at once', 't-1', 't-2'], 2.0, 4)
-    """
+    """The runs of a chart and its rows, from top to bottom."""
 
     runs: tuple[Run, ...]
     rows: tuple[Row, ...]
@@ -129,17 +89,7 @@ class Chart:
         cls, traces: Trace | Mapping[str, Trace], group_by: str = "worker", *, is_short: bool = True,
         has_own_time: bool = False,
     ) -> Chart:  # fmt: skip
-        """Arrange the rows of one trace, or of several below each other, each under its name.
-
-        Parameters
-        ----------
-        traces
-            One trace, or several by name.
-        group_by, is_short
-            As for `assign_rows`.
-        has_own_time
-            Whether what branches around others did by themselves has bars, too, where that is worth a row.
-        """
+        """Arrange the rows of one trace, or of several below each other, each under its name."""
         named = traces.items() if isinstance(traces, Mapping) else [("", traces)]
         rows: list[Row] = []
         runs = tuple(
@@ -206,10 +156,7 @@ def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool
 
 
 def _node_lines(nesting: Nesting, row: int) -> tuple[NodeLine, ...]:
-    """Return a line for each run of a node, outer nodes above inner ones; none where there is only one node.
-
-    If all of them need more than three levels, the inner ones are left out: their bars show when they ran.
-    """
+    """Return a line for each run of a node, outer nodes above inner ones; none where there is only one node."""
     columns = nesting.columns
     nodes = np.flatnonzero(columns.is_kind("node"))
     starts, ends = (columns.column(name)[nodes] - extent_ns(columns)[0] for name in ("started_ns", "ended_ns"))

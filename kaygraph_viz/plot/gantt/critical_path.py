@@ -25,17 +25,7 @@ RESOLUTION = 2_000  # a gap in a row below this fraction of the run is not drawn
 
 
 class PathLines(NamedTuple):
-    """The critical path as lines of points (time [s], height).
-
-    Parameters
-    ----------
-    along
-        Beneath the bars of its steps.
-    between
-        From the end of a step straight to the start of the next one.
-    waits
-        The same where time lies between them, in which the path stood still.
-    """
+    """The critical path as lines of points (time [s], height)."""
 
     along: list[Line]
     between: list[Line]
@@ -62,26 +52,7 @@ def _add_lines(canvas: Canvas, lines: Sequence[Any], gid: str, **style: Any) -> 
 
 
 def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]) -> PathLines:
-    """Return the lines of the critical path of a run.
-
-    Parameters
-    ----------
-    run
-        The run.
-    steps
-        Its path, as `path_steps` returns it.
-    row_centres
-        The height of the middle of each row of its chart.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.gantt.chart import Chart
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 3), bar("c", "t-1", 2, 6, queued_s=2)]
-    >>> run = Chart.of(make_trace((bar("exec", "main", 0, 6, kind="phase"), branches))).runs[0]
-    >>> path_lines(run, path_steps(run.nesting), [0, 1]).along
-    [[(0.0, 0.37), (6.0, 0.37)]]
-    """
+    """Return the lines of the critical path of a run."""
     ids = run.ids
     row_of = dict(zip(ids.tolist(), run.row_of.tolist(), strict=True))
     lines = PathLines([], [], [])

@@ -71,10 +71,7 @@ def _keys(parts: Collection[str], statuses: Collection[str], *, has_bands: bool)
 
 
 def _stacked(bins: Bins) -> Pixels:
-    """Return the colours of the parts on each other, each as high as the share of the rows of a band that it has.
-
-    A line of the image in which one part ends and another begins has something of both. A dark edge is on top.
-    """
+    """Return the colours of the parts on each other, each as high as the share of the rows of a band that it has."""
     parts = [part for part in FILLS if part in bins.shares]
     lines = round(BAND_LINES * Size.full)
     highs = np.cumsum([lines * bins.shares[part] for part in parts], axis=0)

@@ -51,24 +51,7 @@ MEANINGS: Mapping[str, str] = {
 
 
 def explained(keys: Sequence[Key], chart: Chart) -> list[Key]:
-    """Return the entries of a legend with their meanings, after entries for what every chart consists of.
-
-    Parameters
-    ----------
-    keys
-        The entries of the legend.
-    chart
-        Whether it has bands and lines of nodes.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> for key in explained([FILLS["cpu"], FILLS["wait"]], Chart.of(make_trace(bar("a", "t-1", 0, 1)))):
-    ...     print(key.label)
-    bar: one branch, with its name or its item's number
-    CPU: computing
-    waiting: for an answer, a file or a timer
-    """
+    """Return the entries of a legend with their meanings, after entries for what every chart consists of."""
     first: list[Key] = [BAND_KEY if chart.band_count else BAR_KEY]
     nodes = [NODE_KEY] if any(run.nodes for run in chart.runs) else []
     return [*first, *nodes, *(key._replace(label=_explained(key.label)) for key in keys)]

@@ -28,10 +28,7 @@ COVERED = {"pause", *(key for key, fill in FILLS.items() if fill.hatch)}  # a la
 
 
 class Rect(NamedTuple):
-    """One filled rectangle: times in seconds since the first submission, heights as shares of a row.
-
-    `low` and `high` are from where to where it reaches, upwards from the middle of the row.
-    """
+    """One filled rectangle: times in seconds since the first submission, heights as shares of a row."""
 
     row: int
     x0_s: float
@@ -73,21 +70,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """All rectangles of one chart.
-
-    Parameters
-    ----------
-    rects
-        The parts of the bars, where they happened; they never overlap.
-    failed
-        What ended badly, filled by how: bars, and attempts of those that were tried again. They lie over parts.
-    bars
-        The outlines of the units of work.
-    around
-        The slim stretches in which branches around others only waited for those.
-    is_stacked
-        Whether parts were too short to be drawn one by one, so that they stand on each other by their shares.
-    """
+    """All rectangles of one chart."""
 
     rects: tuple[Rect, ...]
     failed: tuple[Rect, ...]
@@ -97,31 +80,7 @@ class Layout:
 
 
 def make_layout(chart: Chart, *, color_by: str = "part", shortest_s: float = 0.0) -> Layout:
-    """Return the rectangles of a chart.
-
-    Parameters
-    ----------
-    chart
-        Its runs and rows.
-    color_by
-        ``"part"`` fills each stretch of a bar by what went on; ``"name"`` and ``"status"`` leave it whole and fill it
-        by that.
-    shortest_s
-        Parts that are shorter are not drawn one by one, but as shares of the height of a wider stretch [s].
-
-    Returns
-    -------
-    Layout
-        One bar for each unit of work, in the row of its worker, with its parts where they happened. Pauses between
-        attempts are slim. The time in the queue is drawn only where the row was free.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace(bar("a", "t", 0, 4, parts=[("wait", 1), ("cpu", 1), ("unknown", 2, 0.25)]))
-    >>> [(rect.fill, rect.x0_s, rect.x1_s) for rect in make_layout(Chart.of(trace)).rects]
-    [('wait', 0.0, 1.0), ('cpu', 1.0, 2.0), ('cpu', 2.0, 4.0), ('unknown', 2.0, 4.0)]
-    """
+    """Return the rectangles of a chart."""
     makers = [_Maker(run, color_by, shortest_s * 1e9) for run in chart.runs]
     for maker in makers:
         maker.add_all()
@@ -239,13 +198,7 @@ def _by_span(rects: Iterable[Rect]) -> dict[int, list[Rect]]:
 
 
 def longest_gap(start_s: float, end_s: float, taken: Iterable[Rect]) -> tuple[float, float]:
-    """Return the longest stretch of a bar that no rectangle takes, from and to [s].
-
-    Examples
-    --------
-    >>> longest_gap(0, 9, [Rect(0, 1, 2, 0, 1, "blocked", 1), Rect(0, 6, 9, 0, 1, "blocked", 1)])
-    (2, 6)
-    """
+    """Return the longest stretch of a bar that no rectangle takes, from and to [s]."""
     found, at = [], start_s
     for rect in sorted(taken, key=lambda rect: rect.x0_s):
         found.append((at, max(at, rect.x0_s)))
@@ -266,21 +219,7 @@ class Label(NamedTuple):
 def place_labels(
     bars: Iterable[Bar], points_per_s: float, fit: Callable[[str, float], str], *, limit: int = 500, pad: float = 3.0
 ) -> list[Label]:
-    """Return the labels that fit into their bars; they do not overlap, since bars do not.
-
-    Parameters
-    ----------
-    bars
-        The bars of a layout.
-    points_per_s
-        How wide a second is drawn [pt].
-    fit
-        Returns a text cut to a width in points, empty if nothing sensible fits.
-    limit
-        The most labels; the widest bars get them.
-    pad
-        Room that stays free at each end [pt].
-    """
+    """Return the labels that fit into their bars; they do not overlap, since bars do not."""
     least_s = (2 * pad + MIN_ROOM_PT) / points_per_s
     wide = [bar for bar in bars if bar.x1_s - bar.x0_s > least_s]
     widest = sorted(wide, key=lambda bar: bar.x0_s - bar.x1_s)[:limit]

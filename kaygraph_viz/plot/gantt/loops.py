@@ -28,15 +28,7 @@ MOST_LINES = 5_000
 
 
 def turns_of(runs: Sequence[Run]) -> str:
-    """Return what bars waited for that could have gone on: the interpreter, the loop of coroutines, or both.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace(bar("a", "task-1", 0, 2, parts=[("gil", 1), ("cpu", 1)]))
-    >>> turns_of(Chart.of(trace).runs)
-    'the loop'
-    """
+    """Return what bars waited for that could have gone on: the interpreter, the loop of coroutines, or both."""
     lanes: set[str] = set()
     for run in runs:
         owner = run.parts.owner[run.parts.kind == PART_CODE["gil"]]
@@ -46,13 +38,7 @@ def turns_of(runs: Sequence[Run]) -> str:
 
 
 def turns_on(lanes: Iterable[str]) -> str:
-    """Return what spans on these lanes wait for that could go on.
-
-    Examples
-    --------
-    >>> turns_on(["task-1", "thread-1"]), turns_on(["process-1"])
-    ('the interpreter or the loop', 'the interpreter')
-    """
+    """Return what spans on these lanes wait for that could go on."""
     return " or ".join(sorted({LOOP if is_loop_lane(lane) else INTERPRETER for lane in lanes})) or INTERPRETER
 
 
@@ -79,16 +65,7 @@ def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:
 
 
 def held_up(run: Run) -> RowStretches:
-    """Return when bars held up their loop: at most 5,000 stretches, by row and start.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> blocked = [bar("loop blocked", "task-1", 1, 3, kind="wait")]
-    >>> found = held_up(Chart.of(make_trace((bar("fetch", "task-1", 0, 4), blocked))).runs[0])
-    >>> found.place.tolist(), (found.started_ns / 1e9).tolist(), (found.ended_ns / 1e9).tolist()
-    ([0], [1.0], [3.0])
-    """
+    """Return when bars held up their loop: at most 5,000 stretches, by row and start."""
     columns = run.nesting.columns
     waits = columns.rows[loop_blocks(columns)[:MOST_LINES]]
     owner = waits["parent_id"].astype(np.int64)

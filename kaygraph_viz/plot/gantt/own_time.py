@@ -30,16 +30,7 @@ LEAST_WIDTH = 0.01  # of the chart
 
 
 def with_drawn_own_time(nesting: Nesting) -> Nesting:
-    """Return the spans with phases for the own time of the branches around others that are drawn.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> tasks = [(bar("task", "t-1", 0, 9), [bar("job", "t-2", at, 9 - at)]) for at in (0.001, 1)]
-    >>> found = [with_drawn_own_time(Nesting.of(make_trace(task).columns)).columns for task in tasks]
-    >>> [int(is_own_time(columns).sum()) for columns in found]  # one hands over, the other one works, too
-    [0, 2]
-    """
+    """Return the spans with phases for the own time of the branches around others that are drawn."""
     is_around = contain_work(nesting)
     if not is_around.any():
         return nesting

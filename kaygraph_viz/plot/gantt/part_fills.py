@@ -34,23 +34,7 @@ MIN_SHARE = 1e-6
 
 
 class Stripes(NamedTuple):
-    """The n filled stretches of some bars: bar by bar in the order of time, those of the same time from the bottom.
-
-    Parameters
-    ----------
-    owner
-        To which of the bars each belongs, by their order, shape (n,).
-    started_ns, ended_ns
-        From and to [ns].
-    low, high
-        From where to where in the height of the bar: 0 is its lower edge, 1 its upper one.
-    fill
-        Places in `STACK`.
-    is_alone
-        Whether each is all that went on then, shape (n,).
-    is_stacked
-        Whether any of them are parts that were too short to be drawn one by one.
-    """
+    """The n filled stretches of some bars: bar by bar in the order of time, those of the same time from the bottom."""
 
     owner: Places
     started_ns: Floats
@@ -63,23 +47,7 @@ class Stripes(NamedTuple):
 
 
 def share_of(parts: Stretches, fill: str) -> Floats:
-    """Return the share of each part that has a fill: of an unknown part the measured share is CPU.
-
-    Parameters
-    ----------
-    parts
-        Those of some bars, as `stretches` returns them.
-    fill
-        One of `STACK`: ``unknown`` is the rest of what is not known when, ``busy`` that of which nothing was measured.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> from kaygraph_viz.trace.part_table import stretches
-    >>> found = stretches(make_trace(bar("a", "t", 0, 4, cpu_s=1)).columns)
-    >>> {fill: share_of(found, fill).tolist() for fill in ("cpu", "wait", "unknown")}
-    {'cpu': [0.25], 'wait': [0.0], 'unknown': [0.75]}
-    """
+    """Return the share of each part that has a fill: of an unknown part the measured share is CPU."""
     if fill == "cpu":
         return np.nan_to_num(parts.cpu_share)
     if fill == "busy":
@@ -91,25 +59,7 @@ def share_of(parts: Stretches, fill: str) -> Floats:
 
 
 def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
-    """Return the filled stretches for parts.
-
-    Parameters
-    ----------
-    parts
-        Those of some bars, as `stretches` returns them.
-    shortest_ns
-        What is shorter is not drawn alone [ns].
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> from kaygraph_viz.trace.part_table import stretches
-    >>> turns = [("cpu", 0.25e-6), ("gil", 0.75e-6)] * 50
-    >>> parts = stretches(make_trace(bar("a", "t", 0, 100e-6, parts=[*turns, ("wait", 50e-6)])).columns)
-    >>> found = make_stripes(parts, 20_000)
-    >>> [(STACK[fill], high) for fill, high in zip(found.fill.tolist(), (found.high - found.low).round(2).tolist())]
-    [('cpu', 0.25), ('gil', 0.75), ('wait', 1.0)]
-    """
+    """Return the filled stretches for parts."""
     line = _Line(parts)
     cells = _cells(parts.owner, line, shortest_ns)
     shares = line.shares(cells.start, cells.end)
@@ -175,10 +125,7 @@ def _cells(owner: Places, line: _Line, shortest_ns: float) -> _Cells:
 
 
 def _short_runs(owner: Places, lasted: Ints, shortest_ns: float) -> tuple[Bools, Places, Places]:
-    """Return which parts are too short to be drawn alone, and the first and the last one of each run of them.
-
-    One that is hardly long enough, beside one that is not, is drawn together with it.
-    """
+    """Return which parts are too short to be drawn alone, and the first and the last one of each run of them."""
     is_short = lasted < shortest_ns
     follows = owner[1:] == owner[:-1]
     beside = np.zeros(len(lasted), np.bool_)

@@ -42,18 +42,7 @@ UNKNOWN = PART_CODE["unknown"]
 
 
 def part_times_s(run: Run) -> dict[str, Floats]:
-    """Return the time of each bar in each kind of part [s], by `PART_HEADINGS`, shape (number of bars,) each.
-
-    Of what is not known when, the share of CPU is CPU and the rest is waiting; both are NaN where it was not measured.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.gantt.chart import Chart
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> trace = make_trace(bar("a", "t", 0, 4, parts=[("wait", 1), ("gil", 1), ("unknown", 2, 0.25)]))
-    >>> {word: times.tolist() for word, times in part_times_s(Chart.of(trace).runs[0]).items() if times.any()}
-    {'CPU': [0.5], 'waiting': [2.5], 'interpreter': [1.0]}
-    """
+    """Return the time of each bar in each kind of part [s], by `PART_HEADINGS`, shape (number of bars,) each."""
     found = {word: sum((_total_s(run, fill) for fill in fills), np.zeros(len(run.units)))
              for word, fills in FILLS_OF.items()}  # fmt: skip
     is_measured = _total_s(run, "busy") == 0
@@ -68,18 +57,7 @@ def _total_s(run: Run, fill: str) -> Floats:
 
 
 def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
-    """Return a sentence about the time in the bars if they were held up for a notable part of it, else "".
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.gantt.chart import Chart
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> turns = [("cpu", 1), ("gil", 1)], [("gil", 1), ("cpu", 1)]
-    >>> bars = (bar("a", f"t-{number}", 0, 2, parts=parts) for number, parts in enumerate(turns, 1))
-    >>> run = Chart.of(make_trace(*bars)).runs[0]
-    >>> where_time_went(run, part_times_s(run))
-    'The time in the bars is 50% computing and 50% waiting for the interpreter; no two bars compute at once.'
-    """
+    """Return a sentence about the time in the bars if they were held up for a notable part of it, else ""."""
     totals = {word: float(np.nansum(times)) for word, times in times_s.items()}
     all_s = float((run.parts.ended_ns - run.parts.started_ns).sum()) / 1e9
     if not all_s or sum(totals[word] for word in HELD_UP) < NOTABLE * all_s:

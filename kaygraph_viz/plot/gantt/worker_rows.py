@@ -44,23 +44,7 @@ class Options:
 
 
 def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Key] = ()) -> tuple[Canvas, list[Key]]:
-    """Draw the bars of a chart, or an image of them, with both axes.
-
-    Parameters
-    ----------
-    chart
-        What is drawn, with at least one bar.
-    ax
-        Where; None: a new figure that has room for the rows, for their names and for the legend.
-    options
-        How.
-    more
-        Entries of the legend beside those of the bars.
-
-    Returns
-    -------
-    Canvas, entries of the legend
-    """
+    """Draw the bars of a chart, or an image of them, with both axes."""
     extent_s = max(chart.extent_s, options.end_s)
     given = Canvas(ax) if ax is not None else None
     room_pt = given.width_pt if given is not None else _room_pt(chart)

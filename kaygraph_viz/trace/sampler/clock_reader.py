@@ -60,17 +60,7 @@ class _Thread:
 
 
 class Watch:
-    """Reads the CPU clocks of all threads of some processes.
-
-    Parameters
-    ----------
-    pid
-        The process that is there from the beginning.
-    period_ns
-        From one reading to the next [ns].
-    max_readings
-        How many readings are kept.
-    """
+    """Reads the CPU clocks of all threads of some processes."""
 
     def __init__(self, pid: int, period_ns: int, max_readings: int = MAX_READINGS) -> None:
         self.period_ns = period_ns
@@ -150,10 +140,7 @@ class Watch:
 
 
 def main(arguments: list[str]) -> None:
-    """Read until the input ends or the parent is gone, then write what was read.
-
-    The arguments are the process to read, which is the parent, and the time from one reading to the next [ns].
-    """
+    """Read until the input ends or the parent is gone, then write what was read."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the recorded program
     parent, period_ns = map(int, arguments)
     gc.disable()  # there are no reference cycles, and a collection would delay readings

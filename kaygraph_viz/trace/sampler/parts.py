@@ -34,17 +34,7 @@ DOUBT_SHARE = 0.2
 
 
 class LaneThread(NamedTuple):
-    """A thread that worked on a lane from some time on.
-
-    Parameters
-    ----------
-    lane
-        The name of the lane.
-    tid
-        The number that the system gives the thread; that of the process for a worker process.
-    since_ns
-        From when on [ns].
-    """
+    """A thread that worked on a lane from some time on."""
 
     lane: str
     tid: int
@@ -52,17 +42,7 @@ class LaneThread(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """Pieces of stretches of time, stretch by stretch and in the order of time.
-
-    Parameters
-    ----------
-    owner
-        To which stretch each piece belongs.
-    kind
-        Codes of their kinds.
-    until_ns
-        When each ends [ns]; it begins where the one before it does.
-    """
+    """Pieces of stretches of time, stretch by stretch and in the order of time."""
 
     owner: Places
     kind: Codes
@@ -72,22 +52,7 @@ class Pieces(NamedTuple):
 def with_samples(
     columns: SpanColumns, lines: Sequence[Timeline], lanes: Sequence[LaneThread], *, tick_ns: int
 ) -> SpanColumns:
-    """Return the same spans, their unknown parts replaced by what their threads did.
-
-    Parts that are known exactly stay as they are. What is shorter than the time between two readings stays unknown, as
-    does that of threads which were not seen.
-
-    Parameters
-    ----------
-    columns
-        The spans.
-    lines
-        What the threads did.
-    lanes
-        Which threads worked on which lanes, in the order of time.
-    tick_ns
-        How far readings usually are apart [ns].
-    """
+    """Return the same spans, their unknown parts replaced by what their threads did."""
     rows = columns.rows
     numbers = {name: number for number, name in enumerate(columns.lanes)}
     known = [numbers[each.lane] for each in lanes if each.lane in numbers]
@@ -174,24 +139,7 @@ def _shared_out(measured: Floats, lasted: Ints, owner: Places, budget: Floats) -
 
 
 def placed(line: Timeline, started_ns: Ints, ended_ns: Ints, cpu_ns: Ints) -> Pieces:
-    """Return the pieces of stretches of a thread: its timeline, stretched so that the CPU time is that of its clock.
-
-    Parameters
-    ----------
-    line
-        What the thread did.
-    started_ns, ended_ns
-        The stretches; where they reach beyond the timeline, what it begins and ends with goes on [ns].
-    cpu_ns
-        How much CPU each has [ns], at most its length.
-
-    Examples
-    --------
-    >>> line = Timeline(1, 1, np.array([WAIT, CPU], np.uint8), np.array([0, 50, 100]))
-    >>> pieces = placed(line, np.array([0]), np.array([100]), np.array([48]))
-    >>> pieces.kind.tolist(), pieces.until_ns.tolist()
-    ([1, 0], [52, 100])
-    """
+    """Return the pieces of stretches of a thread: its timeline, stretched so that the CPU time is that of its clock."""
     owner, kind, lasted = _cut(line, started_ns, ended_ns)
     is_cpu = kind == CPU
     size, length = len(started_ns), ended_ns - started_ns

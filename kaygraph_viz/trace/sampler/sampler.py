@@ -61,20 +61,7 @@ def is_available() -> bool:
 
 
 class Sampler:
-    """The helper process of one recording.
-
-    Parameters
-    ----------
-    period_s
-        From one reading to the next [s].
-
-    Raises
-    ------
-    OSError
-        If it cannot be started.
-    RuntimeError
-        If it does not begin.
-    """
+    """The helper process of one recording."""
 
     def __init__(self, period_s: float) -> None:
         self.lanes: list[LaneThread] = []
@@ -143,13 +130,7 @@ class Sampler:
 
 
 def readings_in(message: bytes) -> list[ThreadReadings]:
-    """Return the readings in a message of the helper process.
-
-    Examples
-    --------
-    >>> readings_in(np.array([1, 7, 8, 2, 100, 200, 10, 20, 0, 5]).tobytes())[0].cpu_ns.tolist()
-    [10, 20]
-    """
+    """Return the readings in a message of the helper process."""
     numbers = np.frombuffer(message, np.int64)
     count = int(numbers[0]) if len(numbers) else -1
     heads, rest = numbers[1 : 1 + 3 * count].reshape(-1, 3), numbers[1 + 3 * count :]
@@ -167,13 +148,7 @@ def readings_in(message: bytes) -> list[ThreadReadings]:
 
 @contextmanager
 def sampling(period_s: float, clock: Clock, lanes: Lanes) -> Iterator[Callable[[SpanColumns], SpanColumns]]:
-    """Sample the threads of a recording while the block runs, if that is possible here.
-
-    Yields
-    ------
-    Callable
-        Ends the sampling and returns the spans with what it found.
-    """
+    """Sample the threads of a recording while the block runs, if that is possible here."""
     if clock is not REAL or not is_available():
         warn(NOT_HERE, stacklevel=5)
         yield lambda columns: columns

@@ -33,17 +33,7 @@ SOLE = 1.2  # cores that all others use together, at most, if one of them holds 
 
 
 class ThreadReadings(NamedTuple):
-    """The readings of one thread.
-
-    Parameters
-    ----------
-    pid, tid
-        Its process, and its number there.
-    times_ns
-        When it was read [ns]; between two readings that are the same there may have been more of them.
-    cpu_ns, core_ns
-        How much CPU it had used and how long it had waited for a core by then [ns].
-    """
+    """The readings of one thread."""
 
     pid: int
     tid: int
@@ -53,17 +43,7 @@ class ThreadReadings(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """The timeline of one thread, without gaps.
-
-    Parameters
-    ----------
-    pid, tid
-        Its process, and its number there.
-    kind
-        Codes of ``cpu wait gil core``, shape (n,).
-    edges_ns
-        When each begins, and when the last one ends [ns], shape (n + 1,).
-    """
+    """The timeline of one thread, without gaps."""
 
     pid: int
     tid: int
@@ -77,40 +57,14 @@ class Timeline(NamedTuple):
 
 
 def tick_ns(readings: Sequence[ThreadReadings], period_ns: int) -> int:
-    """Return the median time between two readings [ns], at least the period that was wanted.
-
-    Parameters
-    ----------
-    readings
-        Of all threads.
-    period_ns
-        What was wanted [ns].
-    """
+    """Return the median time between two readings [ns], at least the period that was wanted."""
     apart = [np.diff(each.times_ns)[np.diff(each.cpu_ns) > 0] for each in readings]
     found = np.concatenate([np.empty(0, np.int64), *apart])
     return max(period_ns, int(np.median(found))) if len(found) else period_ns
 
 
 def timelines(readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bool) -> list[Timeline]:
-    """Return the timeline of each thread with two readings or more.
-
-    Parameters
-    ----------
-    readings
-        Of all threads that were seen, of any number of processes.
-    switch_ns
-        After which time a thread that waits for the GIL asks for it: ``sys.getswitchinterval()`` [ns].
-    has_gil
-        Whether only one thread of a process computes Python code at a time.
-
-    Notes
-    -----
-    Between two readings it is known how long a thread computed and waited for a core, not when. The system may tell it
-    late: what does not fit between two readings happened just before. CPU is placed beside a neighbour that is full of
-    it. The rest is ``gil`` where most of the time another thread of the process computed, or would have but for a core,
-    all others together used no more than about one core, and the thread showed that it was waiting for them:
-    CPython's threads wake up every switch interval meanwhile, those that wait for anything else do not.
-    """
+    """Return the timeline of each thread with two readings or more."""
     found = [_tiled(each) for each in readings if len(each.times_ns) > 1]
     if has_gil:
         for pid in {each.pid for each in found}:
@@ -144,13 +98,7 @@ def _tiled(readings: ThreadReadings) -> Timeline:
 
 
 def _straight(times_ns: Ints, total_ns: Ints) -> Ints:
-    """Return a growing total limited to the speed of time: what the system reported late is moved to before.
-
-    Examples
-    --------
-    >>> _straight(np.array([0, 2, 4, 6]), np.array([0, 0, 4, 6])).tolist()
-    [0, 2, 4, 6]
-    """
+    """Return a growing total limited to the speed of time: what the system reported late is moved to before."""
     ahead: Ints = np.maximum.accumulate((total_ns - times_ns)[::-1])[::-1] + times_ns
     return ahead
 

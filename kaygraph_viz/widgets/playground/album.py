@@ -16,15 +16,7 @@ __all__ = ["Album"]
 
 
 class Album:
-    """The pictures of the runs of a log, and of predictions from them.
-
-    Parameters
-    ----------
-    log
-        The runs.
-    last
-        Where the axis of workers ends, at least.
-    """
+    """The pictures of the runs of a log, and of predictions from them."""
 
     def __init__(self, log: Log, last: int) -> None:
         self._log = log

@@ -32,21 +32,7 @@ LOOKING_SHARE = 0.05  # of the watcher's time that may go into counting branches
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a run: its trace or its error, and whether it was stopped.
-
-    Parameters
-    ----------
-    returned
-        What the run function returned.
-    error
-        What it raised, or None.
-    trace
-        What it has recorded, or None: where it was stopped, what there was until then.
-    was_stopped
-        Whether it ended, or was left alone, because it was stopped.
-    is_going_on
-        Whether it did not heed that it was stopped.
-    """
+    """The end of a run: its trace or its error, and whether it was stopped."""
 
     returned: object = None
     error: BaseException | None = None
@@ -56,27 +42,7 @@ class Ending:
 
 
 class BackgroundRun:
-    """A run that starts when the object is made, in a thread of its own.
-
-    Parameters
-    ----------
-    work
-        Does it.
-    tick
-        Called now and then with the number of branches that have ended so far.
-    ended
-        Called once, at the end.
-    patience_s
-        How long a run that was stopped may take to end [s]; after that it is left alone.
-
-    Examples
-    --------
-    >>> endings = []
-    >>> run = BackgroundRun(lambda: 42, print, endings.append)
-    >>> run.wait()
-    >>> endings[0].returned
-    42
-    """
+    """A run that starts when the object is made, in a thread of its own."""
 
     def __init__(
         self,
@@ -169,21 +135,7 @@ def branches_of(trace: Trace) -> int:
 
 
 class LoopRun(BackgroundRun):
-    """A run that the event loop of the caller does as soon as it can, or `wait` before; for a place without threads.
-
-    Parameters
-    ----------
-    work, tick, ended, patience_s
-        As for `BackgroundRun`.
-
-    Examples
-    --------
-    >>> run = LoopRun(lambda: 42, print, lambda ending: print(ending.returned))
-    >>> run.is_going_on
-    True
-    >>> run.wait()
-    42
-    """
+    """A run that the event loop of the caller does as soon as it can, or `wait` before; for a place without threads."""
 
     def _begin(self) -> None:
         self._has_begun, self._is_told = False, False

@@ -24,26 +24,7 @@ LABEL_WIDTH = "9.4em"
 
 
 class Control:
-    """The label and the input widgets of one option.
-
-    Parameters
-    ----------
-    option
-        What it sets.
-    changed
-        Called after each change.
-    say
-        Called with a sentence where a message of the front end is ignored.
-
-    Attributes
-    ----------
-    main
-        The slider or the list.
-    box
-        The number box beside the slider, or None.
-    widget
-        Both in a row.
-    """
+    """The label and the input widgets of one option."""
 
     def __init__(self, option: Option, changed: Callable[[], object], say: Say) -> None:
         self.option = option

@@ -19,17 +19,7 @@ __all__ = ["Forecast", "Preview", "forecast", "preview"]
 
 @dataclass(frozen=True)
 class Forecast:
-    """A run that was predicted.
-
-    Parameters
-    ----------
-    settings
-        What it would be run with.
-    source
-        The run it is predicted from.
-    trace
-        What would be recorded.
-    """
+    """A run that was predicted."""
 
     settings: Settings
     source: Tried
@@ -53,19 +43,7 @@ class Preview:
 
 
 def forecast(log: Log, settings: Settings) -> Forecast | None:
-    """Return what is predicted for settings; None where no run of the log has only other workers.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> from kaygraph_viz.widgets.playground.options import KNOWN
-    >>> log = Log([KNOWN["workers"]])
-    >>> forecast(log, {"workers": 1}) is None
-    True
-    >>> _ = log.add({"workers": 2}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1)))
-    >>> forecast(log, {"workers": 1}).sentence
-    'Predicted from the run with 2 workers: 1 worker would take 2.00 s.'
-    """
+    """Return what is predicted for settings; None where no run of the log has only other workers."""
     source = log.nearest(settings)
     if source is None or source.what_if is None:
         return None
@@ -75,15 +53,7 @@ def forecast(log: Log, settings: Settings) -> Forecast | None:
 
 
 def preview(log: Log, settings: Settings, *, last: int) -> Preview | None:
-    """Return a prediction with its pictures, at the scale of the charts of the log; None where there is none.
-
-    Parameters
-    ----------
-    log, settings
-        As for `forecast`.
-    last
-        Where the axis of workers ends.
-    """
+    """Return a prediction with its pictures, at the scale of the charts of the log; None where there is none."""
     made = forecast(log, settings)
     if made is None:
         return None

@@ -26,20 +26,7 @@ def _stopped(job: _Job) -> _Job:
 
 
 class Newest:
-    """One piece of work after the other; of those that wait the newest is next, and the others are dropped.
-
-    The end of work that was overtaken is not told. What is told is told by one thread.
-
-    Examples
-    --------
-    >>> endings = []
-    >>> newest = Newest()
-    >>> newest.ask(lambda: 42, print, endings.append)
-    >>> newest.wait()
-    True
-    >>> endings[0].returned
-    42
-    """
+    """One piece of work after the other; of those that wait the newest is next, and the others are dropped."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -55,15 +42,7 @@ class Newest:
         *,
         stops: bool = False,
     ) -> None:
-        """Do some work as soon as what is going on has ended.
-
-        Parameters
-        ----------
-        work, tick, ended
-            As for `BackgroundRun`.
-        stops
-            Whether what is going on is stopped.
-        """
+        """Do some work as soon as what is going on has ended."""
         with self._lock:
             job = _Job(work, tick, ended)
             if self._current is None:
@@ -74,13 +53,7 @@ class Newest:
                     self._stop_current()
 
     def drop(self, *, stops: bool = False) -> None:
-        """Do nothing that waits, and do not tell the end of what is going on.
-
-        Parameters
-        ----------
-        stops
-            As for `ask`.
-        """
+        """Do nothing that waits, and do not tell the end of what is going on."""
         with self._lock:
             self._next, self._is_dropped = None, True
             if stops:

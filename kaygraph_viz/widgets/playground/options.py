@@ -22,32 +22,7 @@ MAX_CHOICES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """An argument of a run function that a control can set: its range or its choices.
-
-    Parameters
-    ----------
-    name
-        The keyword of the run function.
-    label
-        What the control is called, with the unit.
-    tip
-        What it does, in one sentence.
-    value
-        What it is set to at first.
-    low, high, step
-        The range of a number; all None where there are `choices`.
-    choices
-        What can be chosen, by the words for it.
-    is_task
-        Whether it changes what has to be done, not only how: makespans with different values do not compare.
-    unit
-        What stands behind the value in the log.
-
-    Examples
-    --------
-    >>> KNOWN["latency_s"].shown(0.25), KNOWN["clock"].shown("virtual")
-    ('0.25 s', 'simulated')
-    """
+    """An argument of a run function that a control can set: its range or its choices."""
 
     name: str
     label: str
@@ -150,26 +125,7 @@ Given = Mapping[str, Sequence[Any]]
 
 
 def options_of(run: Run, given: Given | None = None) -> list[Option]:
-    """Return the options of a run function, the number of workers first.
-
-    Parameters
-    ----------
-    run
-        Its keywords are options: those that are `KNOWN`, and those whose annotation is a ``Literal``.
-    given
-        Ranges and choices by keyword: a ``range`` becomes a slider, another sequence a choice.
-
-    Raises
-    ------
-    OptionError
-        If `given` names something that is no keyword of the function, or holds nothing to choose from.
-
-    Examples
-    --------
-    >>> def run(workers, executor="thread", items=12): ...
-    >>> [(option.name, option.value) for option in options_of(run)]
-    [('workers', 4), ('executor', 'thread'), ('items', 12)]
-    """
+    """Return the options of a run function, the number of workers first."""
     wanted = {WORKERS: KNOWN[WORKERS]}
     parameters = _keywords(run)
     for name, parameter in parameters.items():

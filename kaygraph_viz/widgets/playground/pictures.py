@@ -51,19 +51,7 @@ class Picture(NamedTuple):
 
 
 def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0, rows: float = 0.0) -> Picture:
-    """Draw the Gantt chart of a run at a scale that all runs of the panel share.
-
-    Parameters
-    ----------
-    trace
-        The run.
-    title
-        Default: that of `gantt`.
-    end_s
-        The time axis has room for this [s].
-    rows
-        There is room for so many rows, at most 11.
-    """
+    """Draw the Gantt chart of a run at a scale that all runs of the panel share."""
     with _one_at_a_time:
         return _gantt_picture(trace, title, end_s, rows)
 
@@ -86,17 +74,7 @@ def _gantt_picture(trace: Trace, title: str | None, end_s: float, rows: float) -
 def sketch_picture(
     log: Log, tried: Tried, *, last: int, expected: tuple[int, float] | None = None
 ) -> Picture | None:  # fmt: skip
-    """Draw the speedups of all runs with the same workload; return None where nothing can be compared.
-
-    Parameters
-    ----------
-    log, tried
-        The runs, and the one that is looked at.
-    last
-        Where the axis of workers ends.
-    expected
-        A number of workers and its predicted makespan [s], which is looked at instead of the run.
-    """
+    """Draw the speedups of all runs with the same workload; return None where nothing can be compared."""
     if not tried.is_whole or not tried.trace.makespan_s:
         return None
     series = {entry.workers: entry.trace for entry in log.series(tried) if entry.trace.makespan_s}

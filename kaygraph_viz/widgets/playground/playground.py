@@ -62,24 +62,7 @@ def playground(
     controls: Given | None = None,
     only: str | None = None,
 ) -> Playground:
-    """Return a panel for a run function; the arguments are those of ``kaygraph_viz.playground``.
-
-    Raises
-    ------
-    OptionError
-        If `run` is not a function, `recorded` holds something else than traces, or a number is out of range.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> def run(workers, items=8):
-    ...     return make_trace(*(bar("a", f"t-{at % workers}", at // workers, at // workers + 1) for at in range(items)))
-    >>> panel = playground(run, recorded={2: run(2)}, workers=2)
-    >>> panel.run_button.click()
-    >>> panel.wait()
-    >>> panel
-    <Playground for 1 to 16 workers>
-    """
+    """Return a panel for a run function; the arguments are those of ``kaygraph_viz.playground``."""
     if isinstance(run, str):
         raise OptionError("run", run, "a function of the number of workers", f'kv.playground("{run[:20]}")')
     checked_function("run", run, "a function of the number of workers that returns a trace", "playground(run)")

@@ -30,28 +30,7 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A run of the log: its settings and its trace.
-
-    Parameters
-    ----------
-    settings
-        What it was run with, by name.
-    trace
-        What was recorded.
-    is_whole
-        Whether it ran to its end; False where it was stopped.
-    only
-        What gets the workers, as for `what_if`.
-    predicted_s
-        The makespan that had been predicted before it was run [s]; None where nothing was predicted.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> tried = Tried({"workers": 2}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)))
-    >>> tried.workers, tried.summary.makespan_s, tried.summary.peak_concurrency
-    (2, 2.0, 2)
-    """
+    """A run of the log: its settings and its trace."""
 
     settings: Settings
     trace: Trace
@@ -98,30 +77,7 @@ class Tried:
 
 @dataclass
 class Log:
-    """The runs of a panel, in the order in which their settings were tried first.
-
-    Parameters
-    ----------
-    options
-        What can be set.
-    only
-        What gets the workers, as for `what_if`.
-    entries
-        The runs, repeats included; a run that was stopped makes room for a complete one.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> from kaygraph_viz.widgets.playground.options import KNOWN
-    >>> log = Log([KNOWN["workers"]])
-    >>> _ = log.add({"workers": 1}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2)))
-    >>> _ = log.add({"workers": 2}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1)))
-    >>> for row in log.table():
-    ...     print(row)
-    ('', 'workers', 'makespan', 'times as fast', 'at once')
-    ('', '1', '2.00 s', '1.0', '1')
-    ('★', '2', '1.00 s', '2.0', '2')
-    """
+    """The runs of a panel, in the order in which their settings were tried first."""
 
     options: Sequence[Option]
     only: str | None = None
@@ -145,10 +101,7 @@ class Log:
         return next(reversed(self.runs(settings)), None)
 
     def nearest(self, settings: Settings) -> Tried | None:
-        """Return the last run that differs least in its number of workers, and in nothing else; None if there is none.
-
-        A run from which nothing can be predicted does not count.
-        """
+        """Return the last run that differs least in its number of workers, and in nothing else."""
         others = [option.name for option in self.options if option.name != WORKERS]
         near = [
             entry
@@ -193,10 +146,7 @@ class Log:
         return min((entry.trace.makespan_s for entry in self.alike(tried) if entry.workers == 1), default=None)
 
     def gain(self, tried: Tried) -> str:
-        """Return the speedup of a run over one worker in words; an empty text where it is not known.
-
-        It is no speedup where one worker, as of a stage of a pipeline, is not the only one.
-        """
+        """Return the speedup of a run over one worker in words; an empty text where it is not known."""
         alone_s, makespan_s = self.one_worker_s(tried), tried.trace.makespan_s
         if not alone_s or not makespan_s:
             return ""
@@ -244,10 +194,7 @@ class Log:
         return ", ".join([counted(settings[WORKERS], "worker"), *shown])
 
     def scale_s(self, tried: Tried) -> float:
-        """Return how long a time axis the chart of a run has [s].
-
-        All charts have one scale, so that they compare. A workload that would fill hardly any of it has its own.
-        """
+        """Return how long a time axis the chart of a run has [s]."""
         alike_s, all_s = (
             max((entry.trace.makespan_s for entry in entries), default=0.0)
             for entries in ([tried, *self.alike(tried)], self.entries)
@@ -260,26 +207,14 @@ class Log:
         return max((entry.rows for entry in self.entries), default=0)
 
     def table(self, opened: Tried | None = None) -> list[tuple[str, ...]]:
-        """Return the log as rows of words, the headings first; settings that never differed have no column.
-
-        Parameters
-        ----------
-        opened
-            As for `lines`.
-        """
+        """Return the log as rows of words, the headings first; settings that never differed have no column."""
         shown = [option for option in self.options if option.name == WORKERS or self._differs(option)]
         headings = ["", *(option.plain_label for option in shown), "makespan", "times as fast", "at once"]
         rows = (self._row(runs, number, shown) for runs, number in self._lines(opened))
         return [tuple(headings), *rows]
 
     def lines(self, opened: Tried | None = None) -> list[Tried]:
-        """Return the run of each row of `table`: of repeats, the last one stands for all.
-
-        Parameters
-        ----------
-        opened
-            Repeats of this run have a row each below that of all of them.
-        """
+        """Return the run of each row of `table`: of repeats, the last one stands for all."""
         return [runs[number] for runs, number in self._lines(opened)]
 
     def _lines(self, opened: Tried | None) -> Iterator[tuple[list[Tried], int]]:

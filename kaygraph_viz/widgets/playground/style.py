@@ -33,13 +33,7 @@ STYLE = f"""<style>
 
 
 def lines_of(table: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table as lines with straight columns, the first left-aligned and the others right-aligned.
-
-    Examples
-    --------
-    >>> [line.replace(SPACE, " ") for line in lines_of([("", "workers"), ("x", "4")])]
-    ['   workers', 'x        4']
-    """
+    """Return a table as lines with straight columns, the first left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     first, *others = widths
     gap = SPACE * 2

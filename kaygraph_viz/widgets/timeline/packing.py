@@ -52,17 +52,7 @@ EXACT = 1 << 32  # numbers of spans from here on are sent as floats
 
 @dataclass(frozen=True)
 class Packed:
-    """The state of a run, packed for the browser.
-
-    Parameters
-    ----------
-    head
-        What can be written as JSON: rows, texts, and where in the bytes each column is.
-    data
-        The columns one after the other, each from a multiple of 8 on, in little-endian order.
-    ids
-        Numbers of the spans that are bars, ascending.
-    """
+    """The state of a run, packed for the browser."""
 
     head: dict[str, Any]
     data: bytes
@@ -70,15 +60,7 @@ class Packed:
 
 
 def pack(trace: Trace) -> Packed:
-    """Return the state of a run for the browser.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> packed = pack(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 4)))
-    >>> packed.head["count"], packed.head["extent_s"], [row["text"] for row in packed.head["rows"]]
-    (2, 4.0, ['t-1', 't-2'])
-    """
+    """Return the state of a run for the browser."""
     is_live = trace.is_live  # before the spans are read: none may be missing in what calls itself complete
     trace, still_open = so_far(trace)
     chart = Chart.of(trace, has_own_time=True)
@@ -104,10 +86,7 @@ def pack(trace: Trace) -> Packed:
 
 
 def _rows(chart: Chart, pieces: Pieces) -> list[dict[str, Any]]:
-    """Return the rows, each with the position of its first piece; its last is the one before the next row's first.
-
-    What most rows have in common is left out: a height of 1, being no heading, and a worker that is called as the row.
-    """
+    """Return the rows, each with the position of its first piece; its last is the one before the next row's first."""
     first = np.searchsorted(pieces.row, np.arange(len(chart.rows))).tolist()
     return [
         {"text": row.text, "first": at}
@@ -227,18 +206,7 @@ def _errors(run: Run, pieces: Pieces) -> dict[str, str]:
 
 
 class _Labels:
-    """The distinct labels of bars: name and node, and whether the bar is the phase around the work.
-
-    Attributes
-    ----------
-    code
-        Which label each span of the trace would have.
-    table
-        Of each label: its text, the place of its node in `nodes` or -1, the phase for prep and post, and whether the
-        number of the item belongs to the name; of a call that has a label of its own, also that.
-    nodes
-        Ids of nodes, as a diagram knows them.
-    """
+    """The distinct labels of bars: name and node, and whether the bar is the phase around the work."""
 
     def __init__(self, run: Run) -> None:
         columns, nesting = run.nesting.columns, run.nesting

@@ -26,19 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class PieceParts(NamedTuple):
-    """Parts of some pieces, piece by piece and in the order of time, m of them.
-
-    Parameters
-    ----------
-    owner
-        The place of the piece, shape (m,). A part begins where the one before it ends, the first one with its piece.
-    kind
-        Codes of their kinds, as in ``PART_CODE``.
-    end_ns
-        When they end [ns].
-    share
-        Which share of each is CPU: 1 of ``cpu``, 0 of others; of ``unknown`` as measured, NaN where it was not.
-    """
+    """Parts of some pieces, piece by piece and in the order of time, m of them."""
 
     owner: Places
     kind: npt.NDArray[np.uint8]
@@ -47,26 +35,7 @@ class PieceParts(NamedTuple):
 
 
 def with_parts(columns: SpanColumns, pieces: Pieces) -> tuple[Pieces, PieceParts]:
-    """Return the pieces with the sums of their parts, and the parts of those pieces whose sums do not say all.
-
-    Parameters
-    ----------
-    columns
-        The spans.
-    pieces
-        All pieces of their bars. Those of bars that were tried again get the parts of the bar that lie in them.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.gantt.chart import Chart
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> from kaygraph_viz.widgets.timeline.pieces import pieces_of
-    >>> waits = bar("a", "t", 0, 3, cpu_s=1, parts=[("wait", 2), ("cpu", 1)])
-    >>> trace = make_trace(waits, bar("b", "t", 3, 4, cpu_s=1))
-    >>> _, parts = with_parts(trace.columns, pieces_of(Chart.of(trace).runs[0]))
-    >>> parts.owner.tolist(), parts.kind.tolist(), parts.end_ns.tolist()
-    ([0, 0], [1, 0], [2000000000, 3000000000])
-    """
+    """Return the pieces with the sums of their parts, and the parts of those pieces whose sums do not say all."""
     mine = np.flatnonzero(np.isin(columns.rows["span_id"], columns.parts.span_id)[pieces.unit])
     if not len(columns.parts.parts):
         return pieces, PieceParts(mine[:0], np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0))

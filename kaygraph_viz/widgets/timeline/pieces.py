@@ -23,24 +23,7 @@ __all__ = ["Pieces", "pieces_of"]
 
 @dataclass(frozen=True)
 class Pieces:
-    """Pieces of bars, n of them, sorted by row and start; those of one row never overlap.
-
-    Parameters
-    ----------
-    position, unit
-        Positions in the trace: of the span the piece is (of a pause: its bar), and of the bar it belongs to.
-    row
-        In which row of the chart.
-    start_ns, end_ns
-        On the clock of the trace [ns].
-    cpu_ns, blocked_ns
-        Sums of its time [ns]; CPU time is -1 where it is not known.
-    attempt, tries
-        Which attempt it is, and how many attempts the bar has.
-    is_pause, is_first
-        Whether it is what lies between attempts, before them or after them, mostly the pause before a retry, and
-        whether it is the first of its bar.
-    """
+    """Pieces of bars, n of them, sorted by row and start; those of one row never overlap."""
 
     position: Places
     unit: Places
@@ -65,17 +48,7 @@ class Pieces:
 
 
 def pieces_of(run: Run) -> Pieces:
-    """Return the pieces of all bars of a run.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.gantt.chart import Chart
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> tries = [bar("a", "t", 0, 1, kind="attempt", status="error"), bar("a", "t", 3, 4, kind="attempt", attempt=2)]
-    >>> pieces = pieces_of(Chart.of(make_trace((bar("a", "t", 0, 4, attempt=2), tries))).runs[0])
-    >>> list(zip(pieces.start_ns.tolist(), pieces.end_ns.tolist(), pieces.is_pause.tolist()))
-    [(0, 1000000000, False), (1000000000, 3000000000, True), (3000000000, 4000000000, False)]
-    """
+    """Return the pieces of all bars of a run."""
     columns, units = run.nesting.columns, run.units
     row_of = np.zeros(len(columns), np.int64)
     row_of[units] = run.row_of

@@ -23,25 +23,7 @@ def _cpu_s() -> float:
 
 
 class Pusher:
-    """A thread that calls a function ten times a second, less often if that would take more than 5% of a core.
-
-    Parameters
-    ----------
-    push
-        Sends what is new. Whatever it raises ends the sending with a warning: a picture must not disturb what it shows.
-    is_live
-        Whether there may be something new later. When there will not, `push` is called once more, at once.
-    cpu_s
-        Returns how much CPU time the calling thread has used [s].
-
-    Examples
-    --------
-    >>> pusher = Pusher(lambda: print("sent"), lambda: True, cpu_s=iter([0.0, 0.015, 1.0, 1.001]).__next__)
-    >>> [pusher.tick() for _ in range(4)]  # the first took 15 ms: it may be repeated after 0.3 s
-    sent
-    sent
-    [True, True, True, True]
-    """
+    """A thread that calls a function ten times a second, less often if that would take more than 5% of a core."""
 
     def __init__(
         self,

@@ -63,15 +63,7 @@ STYLES: dict[str, Any] = {
 
 
 def scene_data(view: GraphView, trace: Trace | None) -> dict[str, Any]:
-    """Return a diagram for the browser.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.trace.structure import NodeView
-    >>> data = scene_data(GraphView("g", (NodeView("load", "Load"),)), None)
-    >>> [(box["node"], [line["text"] for line in box["lines"]]) for box in data["boxes"]]
-    [('load', ['Load', 'load'])]
-    """
+    """Return a diagram for the browser."""
     stats = graph_stats(trace, view)
     scene = graph_scene(view, stats, MAX_BRANCHES)
     return {

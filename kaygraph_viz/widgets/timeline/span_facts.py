@@ -22,15 +22,7 @@ TEXT_LIMIT = 500
 
 
 def span_facts(columns: SpanColumns, span_id: int) -> list[list[str]]:
-    """Return the details of a span as pairs of words; an empty list if there is no such span.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> columns = make_trace(bar("a", "t-1", 0, 1, cpu_s=0.25, index=7, city="Oslo")).columns
-    >>> [words for words in span_facts(columns, 1) if words[0] in ("item", "waiting", "city")]
-    [['item', '7'], ['waiting', '0.750 s'], ['city', 'Oslo']]
-    """
+    """Return the details of a span as pairs of words; an empty list if there is no such span."""
     found = np.flatnonzero(columns.rows["span_id"] == span_id)
     if not len(found):
         return []

@@ -24,15 +24,7 @@ WHITE = 255
 
 
 def still_png(*charts: Axes) -> bytes:
-    """Return charts below each other as one PNG, and close their figures.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.plot.gantt.gantt import gantt
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> still_png(gantt(make_trace(bar("a", "t-1", 0, 1))))[1:4]
-    b'PNG'
-    """
+    """Return charts below each other as one PNG, and close their figures."""
     pixels = [_pixels(ax) for ax in charts]
     width = max(one.shape[1] for one in pixels)
     padded = [np.pad(one, ((0, 0), (0, width - one.shape[1]), (0, 0)), constant_values=WHITE) for one in pixels]

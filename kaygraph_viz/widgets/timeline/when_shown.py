@@ -18,18 +18,7 @@ __all__ = ["show_again_when"]
 
 
 def show_again_when(widget: Any, is_complete: Callable[[], bool]) -> None:
-    """Show a widget, and put its complete form in the same place after the cell with which it became complete.
-
-    The notebook then keeps the picture of the whole run rather than that of its beginning. This is done after a cell,
-    in the main thread: outputs of other threads end up under whichever cell happens to run.
-
-    Parameters
-    ----------
-    widget
-        Has a ``_repr_mimebundle_``.
-    is_complete
-        Whether the widget will not change any more.
-    """
+    """Show a widget, and put its complete form in the same place after the cell with which it became complete."""
     handle = DisplayHandle()
     data, metadata = widget._repr_mimebundle_()
     display(data, metadata=metadata, raw=True, display_id=handle.display_id)
