@@ -120,15 +120,15 @@ class RetryPolicy:
         The jitter is in it. Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, or
         in the header Retry-After of its ``response``, at least that long.
         """
-        own_s = self._ruled_s(attempt, error) if callable(self.wait) else float(self.wait)
+        if callable(self.wait):
+            ruled: Any = self.wait(_call_state(attempt, error))
+            refuse_if_async(ruled, "the function for the wait between attempts")
+            # below 0 is no wait, as where the jitter of a rule is larger than the rest
+            own_s = checked_seconds("what wait returns", max(float(ruled), 0.0))
+        else:
+            own_s = float(self.wait)
         jitter_s = random.uniform(0, self.jitter_s) if self.jitter_s else 0.0  # noqa: S311  (no secret)
         return max(own_s, asked_s(error)) + jitter_s
-
-    def _ruled_s(self, attempt: int, error: BaseException) -> float:
-        """Return what a waiting rule says; below 0 is no wait, as where its jitter is larger than the rest [s]."""
-        seconds: Any = self.wait(_call_state(attempt, error))  # type: ignore[operator]  # only called for functions
-        refuse_if_async(seconds, "the function for the wait between attempts")
-        return checked_seconds("what wait returns", max(float(seconds), 0.0))
 
 
 class MemoryBudget:

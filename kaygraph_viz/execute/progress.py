@@ -184,11 +184,8 @@ def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None,
 
 def is_shown(progress: Progress) -> bool:
     """Return whether progress is to be shown: it is asked for, or the output is a terminal."""
-    return progress is True or callable(progress) or (progress is None and _is_on_terminal())
-
-
-def _is_on_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
+    is_on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return progress is True or callable(progress) or (progress is None and is_on_terminal)
 
 
 def _told(name: str, count: Callable[[bool], object], ok: bool = True) -> None:

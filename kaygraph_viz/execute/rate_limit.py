@@ -101,8 +101,10 @@ class RateLimit:
         self._ticket: Ticket | None = None
         self._turns: Backend = Turns(
             [*_window("calls per second", per_second, SECOND_NS), *_window("calls per minute", per_minute, MINUTE_NS)],
-            _window("units per minute", units_per_minute, MINUTE_NS), bound_of(in_flight), self.name,
-        )  # fmt: skip
+            _window("units per minute", units_per_minute, MINUTE_NS),
+            bound_of(in_flight),
+            self.name,
+        )
 
     def units(self, units: int) -> LimitedCall:
         """Return a block for a call that takes so many units.

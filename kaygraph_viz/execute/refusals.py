@@ -19,17 +19,30 @@ T = TypeVar("T")
 
 def asked_s(error: BaseException | None) -> float:
     """Return the wait that an error asks for [s]; 0 where it asks for none, or for one that makes no sense."""
-    return _read(lambda: _sensible_s(getattr(error, "retry_after_s", None)) or _header_s(error), 0.0)
+
+    def asked(error: Any) -> float:
+        if seconds := _sensible_s(getattr(error, "retry_after_s", None)):
+            return seconds
+        headers = getattr(getattr(error, "response", None), "headers", None)
+        text = None if headers is None else headers.get("Retry-After")
+        return _sensible_s(float(text)) if text else 0.0
+
+    return _read(asked, error, 0.0)
 
 
 def is_refusal(error: BaseException | None) -> bool:
     """Return whether an error says that a service has too much to do: it asks to wait, or its status is 429."""
-    return asked_s(error) > 0 or _read(lambda: TOO_MANY_REQUESTS in _statuses(error), False)
+
+    def is_told(error: Any) -> bool:
+        said = (error, getattr(error, "response", None))
+        return TOO_MANY_REQUESTS in [getattr(each, name, None) for each in said for name in ("status", "status_code")]
+
+    return asked_s(error) > 0 or _read(is_told, error, False)
 
 
-def _read(read: Callable[[], T], otherwise: T) -> T:
+def _read(read: Callable[[Any], T], error: Any, otherwise: T) -> T:
     try:
-        return read()
+        return read(error)
     except KeyboardInterrupt:
         raise
     except BaseException:  # the attributes are the user's, and may raise anything
@@ -37,16 +50,6 @@ def _read(read: Callable[[], T], otherwise: T) -> T:
 
 
 def _sensible_s(asked: object) -> float:
-    is_number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    return float(asked) if is_number and 0 < asked <= MAX_SECONDS else 0.0  # type: ignore[arg-type,operator]
-
-
-def _header_s(error: Any) -> float:
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    text = None if headers is None else headers.get("Retry-After")
-    return _sensible_s(float(text)) if text else 0.0
-
-
-def _statuses(error: Any) -> list[object]:
-    response = getattr(error, "response", None)
-    return [getattr(each, name, None) for each in (error, response) for name in ("status", "status_code")]
+    if isinstance(asked, int | float) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
+        return float(asked)
+    return 0.0

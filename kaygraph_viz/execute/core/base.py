@@ -100,18 +100,32 @@ class Executor(ABC):
         options.check()
         called = naming.name or str(getattr(fn, "__name__", type(fn).__name__))
         branches = Branches(
-            fn, name=called, label=naming.label, owner=naming.owner, retry=options.retry or ONCE, fallback=fallback,
+            fn,
+            name=called,
+            label=naming.label,
+            owner=naming.owner,
+            retry=options.retry or ONCE,
+            fallback=fallback,
             timeout_s=options.timeout,
-        )  # fmt: skip
+        )
         count = count_of(items)
         window = options.window
         if window is None:
             window = self.items_ahead * self.workers if count is None else SIZED_WINDOW
         submitted = None if count is None else branches.now_ns()
         return Request(
-            branches, items, options.ordered, window, options.timeout, submitted, count, CancelToken(),
-            options.deadline, options.memory, options.cancel,
-        )  # fmt: skip
+            branches,
+            items,
+            options.ordered,
+            window,
+            options.timeout,
+            submitted,
+            count,
+            CancelToken(),
+            options.deadline,
+            options.memory,
+            options.cancel,
+        )
 
     def _delivered(self, request: Request, on_error: OnError) -> Generator[Outcome, None, None]:
         """Yield the outcomes; raise the error of one where that is wanted, and an interrupt always."""

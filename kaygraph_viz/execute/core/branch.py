@@ -42,10 +42,6 @@ from kaygraph_viz.virtual.fiber import Stopped
 __all__ = ["Branches", "Claim", "OpenBranch"]
 
 
-def _is_interrupt(error: BaseException | None) -> bool:
-    return error is not None and not isinstance(error, Exception)
-
-
 @dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
 class OpenBranch:
     """A branch that a worker runs; if the recording ends before it does, it is recorded as abandoned."""
@@ -67,9 +63,21 @@ class OpenBranch:
         """Return the row of this branch if it ends at `now_ns` without a word from its worker."""
         cpu_ns, blocked_ns, parts = measured_in(self.log, self.started_ns, now_ns, has_cpu=self.log is not None)
         return Row(
-            self.span_id, self.parent_id, self.index, self.name, "branch", self.lane, self.submitted_ns,
-            self.started_ns, now_ns, cpu_ns, blocked_ns, status, error=error, parts=parts,
-        )  # fmt: skip
+            self.span_id,
+            self.parent_id,
+            self.index,
+            self.name,
+            "branch",
+            self.lane,
+            self.submitted_ns,
+            self.started_ns,
+            now_ns,
+            cpu_ns,
+            blocked_ns,
+            status,
+            error=error,
+            parts=parts,
+        )
 
 
 class Claim:
@@ -104,14 +112,36 @@ class Claim:
 class Branches:
     """Runs the branches of one `imap` call and keeps what they share."""
 
-    __slots__ = ("_base", "_scope", "add", "fallback", "function", "is_recorded", "label", "name", "now_ns", "owner",
-                 "parent_id", "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
+    __slots__ = (
+        "_base",
+        "_scope",
+        "add",
+        "fallback",
+        "function",
+        "is_recorded",
+        "label",
+        "name",
+        "now_ns",
+        "owner",
+        "parent_id",
+        "recorder",
+        "retry",
+        "shared_watch",
+        "timeout_s",
+    )
 
     def __init__(
-        self, function: Callable[[Any], Any], *, name: str, label: Callable[[Any], str] | None = None,
-        owner: str | None = None, retry: RetryPolicy = ONCE, fallback: Fallback | None = None,
-        timeout_s: float | None = None, add: Callable[[RowTuple], object] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        function: Callable[[Any], Any],
+        *,
+        name: str,
+        label: Callable[[Any], str] | None = None,
+        owner: str | None = None,
+        retry: RetryPolicy = ONCE,
+        fallback: Fallback | None = None,
+        timeout_s: float | None = None,
+        add: Callable[[RowTuple], object] | None = None,
+    ) -> None:
         scope = current_scope()
         self.function = function
         self.name = name
@@ -245,9 +275,14 @@ class Branches:
         return self._recorded(self.recorder, index, item, submitted_ns, lane, on_wait)
 
     async def _recorded(
-        self, recorder: Recorder, index: int, item: Any, submitted_ns: int, lane: Lane,
+        self,
+        recorder: Recorder,
+        index: int,
+        item: Any,
+        submitted_ns: int,
+        lane: Lane,
         on_wait: Callable[[], None] | None,
-    ) -> Outcome:  # fmt: skip
+    ) -> Outcome:
         name, context = self.name_of(item), self._base.copy()
         span_id = recorder.next_id()
         timer = StepTimer(lane, self.now_ns)
@@ -268,7 +303,7 @@ class Branches:
 
     async def _unrecorded(
         self, index: int, item: Any, submitted_ns: int, on_wait: Callable[[], None] | None
-    ) -> Outcome:  # fmt: skip
+    ) -> Outcome:
         """Run a branch with nothing to record; one that does not wait needs no coroutine but its own."""
         name = self.name if self.label is None else self.name_of(item)
         context, started, before = self._base.copy(), self.now_ns(), forks.count
@@ -303,9 +338,16 @@ class Branches:
             end_copy(before, self.where(index))
 
     async def _steps(
-        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
-        before: int, begun: Awaitable[Any] | None = None, failed: BaseException | None = None,
-    ) -> Result:  # fmt: skip
+        self,
+        index: int,
+        item: Any,
+        context: Context,
+        timer: StepTimer | None,
+        on_wait: Callable[[], None] | None,
+        before: int,
+        begun: Awaitable[Any] | None = None,
+        failed: BaseException | None = None,
+    ) -> Result:
         """Await the attempts of a branch; the first one may have `begun` already, or have `failed`."""
         started = self.now_ns() if self.retry.attempts > 1 else 0
         try:
@@ -334,9 +376,14 @@ class Branches:
         return found
 
     async def _in_time(
-        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
+        self,
+        index: int,
+        item: Any,
+        context: Context,
+        timer: StepTimer | None,
+        on_wait: Callable[[], None] | None,
         before: int,
-    ) -> Result:  # fmt: skip
+    ) -> Result:
         attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where, before)
         try:
             async with asyncio.timeout(self.timeout_s) as time_left:
@@ -361,14 +408,22 @@ class Branches:
         scope.recorder.forget(scope.span_id)
 
     def _outcome(
-        self, index: int, value: Any, error: BaseException | None, attempts: int, submitted: int, started: int,
-        ended: int, name: str,
-    ) -> Outcome:  # fmt: skip
+        self,
+        index: int,
+        value: Any,
+        error: BaseException | None,
+        attempts: int,
+        submitted: int,
+        started: int,
+        ended: int,
+        name: str,
+    ) -> Outcome:
         if error is None and self.timeout_s is None:
             return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
         if isinstance(error, DeadlineExceeded) and self.timeout_s is not None:
             return Outcome(index, None, error, "timeout", attempts, submitted, started, ended, name)
-        if self.timeout_s is not None and ended - started > round(self.timeout_s * 1e9) and not _is_interrupt(error):
+        is_interrupt = error is not None and not isinstance(error, Exception)
+        if self.timeout_s is not None and ended - started > round(self.timeout_s * 1e9) and not is_interrupt:
             late = DeadlineExceeded(self.where(index), self.timeout_s)
             return Outcome(index, None, late, "timeout", attempts, submitted, started, ended, name)
         if error is None:

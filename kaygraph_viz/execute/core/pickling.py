@@ -27,10 +27,19 @@ from kaygraph_viz.texts import visible
 from kaygraph_viz.trace.attributes import describe_error, traceback_text
 
 __all__ = [
-    "ATOMS", "WorkerTraceback", "are_atoms", "by_value", "cannot_send", "context_values", "not_sent", "pack",
+    "ATOMS",
+    "WorkerTraceback",
+    "are_atoms",
+    "by_value",
+    "cannot_send",
+    "context_values",
+    "not_sent",
+    "pack",
     "pack_error",
-    "pack_result", "unpack", "unpack_result",
-]  # fmt: skip
+    "pack_result",
+    "unpack",
+    "unpack_result",
+]
 
 ATOMS = frozenset({int, float, str, bool, bytes, type(None)})
 MAX_CAUSES = 8

@@ -18,8 +18,17 @@ from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy
 
 __all__ = [
-    "MAX_WINDOW", "ON_ERROR", "SIZED_WINDOW", "Naming", "OnError", "Options", "Request", "all_of", "count_of", "opened",
-]  # fmt: skip
+    "MAX_WINDOW",
+    "ON_ERROR",
+    "SIZED_WINDOW",
+    "Naming",
+    "OnError",
+    "Options",
+    "Request",
+    "all_of",
+    "count_of",
+    "opened",
+]
 
 OnError = Literal["raise", "collect"]
 ON_ERROR = ("raise", "collect")

@@ -99,9 +99,15 @@ def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
 
 
 def run_attempts(
-    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
-    is_wanted: Callable[[], bool] | None = None, forks_before: int | None = None,
-) -> Result:  # fmt: skip
+    function: Callable[[Any], Any],
+    item: Any,
+    index: int,
+    retry: RetryPolicy,
+    fallback: Fallback | None,
+    where: Where,
+    is_wanted: Callable[[], bool] | None = None,
+    forks_before: int | None = None,
+) -> Result:
     """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback."""
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
@@ -119,9 +125,14 @@ def run_attempts(
 
 
 async def run_attempts_async(
-    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
+    function: Callable[[Any], Any],
+    item: Any,
+    index: int,
+    retry: RetryPolicy,
+    fallback: Fallback | None,
+    where: Where,
     forks_before: int | None = None,
-) -> Result:  # fmt: skip
+) -> Result:
     """Run attempts as `run_attempts` does, and await what is awaitable: the function, the fallback, the waits."""
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
@@ -140,9 +151,16 @@ async def run_attempts_async(
 
 
 async def after_failure(
-    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
-    error: BaseException, started_ns: int, forks_before: int | None = None,
-) -> Result:  # fmt: skip
+    function: Callable[[Any], Any],
+    item: Any,
+    index: int,
+    retry: RetryPolicy,
+    fallback: Fallback | None,
+    where: Where,
+    error: BaseException,
+    started_ns: int,
+    forks_before: int | None = None,
+) -> Result:
     """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
     again = _Again(item, where(index), retry, None, function, fallback, sleep_async, forks_before)
     return await _drive_async(again.steps(error, started_ns), where(index))
@@ -165,7 +183,11 @@ class _Again:
         """Yield each function to call with its argument; its result, or its error, is sent back in."""
         attempt = 1
         end_copy(self.forks_before, self.where)
-        while self._goes_on(attempt, error):
+        while True:
+            is_told = type(error) is BranchError and isinstance(error.__cause__, ENDS_LOOPS)
+            raised = error.__cause__ if is_told and error.__cause__ is not None else error  # by the user's code
+            if not self.retry.applies(attempt, raised) or (self.is_wanted is not None and not self.is_wanted()):
+                break
             _add_attempt(started, "error", attempt, error)
             failed = yield from self._wait(attempt, error)
             if failed is not None:  # an interrupt, or a waiting rule that fails
@@ -183,11 +205,6 @@ class _Again:
         if attempt > 1:
             _add_attempt(started, "error", attempt, error)
         return (yield from self._fall_back(error, attempt))
-
-    def _goes_on(self, attempt: int, error: BaseException) -> bool:
-        is_told = type(error) is BranchError and isinstance(error.__cause__, ENDS_LOOPS)
-        raised = error.__cause__ if is_told and error.__cause__ is not None else error  # what the user's code raised
-        return self.retry.applies(attempt, raised) and (self.is_wanted is None or self.is_wanted())
 
     def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
         """Wait before the next attempt; return the error of an interrupt or of a waiting rule that fails."""

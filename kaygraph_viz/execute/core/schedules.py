@@ -100,10 +100,12 @@ def imap_in_chunks(
     chunks = [Chunk(number, pairs[cuts[number - 1] : cuts[number]]) for number in range(1, len(cuts))]
     token = CancelToken()
     done = executor.imap(
-        run.run_async if executor.kind == "async" else run.run, chunks if pairs else (),
-        timeout=None if timeout is None else timeout * max(len(chunk.pairs) for chunk in chunks), cancel=token,
+        run.run_async if executor.kind == "async" else run.run,
+        chunks if pairs else (),
+        timeout=None if timeout is None else timeout * max(len(chunk.pairs) for chunk in chunks),
+        cancel=token,
         **options | {"ordered": False, "on_error": "collect", "owner": f"{owner} in chunks", "label": _name_of},
-    )  # fmt: skip
+    )
     with interruptible(done), run.ended_early(token):
         for chunk in done:
             yield from (_wanted(outcome, on_error) for outcome in run.outcomes(chunks[chunk.index], chunk))
@@ -273,10 +275,8 @@ class _ChunkRun:
             outcome.ended_ns += shift_ns
             yield outcome
         if done.error is not None and len(known) < len(chunk.pairs):
-            yield from self._without_result(chunk.pairs[len(known) :], done, done.error)
-
-    def _without_result(self, pairs: Sequence[Pair], done: Outcome, error: BaseException) -> Iterator[Outcome]:
-        times, name_of = (done.submitted_ns, done.started_ns, done.ended_ns), self.call.branches().name_of
-        add_note_once(error, f"items {pairs[0][0]} to {pairs[-1][0]} of {self.call.owner!r} have no result")
-        for position, item in pairs:
-            yield Outcome(position, None, error, done.status, 1, *times, name_of(item))
+            lost, name_of = chunk.pairs[len(known) :], self.call.branches().name_of
+            add_note_once(done.error, f"items {lost[0][0]} to {lost[-1][0]} of {self.call.owner!r} have no result")
+            times = (done.submitted_ns, done.started_ns, done.ended_ns)
+            for position, item in lost:
+                yield Outcome(position, None, done.error, done.status, 1, *times, name_of(item))

@@ -25,8 +25,6 @@ from kaygraph_viz.virtual.fiber import Stopped
 __all__ = ["Submissions"]
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
-
-
 Queued = tuple[Future[Any], Call]
 Waiting = Queue[Queued | None]  # None ends it
 
@@ -42,7 +40,7 @@ class Submissions:
         self.threads = threads()
         self._waiting: Waiting = self.threads.SimpleQueue()
         self._is_closed = False
-        self._thread = self.threads.Thread(target=self._run_unrecorded, name="submissions", daemon=True)
+        self._thread = self.threads.Thread(target=self._run, name="submissions", daemon=True)
         self._thread.start()
 
     def serves(self, threads: object) -> bool:
@@ -82,12 +80,9 @@ class Submissions:
                 self._waiting.put(None)
         old.put(None)
 
-    def _run_unrecorded(self) -> None:
+    def _run(self) -> None:
         if self._shares_memory:
             set_scope(NO_SCOPE)  # each call is recorded where it was submitted
-        self._run()
-
-    def _run(self) -> None:
         is_over = False
         while not is_over:
             with self._lock:

@@ -245,18 +245,15 @@ class Pool:
         child.close()
         if not was_idle:
             self.begin_count()
-        else:
-            self._count(code)
-        return code
-
-    def _count(self, exit_code: int | None) -> None:
-        """Count a child that had begun nothing."""
+            return code
+        # the code is minus the number of a signal, or what the process itself said
         self._ended += 1
-        self._failed += _ended_by_itself(exit_code)
+        self._failed += code is None or code >= 0 or -code in {getattr(signal, name, 0) for name in OWN_FAULTS}
         if self._failed >= MAX_FAILURES:
             tries = self._ended
             self.begin_count()
-            raise WorkerStartError(exit_code, tries)
+            raise WorkerStartError(code, tries)
+        return code
 
     def were_too_many_killed(self) -> bool:
         """Return whether so many were ended from outside, one after the other, that an item is given up; count anew."""
@@ -292,8 +289,3 @@ class Pool:
             child.end(until - time.monotonic())
             child.close()
             self._all.discard(child)
-
-
-def _ended_by_itself(exit_code: int | None) -> bool:
-    """Return whether a process ended without being told to, by its exit code or minus the number of a signal."""
-    return exit_code is None or exit_code >= 0 or -exit_code in {getattr(signal, name, 0) for name in OWN_FAULTS}

@@ -324,7 +324,10 @@ class ProcessWorker:
         if not chunk:
             return []
         sent_ns, begun_ns = self.branches.now_ns(), perf_counter_ns()
-        child = self._child = self._child or self._new_child()
+        child = self._child
+        if child is None:
+            child = self._child = self.call.children.take()
+            self.branches.recorder.lanes.enter_process(self.lane, child.pid)
         answer = self._asked(child, [pulled[0] for pulled in chunk], packed)
         if answer is None:
             self._child = None
@@ -339,13 +342,10 @@ class ProcessWorker:
             resolved += self._remove_dead(child, chunk[resolved:], sent_ns)
         else:
             self.call.children.begin_count()
-            self._choose_size(perf_counter_ns() - begun_ns, resolved)
+            each_ns = (perf_counter_ns() - begun_ns) // max(1, resolved)
+            wanted = CHUNK_NS // max(1, each_ns) if each_ns < SHORT_NS else 1
+            self.chunk_size = max(1, min(wanted, GROWTH * self.chunk_size, MAX_CHUNK))
         return chunk[resolved:]
-
-    def _new_child(self) -> Child:
-        child = self.call.children.take()
-        self.branches.recorder.lanes.enter_process(self.lane, child.pid)
-        return child
 
     def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:
         """Send a chunk and return the answer; None if the child is dead."""
@@ -390,7 +390,11 @@ class ProcessWorker:
         code = self.call.children.remove_dead(child, was_idle=was_idle)
         if position is None:
             if was_idle and self.call.children.were_too_many_killed():
-                self._lose_unbegun(child, code, rest[0], sent_ns)
+                error = WorkerLostError(child.pid, code, self.branches.where(rest[0][0]))
+                error.add_note(
+                    "it was killed before it began the item, and so were all others that were started for it"
+                )
+                self._results.end(rest[0], sent_ns, self.branches.now_ns(), "lost", error)
                 return 1
             return 0
         pulled, now, timeout_s = rest[0], perf_counter_ns(), self.branches.timeout_s
@@ -406,12 +410,6 @@ class ProcessWorker:
             return 0
         return 1
 
-    def _lose_unbegun(self, child: Child, code: int | None, pulled: Pulled, sent_ns: int) -> None:
-        """Deliver an item as lost for which no process lives long enough to begin it."""
-        error = WorkerLostError(child.pid, code, self.branches.where(pulled[0]))
-        error.add_note("it was killed before it began the item, and so were all others that were started for it")
-        self._results.end(pulled, sent_ns, self.branches.now_ns(), "lost", error)
-
     def _refuse(self, child: Child, chunk: list[Pulled], sent_ns: int) -> list[Pulled]:
         """Deliver all items that were begun as lost, since nobody knows who did them, and return the others."""
         begun, now = child.progress.begun, self.branches.now_ns()
@@ -424,9 +422,3 @@ class ProcessWorker:
             self._results.end(pulled, sent_ns, now, "lost", error)
             sent_ns = now  # so that their bars do not overlap
         return chunk[begun:]
-
-    def _choose_size(self, took_ns: int, count: int) -> None:
-        """Set the size of the next chunk by what the items of this one took."""
-        each_ns = took_ns // max(1, count)
-        wanted = CHUNK_NS // max(1, each_ns) if each_ns < SHORT_NS else 1
-        self.chunk_size = max(1, min(wanted, GROWTH * self.chunk_size, MAX_CHUNK))

@@ -51,7 +51,9 @@ class Results:
         shift = None
         if records and not self._is_real:
             shift = squeezed(records[0][1], sent_ns, received_ns)
-        if shift is None and _are_plain(records):
+        # short records, of numbers and texts: no name, no error, no rows of their own
+        is_plain = {4}.issuperset(map(len, records)) and tuple not in set(map(type, map(itemgetter(0), records)))
+        if shift is None and is_plain:
             self._done.extend(self._plain(chunk, records))
         else:
             for pulled, record in zip(chunk, records, strict=False):
@@ -114,17 +116,17 @@ class Results:
             return
         if rows:
             adopt(
-                recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=submitted, shift=shift,
+                recorder,
+                rows,
+                parent_id=parent_id,
+                lane=self.lane,
+                submitted_ns=submitted,
+                shift=shift,
                 add=self.branches.add,
-            )  # fmt: skip
+            )
             return
         text = None if outcome.error is None else describe_error(outcome.error)
         self.branches.add((  # a plain tuple: it is made for every small item, and a `Row` costs 0.6 us more
             recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
             outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None, None,
         ))  # fmt: skip
-
-
-def _are_plain(records: Sequence[tuple[Any, ...]]) -> bool:
-    """Return whether all are short records of numbers and texts."""
-    return {4}.issuperset(map(len, records)) and tuple not in set(map(type, map(itemgetter(0), records)))

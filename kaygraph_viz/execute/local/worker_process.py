@@ -45,7 +45,12 @@ def main(arguments: list[str]) -> None:
     parent, place, progress = arguments
     threading.Thread(target=_end_with, args=(int(parent),), name="parent watch", daemon=True).start()
     shared = _shared_progress(progress)  # first: where it has a name, the parent removes that once we are connected
-    pipe = _connected(place)
+    if place.isdecimal():
+        pipe = Connection(int(place))
+    else:
+        from multiprocessing.connection import Client
+
+        pipe = Client(place, authkey=bytes.fromhex(os.environ.pop("KAYGRAPH_VIZ_KEY")))
     _keep_from_forks(pipe, shared)
     try:
         _Server(pipe, shared).serve()
@@ -58,6 +63,14 @@ def _end_with(parent: int) -> None:
     while _is_there(parent):
         time.sleep(POLL_PARENT_S)
     _end_all()
+
+
+def _is_there(parent: int) -> bool:
+    if os.name == "posix":
+        return os.getppid() == parent
+    import psutil  # elsewhere a process keeps the number of a parent that has ended
+
+    return bool(psutil.pid_exists(parent))
 
 
 def _end_all() -> None:
@@ -78,22 +91,6 @@ def _keep_from_forks(pipe: Connection, shared: SharedProgress) -> None:
     if hasattr(os, "register_at_fork"):
         os.set_inheritable(pipe.fileno(), False)
         os.register_at_fork(after_in_child=close)
-
-
-def _is_there(parent: int) -> bool:
-    if os.name == "posix":
-        return os.getppid() == parent
-    import psutil  # elsewhere a process keeps the number of a parent that has ended
-
-    return bool(psutil.pid_exists(parent))
-
-
-def _connected(pipe: str) -> Connection:
-    if pipe.isdecimal():
-        return Connection(int(pipe))
-    from multiprocessing.connection import Client
-
-    return Client(pipe, authkey=bytes.fromhex(os.environ.pop("KAYGRAPH_VIZ_KEY")))
 
 
 def _shared_progress(place: str) -> SharedProgress:
@@ -130,9 +127,14 @@ class _Call:
             recorder.lanes.enter(self.lane)
         function, label, retry, fallback = pickle.loads(header["call"])  # noqa: S301  (from our own parent)
         return Branches(
-            function, name=header["name"], label=label, owner=header["owner"], retry=retry, fallback=fallback,
+            function,
+            name=header["name"],
+            label=label,
+            owner=header["owner"],
+            retry=retry,
+            fallback=fallback,
             timeout_s=header["timeout_s"],
-        )  # fmt: skip
+        )
 
 
 class _Server:
@@ -217,7 +219,10 @@ def _run(call: _Call, index: int, packed: Any) -> bytes:
     try:
         item = unpack(packed)
     except BaseException as error:
-        return _not_loaded(call, index, error)
+        where, now = call.branches.where(index), perf_counter_ns()
+        made = BranchError(f"{where} could not be loaded in the worker process: {describe_error(error)}")
+        made.__cause__ = error
+        return _long(Outcome(index, None, made, "error", 1, now, now, now, call.branches.name), None)
     outcome = call.branches.run(index, item, 0, call.lane)
     if call.recorder.captured:
         settle(call.recorder)
@@ -236,13 +241,6 @@ def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:
         except Exception as error:
             return _long(_not_sent(branches, outcome, error, rows or []), rows)
     return _long(outcome, rows, branches)
-
-
-def _not_loaded(call: _Call, index: int, error: BaseException) -> bytes:
-    where, now = call.branches.where(index), perf_counter_ns()
-    made = BranchError(f"{where} could not be loaded in the worker process: {describe_error(error)}")
-    made.__cause__ = error
-    return _long(Outcome(index, None, made, "error", 1, now, now, now, call.branches.name), None)
 
 
 def _not_sent(branches: Branches, outcome: Outcome, error: Exception, rows: list[Row]) -> Outcome:
@@ -269,6 +267,13 @@ def _long(outcome: Outcome, rows: list[Row] | None, branches: Branches | None = 
     failure = None if outcome.error is None else pack_error(outcome.error)
     plain = [tuple(row) for row in rows or ()]  # which take fewer bytes than rows with names
     record = (
-        value, outcome.started_ns, outcome.ended_ns, failure, outcome.status, outcome.attempts, outcome.name, plain,
-    )  # fmt: skip
+        value,
+        outcome.started_ns,
+        outcome.ended_ns,
+        failure,
+        outcome.status,
+        outcome.attempts,
+        outcome.name,
+        plain,
+    )
     return record_of(pickle.dumps(record, pickle.HIGHEST_PROTOCOL), outcome.started_ns)
