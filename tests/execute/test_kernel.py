@@ -34,17 +34,6 @@ print(results(double, range(3)), results(lambda x: -x, [1]), results(adder(10), 
     assert notebook.run(code) == ("[0, 2, 4] [-1] [11]", "")
 
 
-def test_a_function_that_was_defined_again_runs_its_new_body(notebook):
-    notebook.run("def body(x): return 'old'\nfirst = results(body, [1])")
-    notebook.run("def body(x): return 'new'")
-    assert notebook.run("print(first, results(body, [1, 2]))") == ("['old'] ['new', 'new']", "")
-
-
-def test_an_item_that_cannot_be_sent_fails_alone(notebook):
-    code = "print([o.status for o in executor.imap(lambda x: x, [1, threading.Lock(), 2], on_error='collect')])"
-    assert notebook.run(code) == ("['ok', 'error', 'ok']", "")
-
-
 def test_a_class_of_a_cell_comes_back_as_itself(notebook):
     code = """
 class Point:
@@ -144,19 +133,6 @@ with get_executor({kind!r}, 2) as some:
 print(first, [outcome.value for outcome in second], "two" in str(second[1].error))
 """
     assert notebook.run(code) == ("[2, 3] [10, None, 30] True", "")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_coroutine_returned_by_mistake_is_a_clear_error_on_every_kind_but_async(notebook, kind):
-    code = f"""
-async def answer(_):
-    return 42
-with get_executor({kind!r}, 1) as some:
-    (outcome,) = some.imap(answer, [0], on_error="collect")
-print(outcome.value, type(outcome.error).__name__, "write a plain function" in str(outcome.error))
-"""
-    expected = "42 NoneType False" if kind == "async" else "None BranchError True"
-    assert notebook.run(code) == (expected, "")
 
 
 def workers_of_clusters(notebook):

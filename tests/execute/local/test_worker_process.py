@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.core.pickling import by_value, pack, unpack_result
+from kaygraph_viz.execute.core.pickling import by_value
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.local import worker_process
 from kaygraph_viz.execute.local.answers import AnswerReader
@@ -149,52 +148,11 @@ def served(monkeypatch):
     its.close()
 
 
-def long_record(record):
-    """Return the fields of a record that holds more than numbers and texts."""
-    return pickle.loads(record[0])
-
-
 def test_plain_values_are_short_records_with_their_times(served):
     records = served.ask(lambda x: x + 1, [1, 2, 3])
     assert [record[0] for record in records] == [2, 3, 4]
     assert all(started <= ended for _, started, ended, _ in records)
     assert served.progress.is_ready
-
-
-def test_an_error_is_packed_with_status_and_attempts(served):
-    (record,) = served.ask(lambda x: 1 / x, [0], retry=RetryPolicy(3))
-    value, _, _, failure, status, attempts, name, rows = long_record(record)
-    assert (value, status, attempts, name, rows) == (None, "error", 3, "look", [])
-    assert type(unpack_result(None, failure, "item 0")[1]) is ZeroDivisionError
-
-
-def test_an_item_that_cannot_be_loaded_fails_alone(served):
-    bad = pack(Unloadable())
-    first, second = served.ask(lambda x: x, [bad, pack("b")])
-    error = unpack_result(None, long_record(first)[3], "item 0")[1]
-    assert type(error) is BranchError
-    assert "item 0 of 'Check' could not be loaded in the worker process: LookupError: not here" in str(error)
-    assert second[0] == "b"
-
-
-class Unloadable:
-    """Can be packed, and fails when it is loaded."""
-
-    def __reduce__(self):
-        return exec, ("raise LookupError('not here')",)
-
-
-def test_a_value_that_cannot_be_sent_is_an_error_in_record_and_bar(served):
-    (record,) = served.ask(lambda x: threading.Lock(), [1], recording=True)
-    _, _, _, failure, status, _, _, rows = long_record(record)
-    assert status == "error"
-    assert "returned a value that cannot be sent back" in str(unpack_result(None, failure, "item 0")[1])
-    assert [(row[4], row[11]) for row in rows] == [("branch", "error")]
-
-
-def test_a_function_that_cannot_be_loaded_is_told_and_the_next_call_runs(served):
-    assert served.ask(Unloadable(), [1]) == b"!LookupError: not here"
-    assert [record[0] for record in served.ask(lambda x: x, [1])] == [1]
 
 
 def test_the_rest_of_a_chunk_is_given_back_when_its_time_is_up(served, monkeypatch):
@@ -206,13 +164,3 @@ def test_the_rest_of_a_chunk_is_given_back_when_its_time_is_up(served, monkeypat
 def test_a_record_that_is_too_large_for_the_memory_ends_its_chunk(served):
     records = served.ask(lambda x: "x" * x, [10, SharedProgress.SIZE, 10])
     assert [len(record[0]) for record in records] == [10, SharedProgress.SIZE]
-
-
-def test_spans_that_user_code_records_come_with_the_branch(served):
-    def look(x):
-        with span("inner"):
-            return x
-
-    (record,) = served.ask(look, [1], recording=True)
-    names = [row[3] for row in long_record(record)[-1]]
-    assert sorted(names) == ["inner", "look"]

@@ -1,4 +1,4 @@
-"""Progress: told to a function, drawn as a bar, or neither; never in the way of an outcome."""
+"""Outcomes: one record, lists of them, and the progress that they make."""
 
 from __future__ import annotations
 
@@ -10,9 +10,38 @@ import pytest
 
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo, checked_progress, counter, tracked
 from kaygraph_viz.testing import FakeClock
+
+BATCH = Outcomes([Outcome(0, "a"), Outcome(1, error=ValueError("bad"), status="error", attempts=2), Outcome(2, None)])
+
+
+def test_values_and_failures_come_in_order():
+    assert BATCH.values == ["a", None]
+    assert [outcome.index for outcome in BATCH.failed] == [1]
+
+
+def test_unwrap_gives_the_value_or_raises():
+    assert BATCH[0].unwrap() == "a"
+    with pytest.raises(ValueError, match="bad"):
+        BATCH[1].unwrap()
+
+
+def test_texts():
+    assert [repr(outcome) for outcome in BATCH] == [
+        "Outcome(0, ok)", "Outcome(1, ValueError: bad, 2 attempts)", "Outcome(2, ok)",
+    ]  # fmt: skip
+    assert BATCH[0].traceback == ""
+    assert BATCH[1].traceback.endswith("ValueError: bad\n")
+
+
+def test_times_are_in_seconds():
+    outcome = Outcome(0, submitted_ns=0, started_ns=10**9, ended_ns=3 * 10**9)
+    assert (outcome.queue_wait_s, outcome.service_s) == (1, 2)
+
+
+# -- progress, told to a function or drawn as a bar, never in the way of an outcome ----------------------------------
 
 
 class Screen(io.StringIO):
@@ -44,12 +73,6 @@ def test_a_function_is_told(total):
     assert told == [(1, total), (2, total), (3, total)]
 
 
-def test_a_bar_is_drawn_where_it_is_wanted(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Screen())
-    assert list(tracked(OUTCOMES, True, 3, "check")) == OUTCOMES
-    assert "check" in sys.stderr.getvalue()
-
-
 def test_short_work_on_a_terminal_shows_no_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Screen())
     assert list(tracked(OUTCOMES, None, 3, "check")) == OUTCOMES
@@ -78,10 +101,11 @@ def test_impossible_values(progress):
         checked_progress(progress)
 
 
-def test_a_bar_shows_throughput_and_the_time_left(monkeypatch):
+def test_a_bar_is_drawn_where_it_is_wanted_with_throughput_and_the_time_left(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Screen())
-    list(tracked(OUTCOMES, True, 3, "check"))
+    assert list(tracked(OUTCOMES, True, 3, "check")) == OUTCOMES
     shown = sys.stderr.getvalue()
+    assert "check" in shown
     assert "items/s" in shown
     assert "<" in shown  # elapsed < left
 

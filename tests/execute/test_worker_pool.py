@@ -14,7 +14,6 @@ from kaygraph_viz.clock import sleep, use_clock
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.execute.core import worker_pool
 from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import WorkerPool
 from kaygraph_viz.execute.limits import MemoryBudget
@@ -51,16 +50,6 @@ def stuck_or_value(release):
         return x
 
     return run
-
-
-def test_no_more_threads_than_items():
-    barrier = threading.Barrier(2)
-    with get_executor("thread", 8) as executor:
-        counts = [
-            outcome.value
-            for outcome in executor.imap(lambda _: (barrier.wait(GUARD_S), len(worker_threads()))[1], [1, 2])
-        ]
-    assert max(counts) <= 2
 
 
 # -- timeouts ------------------------------------------------------------------------------------------------------
@@ -314,21 +303,6 @@ def test_items_are_pulled_with_index_and_time_as_far_as_the_limit():
 def test_a_pool_is_no_larger_than_the_input():
     assert idle(["a"], workers=5).size == 1
     assert idle(iter(["a"]), workers=5).size == 5
-
-
-def test_an_input_that_fails_ends_the_pulling_and_is_raised_after_the_outcomes():
-    def items():
-        yield "a"
-        raise OSError("disk gone")
-
-    pool = idle(items())
-    pool.done.append(Outcome(0, "a", None, "ok", 1, 0, 0, 0, "a"))
-    assert pool.pull()[:2] == (0, "a")
-    assert pool.pull() is None
-    outcomes = pool.outcomes()
-    assert next(outcomes).value == "a"
-    with pytest.raises(OSError, match="disk gone"):
-        next(outcomes)
 
 
 def test_a_stopped_pool_pulls_nothing_and_wakes_who_waits_for_room():
