@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import DeadlineExceeded, OptionError
+from kaygraph_viz.errors import DeadlineExceeded
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.async_batch import AsyncBatchNode, AsyncParallelBatchNode
 from kaygraph_viz.recording import record
@@ -108,28 +108,6 @@ def test_each_failing_item_gets_its_attempts_and_the_fallback(kind):
     assert sorted(seen) == list(itertools.product(range(4), range(3)))
 
 
-def test_plain_methods_do_too():
-    class Plain(AsyncParallelBatchNode):
-        def prep(self, shared):
-            return range(4)
-
-        def exec(self, number):
-            return -number
-
-        def post(self, shared, prep_res, exec_res):
-            shared["result"] = exec_res
-
-    Plain().run(shared := {})
-    assert shared["result"] == [0, -1, -2, -3]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_progress_is_told_to_a_function(kind):
-    told = []
-    result_of(made(kind, progress=lambda done, total: told.append((done, total))), range(3))
-    assert told == [(1, 3), (2, 3), (3, 3)]
-
-
 def test_a_deadline_and_a_timeout_end_what_would_not_end():
     class Endless(AsyncParallelBatchNode):
         async def prep_async(self, shared):
@@ -157,12 +135,6 @@ def test_branches_are_children_of_the_exec_phase():
     branches = trace.where(kind="branch")
     assert {s.parent_id for s in branches} == {phase.span_id}
     assert {s.lane for s in branches} == {"async-1", "async-2"}
-
-
-@pytest.mark.parametrize("number", [0, -1, True, 1.5, 10**9])
-def test_impossible_max_concurrency(number):
-    with pytest.raises(OptionError, match="max_workers must be a whole number from 1 to 1000000"):
-        AsyncParallelBatchNode(max_workers=number)
 
 
 def test_only_the_parallel_one_is_drawn_as_parallel():

@@ -212,17 +212,6 @@ def test_params_that_are_no_dict(kind):
         Wrong(start=Say("a")).run({})
 
 
-def test_results_are_the_same_with_and_without_recording():
-    def run():
-        (first := Say("x")) >> SayPlainly(node_id="y")
-        return said_by(run_plainly, AtOnce(start=first))
-
-    plain = run()
-    with record() as trace:
-        assert run() == plain
-    trace.validate()
-
-
 def test_the_diagram_has_all_nodes():
     (first := Say("x")) >> AtOnce(start=Say("in"), node_id="batch")
     views = AsyncGraph(start=first).structure().nodes

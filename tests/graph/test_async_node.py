@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import BranchError, NodeError, OptionError
+from kaygraph_viz.errors import BranchError, NodeError
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
@@ -195,30 +195,6 @@ def test_on_error_decides(run, is_async, phase):
     assert shared == {"error": "no"}
 
 
-@pytest.mark.parametrize("phase", ["prep", "exec", "post"])
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
-def test_what_would_end_the_program_is_a_branch_error(phase, error):
-    class Failing(AsyncNode):
-        pass
-
-    async def fail(self, *args):
-        raise error
-
-    setattr(Failing, f"{phase}_async", fail)
-    with pytest.raises(BranchError, match=f"{phase} of node 'Failing' ended with"):
-        inside(Failing().run_async({}))
-
-
-@ways
-def test_an_interrupt_stays_one(run):
-    class Failing(AsyncNode):
-        async def exec_async(self, prep_res):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(Failing(), {})
-
-
 @ways
 def test_what_exec_awaited_and_was_cancelled_is_an_error_of_the_node(run):
     class Failing(AsyncNode):
@@ -265,15 +241,6 @@ def test_a_coroutine_function_under_a_plain_name_is_a_clear_error(name):
         Misnamed().run({})
 
 
-def test_a_coroutine_in_a_plain_node_is_a_clear_error():
-    class Mistaken(kv.Node):
-        async def exec(self, prep_res):
-            pass
-
-    with pytest.raises(NodeError, match="returned a coroutine; write a plain function, or use an async node"):
-        Mistaken().run({})
-
-
 def test_an_async_node_in_a_plain_graph_is_a_clear_error():
     with pytest.raises(NodeError, match=r"<Loud> is asynchronous .* write: AsyncGraph\(start=...\)"):
         kv.Graph(start=Loud()).run({"said": []})
@@ -310,10 +277,3 @@ def test_resources_are_opened_and_closed():
 
     inside(main())
     assert said == ["open", "close"]
-
-
-def test_impossible_options():
-    with pytest.raises(OptionError, match="max_retries"):
-        AsyncNode(max_retries=0)
-    with pytest.raises(OptionError, match="wait"):
-        AsyncNode(wait=float("nan"))

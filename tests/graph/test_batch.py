@@ -55,11 +55,6 @@ def test_an_empty_batch_is_an_empty_list(base, items):
 
 
 @BOTH
-def test_prep_may_be_a_generator(base):
-    assert run(base, (x for x in range(3)), lambda x: x) == [0, 1, 2]
-
-
-@BOTH
 def test_the_first_error_ends_the_node_and_names_item_and_node(base):
     with pytest.raises(ValueError, match="bad record") as caught:
         run(base, range(100), fail_on_3, node_id="Check")
@@ -152,16 +147,6 @@ def test_branches_can_be_named_by_their_item(base):
     with record() as trace:
         Named().run({})
     assert sorted(s.name for s in trace.where(kind="branch")) == ["check Ada", "check Grace"]
-
-
-@BOTH
-def test_branch_name_can_be_assigned(base):
-    node = base()
-    node.prep = lambda shared: [1]
-    node.branch_name = str
-    with record() as trace:
-        node.run({})
-    assert [s.name for s in trace.where(kind="branch")] == ["1"]
 
 
 @BOTH

@@ -351,12 +351,3 @@ def test_a_chain_of_ten_thousand_nodes_runs_and_has_a_shape():
     view = graph.structure()
     assert len({node.node_id for node in view.nodes}) == 10_000
     assert len(view.edges) == 9_999
-
-
-def test_recording_changes_nothing():
-    a, b = Visit("a"), Visit("b")
-    a >> b
-    plain = visited(Graph(start=a))
-    with record() as trace:
-        assert visited(Graph(start=a)) == plain
-    assert trace.counts() == {"graph": 1, "node": 2, "phase": 6}

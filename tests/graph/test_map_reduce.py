@@ -388,12 +388,6 @@ def test_a_straggling_mapper_holds_up_all_reducers():
     assert all(s.started_ns >= straggler.ended_ns for s in trace.where(kind="branch") if s.name.startswith("reduce"))
 
 
-def test_recording_changes_nothing():
-    with record():
-        recorded = reduced(max_workers=4, combiner=add)
-    assert list(recorded.items()) == list(reduced(max_workers=4, combiner=add).items())
-
-
 def test_the_diagram_shows_reduce_branches_after_map_branches():
     graph = Graph(start=WordCount(partitions=2)).structure().nodes[0].graph
     assert [node.node_id for node in graph.nodes] == ["WordCount map", "WordCount reduce"]

@@ -7,15 +7,10 @@ import threading
 import pytest
 
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.pipeline.blocked_spans import BlockedSpans
-from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.recording import record
-from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.span import Row
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,
     MS,
@@ -80,67 +75,3 @@ def test_blocked_time_of_a_limit_and_of_a_full_queue_add_up():
     with record(clock="virtual") as trace:
         outcomes([Stage("a", ask), Stage("b", lambda x: sleep(3), buffer=1)], range(4))
     assert [branch.blocked_ns // MS for branch in trace.where(name="a")] == [0, 1000, 2000, 3000]
-
-
-# -- kept and passed on --------------------------------------------------------------------------------------------
-
-
-# Rows whose parents and links are not recorded here.
-
-
-def row(index, span_id, parent_id=5, kind="branch", status="ok", ended_ns=40):
-    return Row(span_id, parent_id, index, "a", kind, "thread-1", 10, 20, ended_ns, 15, 0, status)
-
-
-@pytest.fixture
-def held():
-    with record() as trace:
-        spans = BlockedSpans(Branches(str, name="str").recorder, 5)
-        yield spans, trace
-
-
-@pytest.mark.invalid_traces
-def test_the_bar_of_an_item_is_kept_until_it_is_released(held):
-    spans, trace = held
-    spans.expect(QueuedItem(3, "x", link=9))
-    spans.add(row(3, 7))
-    assert (len(trace), spans.span_id(3)) == (0, 7)
-    spans.release(3, ended_ns=100, blocked_ns=60)
-    (bar,) = trace
-    assert (bar.span_id, bar.ended_ns, bar.blocked_ns, bar.links) == (7, 100, 60, (9,))
-    assert spans.span_id(3) == 0
-
-
-@pytest.mark.invalid_traces
-def test_one_that_was_not_held_up_ends_with_its_work(held):
-    spans, trace = held
-    spans.expect(QueuedItem(3, "x"))
-    spans.add(row(3, 7))
-    spans.release(3)
-    (bar,) = trace
-    assert (bar.ended_ns, bar.blocked_ns, bar.links) == (40, 0, ())
-
-
-@pytest.mark.invalid_traces
-@pytest.mark.parametrize(
-    "other",
-    [row(4, 7), row(3, 7, parent_id=6), row(3, 7, kind="attempt"), row(3, 7, status="error")],
-    ids=["of another item", "of something inside", "an attempt", "an item that failed"],
-)
-def test_all_else_is_passed_on_at_once(held, other):
-    spans, trace = held
-    spans.expect(QueuedItem(3, "x"))
-    spans.add(other)
-    assert len(trace) == 1
-    assert spans.span_id(3) == 0
-
-
-def test_a_recording_that_ends_meanwhile_has_the_bar_as_blocked_since_its_work_was_done():
-    clock = FakeClock()
-    with record(clock=clock) as trace:
-        spans = BlockedSpans(Branches(str, name="str").recorder, 0)
-        spans.expect(QueuedItem(3, "x"))
-        spans.add(row(3, 7, parent_id=0))
-        clock.sleep(1)
-    (bar,) = trace
-    assert (bar.status, bar.ended_ns, bar.blocked_ns) == ("ok", 10**9, 10**9 - 40)

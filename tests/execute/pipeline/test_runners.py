@@ -110,19 +110,6 @@ def queued(index, value):
     return QueuedItem(index, value, entered_ns=0)
 
 
-@pytest.mark.parametrize("timeout_s", [None, GUARD_S])
-@pytest.mark.parametrize("clock", [None, "virtual"])
-@pytest.mark.parametrize("kind", ["thread", "process"])
-def test_items_keep_their_index_and_fail_alone(kind, clock, timeout_s):
-    with record(clock=clock) as trace:
-        runner = runner_for(Branches(fail_odd, name="look", timeout_s=timeout_s), kind)
-        with runner:
-            found = [runner.run(queued(index, index)) for index in (4, 7, 8)]
-    assert [(outcome.index, outcome.status) for outcome in found] == [(4, "ok"), (7, "error"), (8, "ok")]
-    assert [branch.index for branch in trace] == [4, 7, 8]
-    assert len({branch.lane for branch in trace}) == 1
-
-
 def test_a_thread_that_is_given_up_says_so_when_it_comes_back():
     release, begun, found = threading.Event(), threading.Event(), []
     runner = runner_for(Branches(lambda _: (begun.set(), release.wait(GUARD_S)), name="a"), "thread")
@@ -155,12 +142,3 @@ def test_a_process_that_is_given_up_runs_nothing_more():
         assert runner.run(queued(0, 1)).value == 2
         runner.give_up(KeyboardInterrupt())
         assert runner.run(queued(1, 2)) is None
-
-
-def test_a_thread_with_a_deadline_is_replaced_when_it_is_late():
-    with record(clock="virtual") as trace:
-        runner = runner_for(Branches(hang_at_two, name="a", timeout_s=5), "thread")
-        with runner:
-            found = [runner.run(queued(index, index)) for index in (1, 2, 3)]
-    assert [outcome.status for outcome in found] == ["ok", "timeout", "ok"]
-    assert len({branch.lane for branch in trace}) == 2

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.execute.pipeline.queues import END, Buffer
+from kaygraph_viz.execute.pipeline.queues import Buffer
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.source import Source
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, Stage
@@ -105,45 +105,6 @@ def test_what_the_source_records_lies_in_the_reading_of_its_item():
 def source_of(items, size=2, clock=None):
     clock = clock or FakeClock()
     return Source(items, Buffer(size, is_ordered=True, now_ns=clock.now_ns), "ETL", clock.now_ns)
-
-
-def test_each_step_reads_one_item_and_the_last_one_finds_nothing():
-    source = source_of("ab")
-    assert source.outbox.take() is None
-    assert [source.step() for _ in range(3)] == [True, True, False]
-    assert [(found.index, found.value) for found in (source.outbox.take(), source.outbox.take())] == [
-        (0, "a"),
-        (1, "b"),
-    ]
-    assert source.read == 2
-
-
-def test_an_error_names_the_item_that_could_not_be_read():
-    def items():
-        yield "a"
-        raise OSError("disk")
-
-    source = source_of(items())
-    source.step()
-    with pytest.raises(OSError, match="disk") as caught:
-        source.step()
-    assert caught.value.__notes__ == ["in item 1 of the source of 'ETL'"]
-    assert source.read == 1
-
-
-def test_closing_closes_a_generator_and_ends_the_queue_even_if_that_fails():
-    def items():
-        try:
-            yield "a"
-        finally:
-            raise OSError("cannot close")
-
-    source = source_of(items())
-    source.step()
-    with pytest.raises(OSError, match="cannot close"):
-        source.close()
-    assert source.outbox.take().value == "a"
-    assert source.outbox.take() is END
 
 
 def test_reading_takes_time_and_nothing_is_read_any_more_for_a_queue_that_was_abandoned():

@@ -13,19 +13,17 @@ from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stage_run import StageRun
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.execute.pipeline.workers import step_for, workers_for
+from kaygraph_viz.execute.pipeline.workers import workers_for
 from kaygraph_viz.recording import record
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,
     city,
     double,
-    fail_odd,
     ours,
     outcomes,
     see_city,
     until,
     values,
-    wait_async,
 )
 
 
@@ -115,14 +113,6 @@ class Between:
         return found
 
 
-@pytest.mark.parametrize("executor", ["thread", "process", "async"])
-def test_workers_take_all_items_and_the_last_one_closes_the_queue_behind_them(executor):
-    between = Between(double, range(10), 3, executor)
-    between.work()
-    assert between.made() == [2 * x for x in range(10)]
-    assert between.run.ended_ns is not None
-
-
 def test_the_last_worker_closes_the_queue_and_no_one_before_it():
     release = threading.Event()
     between = Between(lambda x: x or release.wait(GUARD_S), [0, 1], 2)
@@ -132,11 +122,6 @@ def test_the_last_worker_closes_the_queue_and_no_one_before_it():
     release.set()
     until(lambda: not any(thread.is_alive() for thread in running))
     assert between.run.ended_ns is not None
-
-
-def test_there_is_a_thread_for_each_worker_and_one_for_all_coroutines():
-    assert len([*workers_for(Between(double, [], 3).run, "ETL").start()]) == 3
-    assert len([*workers_for(Between(wait_async, [], 3, "async").run, "ETL").start()]) == 1
 
 
 @pytest.mark.parametrize("executor", ["thread", "async"])
@@ -149,9 +134,3 @@ def test_a_fault_of_our_own_ends_the_pipeline(executor, monkeypatch):
     between.work()
     assert [str(fault) for fault in between.faults] == ["bug"]
     assert between.run.ended_ns is not None
-
-
-def test_a_step_takes_one_item_through_and_says_whether_it_got_through():
-    between = Between(fail_odd, [0, 1, 2])
-    step = step_for(between.run, "ETL")
-    assert [step() for _ in range(4)] == [True, False, True, False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.rates.in_flight import AdaptiveBound, AdaptiveLimit, Bound, bound_of
+from kaygraph_viz.execute.rates.in_flight import AdaptiveBound, AdaptiveLimit, bound_of
 
 
 def well(bound, times, began=1, ended=2, is_full=True):
@@ -68,21 +68,6 @@ def test_with_another_clock_times_begin_anew():
     bound.restart()
     bound.refused(5, 6)
     assert bound.most == 6
-
-
-def test_a_number_that_stays_stays():
-    bound = Bound(3)
-    bound.refused(1, 2)
-    bound.went_well(1, 2, is_full=True)
-    bound.restart()
-    assert (bound.most, bound.is_adaptive) == (3, False)
-
-
-def test_what_a_user_may_ask_for():
-    assert bound_of(None) is None
-    assert bound_of(5).most == 5
-    assert bound_of("adaptive").rule == AdaptiveLimit()
-    assert bound_of(AdaptiveLimit(start=7)).most == 7
 
 
 @pytest.mark.parametrize("wrong", ["often", 0, 1.5, True, [3]])

@@ -49,10 +49,3 @@ def test_a_call_that_was_not_made_counts_no_more():
     window.remove("a")
     window.remove("never there")
     assert window.wait_ns(10, 0) == 0
-
-
-def test_what_is_cleared_is_forgotten():
-    window = Window("units", 10, PERIOD)
-    window.add("a", 8, 0)
-    window.clear()
-    assert (window.used, window.wait_ns(10, 0)) == (0, 0)
