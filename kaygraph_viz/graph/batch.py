@@ -284,15 +284,14 @@ class ParallelBatchNode(BranchingNode):
             return super()._imap(executor, items, options)
         if self.schedule == "static":
             return imap_in_chunks(executor, items=items, **options)
-        costs = [self._checked_cost(position, item) for position, item in enumerate(items)]
+        costs: list[Any] = []
+        for position, item in enumerate(items):
+            cost: Any = self._call(f"cost of item {position}", self.cost, item)
+            if not isinstance(cost, Real) or not math.isfinite(cost):
+                raise OptionError(f"the cost of item {position} of {self.node_id!r}", cost, "a finite number")
+            costs.append(cost)
         order = sorted(range(len(items)), key=costs.__getitem__, reverse=True)  # equals stay in the order of the input
         return imap_in_order(executor, items=items, order=order, **options)
-
-    def _checked_cost(self, position: int, item: Any) -> float:
-        cost: float = self._call(f"cost of item {position}", self.cost, item)
-        if not isinstance(cost, Real) or not math.isfinite(cost):
-            raise OptionError(f"the cost of item {position} of {self.node_id!r}", cost, "a finite number")
-        return cost
 
 
 class BatchNode(ParallelBatchNode):

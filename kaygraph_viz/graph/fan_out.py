@@ -117,18 +117,16 @@ class FanOutNode(BranchingNode):
                 return _Operations(self.branches, self.inputs, prep_res)(name)
             step = copy.copy(operation)
             step.set_params({**operation.params, **self.params})
-            if isinstance(step, AsyncBase):
-                return self._result_of(step, shared)
-            return step._cycle(shared)[1]
+            if not isinstance(step, AsyncBase):
+                return step._cycle(shared)[1]
+
+            async def result() -> Any:
+                return (await step._cycle_async(shared))[1]
+
+            kind = self.executor.kind if isinstance(self.executor, Executor) else self.executor
+            return result() if kind == "async" else run_in_private_loop(result)
 
         return run_branch
-
-    def _result_of(self, step: AsyncBase, shared: Shared) -> Any:
-        async def result() -> Any:
-            return (await step._cycle_async(shared))[1]
-
-        kind = self.executor.kind if isinstance(self.executor, Executor) else self.executor
-        return result() if kind == "async" else run_in_private_loop(result)
 
     def structure_view(self, name: str) -> NodeView:
         """Return what a diagram shows of this node: its branches by name."""

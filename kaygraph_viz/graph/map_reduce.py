@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import Any
 
@@ -147,7 +147,12 @@ class MapReduceNode(BranchingNode):
         if chunk_size is not None:
             checked_whole("chunk_size", chunk_size, 1, 1_000_000_000, "chunk_size=100")
         for role, method in ROLES.items():
-            _check_function(role, method, self._function(role))
+            function = self._function(role)
+            if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+                raise OptionError(role, function, "a plain function, not an asynchronous one")
+            if not callable(function) and (function is not None or role != "combiner"):
+                example = "MapReduceNode(mapper=words, reducer=add)"
+                raise OptionError(role, function, f"a function, or the method {method!r} of a subclass", example)
 
     # -- to be overridden ---------------------------------------------------------------------------------------
 
@@ -196,7 +201,9 @@ class MapReduceNode(BranchingNode):
         with span(f"{self.node_id} reduce", kind="node") as reducing:
             reducing.link(mapping)
             shuffled = _shuffled(mapped, self.partitions)
-            reducing.link_branches(mapping, _feeding(mapped, shuffled))
+            done = [(outcome.index, outcome.value.value) for outcome in mapped if outcome.ok]
+            fed = [[index for index, parts in done if parts[given.partition] is not None] for given in shuffled]
+            reducing.link_branches(mapping, fed.__getitem__)  # to the map branches that had anything for it
             branch = ReduceBranch(reducer, combiner is not None, errors)
             reduced = self._run_branches("reduce", executor, branch, shuffled, begun_ns)
         results = {key: value for outcome in reduced if outcome.ok for key, value in outcome.value.value.items()}
@@ -207,16 +214,12 @@ class MapReduceNode(BranchingNode):
     ) -> list[Outcome]:
         """Run all map or all reduce branches as a copy of this node, whose deadline is the time that is left."""
         node = copy.copy(self)
-        node.node_id, node.executor, node.deadline = f"{self.node_id} {word}", executor, self._left_s(begun_ns)
+        node.node_id, node.executor = f"{self.node_id} {word}", executor
+        if self.deadline is not None:
+            node.deadline = self.deadline - (current_clock().now_ns() - begun_ns) / 1e9
+            if node.deadline <= 0:
+                raise DeadlineExceeded(f"the call of {self.node_id!r}", self.deadline)
         return node._branches(inputs, fn=branch, name=word, label=branch.name_of)
-
-    def _left_s(self, begun_ns: int) -> float | None:
-        if self.deadline is None:
-            return None
-        left_s = self.deadline - (current_clock().now_ns() - begun_ns) / 1e9
-        if left_s <= 0:
-            raise DeadlineExceeded(f"the call of {self.node_id!r}", self.deadline)
-        return left_s
 
     def _function(self, role: str) -> Any:
         """Return the function for a role: the one that was given, or else the method of a subclass, or None."""
@@ -235,14 +238,6 @@ class MapReduceNode(BranchingNode):
         return NodeView(name, type(self).__name__, is_parallel=True, graph=inside)
 
 
-def _check_function(role: str, method: str, function: Any) -> None:
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise OptionError(role, function, "a plain function, not an asynchronous one")
-    if not callable(function) and (function is not None or role != "combiner"):
-        example = "MapReduceNode(mapper=words, reducer=add)"
-        raise OptionError(role, function, f"a function, or the method {method!r} of a subclass", example)
-
-
 def _chunks(rest: Iterator[Any], size: int | None) -> Iterator[MapInput]:
     """Divide items into the input of map branches; without a size, chunks grow with the number of items so far."""
     first = 0
@@ -259,13 +254,6 @@ def _shuffled(mapped: Sequence[Outcome], partitions: int) -> list[ReduceInput]:
     done = [outcome.value.value for outcome in mapped if outcome.ok]
     found = ([parts[number] for parts in done if parts[number] is not None] for number in range(partitions))
     return [ReduceInput(number, parts) for number, parts in enumerate(found) if parts]
-
-
-def _feeding(mapped: Sequence[Outcome], shuffled: Sequence[ReduceInput]) -> Callable[[int], list[int]]:
-    """Return a function from a reduce branch to the map branches that had anything for it."""
-    done = [(outcome.index, outcome.value.value) for outcome in mapped if outcome.ok]
-    fed = [[index for index, parts in done if parts[given.partition] is not None] for given in shuffled]
-    return fed.__getitem__
 
 
 def _failed(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:

@@ -203,18 +203,15 @@ class PipelineNode(Node):
     def _run_stages(self, items: Iterable[Any]) -> Any:
         run = PipelineRun(self.stages, items, owner=self.node_id, ordered=self.ordered, on_error=self.on_error_policy)
         total = count_of(items)
-        self._note_workers()
+        phase = current_scope()
+        if isinstance(phase, span) and any(stage.executor != "serial" for stage in self.stages):
+            # the threads of all stages: the span of a stage has only its own
+            workers = sum(stage.workers for stage in self.stages if stage.kind == "thread")
+            phase.set(executor="thread", workers=1 + workers)
         with counter(self.progress, total, self.node_id) as run.count, run:
             result = self.exec(run)
             self._refuse_generator("exec", result)  # it would be read when the pipeline has ended
             return result
-
-    def _note_workers(self) -> None:
-        """Note the number of threads of all stages on the span of this phase: the span of a stage has only its own."""
-        phase = current_scope()
-        if isinstance(phase, span) and any(stage.executor != "serial" for stage in self.stages):
-            workers = sum(stage.workers for stage in self.stages if stage.kind == "thread")
-            phase.set(executor="thread", workers=1 + workers)
 
     def structure_view(self, name: str) -> NodeView:
         """Return what a diagram shows of this node: its source and its stages, one after the other."""

@@ -29,8 +29,16 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.recorder import span
 
 __all__ = [
-    "Combine", "Done", "Map", "MapBranch", "MapInput", "Reduce", "ReduceBranch", "ReduceInput", "partition_of",
-]  # fmt: skip
+    "Combine",
+    "Done",
+    "Map",
+    "MapBranch",
+    "MapInput",
+    "Reduce",
+    "ReduceBranch",
+    "ReduceInput",
+    "partition_of",
+]
 
 Map = Callable[[Any], Iterable[Any]]  # pairs of key and value, or a mapping, or what `update` of a combiner takes
 Reduce = Callable[[Any, list[Any]], Any]
@@ -105,14 +113,11 @@ class Done(NamedTuple):
 
     def outcomes(self) -> list[Outcome]:
         """Return an outcome for each item or key that was left out."""
-        return [
-            Outcome(index, error=_unpacked(error, name), status="error", attempts=attempts, name=name)
-            for index, name, error, attempts in self.failures
-        ]
-
-
-def _unpacked(error: Any, name: str) -> BaseException | None:
-    return error if isinstance(error, BaseException) else unpack_result(None, error, name)[1]
+        found = []
+        for index, name, error, attempts in self.failures:
+            unpacked = error if isinstance(error, BaseException) else unpack_result(None, error, name)[1]
+            found.append(Outcome(index, error=unpacked, status="error", attempts=attempts, name=name))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +192,9 @@ class MapBranch:
                 failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
             else:
                 if merging is Counter and merged and isinstance(found, Mapping):
-                    _add_counts(merged, found)
+                    # what `update` does, without a line of Python for each key; each is read before its key is written
+                    sums = map(add, found.values(), map(merged.get, found, repeat(0)))
+                    dict.update(merged, zip(found, sums, strict=True))
                 else:
                     merged.update(found)
         return merged
@@ -198,18 +205,14 @@ class MapBranch:
             try:
                 if self.errors.retry is None:
                     self._map_into(groups, item)
-                else:
-                    self._map_whole_into(groups, item)
+                else:  # it adds all its pairs or, if it fails, none
+                    own: Groups = defaultdict(list)
+                    self._map_into(own, item)
+                    for key, values in own.items():
+                        groups[key] += values
             except BaseException as raised:
                 failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
         return groups
-
-    def _map_whole_into(self, groups: Groups, item: Any) -> None:
-        """Add all pairs of an item or, if it fails, none."""
-        own: Groups = defaultdict(list)
-        self._map_into(own, item)
-        for key, values in own.items():
-            groups[key] += values
 
     def _map_into(self, groups: Groups, item: Any) -> None:
         pairs: Any = self.mapper(item)
@@ -241,12 +244,6 @@ class MapBranch:
             return pack_result(part)
         except Exception as error:
             raise not_sent("the mapper", error) from error
-
-
-def _add_counts(counts: MutableMapping[Any, Any], found: Mapping[Any, Any]) -> None:
-    """Do what ``Counter.update`` does with a mapping, without a line of Python for each key."""
-    sums = map(add, found.values(), map(counts.get, found, repeat(0)))  # each is read before its key is written
-    dict.update(counts, zip(found, sums, strict=True))
 
 
 def _reduced(function: Reduce, key: Any, values: list[Any], what: str) -> Any:

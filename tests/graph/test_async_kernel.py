@@ -93,16 +93,6 @@ def test_the_stop_button_leaves_threads_behind_and_starts_nothing_more(notebook)
     assert notebook.run("print(sorted(begun), trace.validate().counts()['abandoned'])") == ("[0, 1, 2, 3] 4", "")
 
 
-def test_a_coroutine_returned_by_mistake_is_a_clear_error_in_a_cell(notebook):
-    cell = "node = kv.Node()\nasync def answer(_): return 42\nnode.exec = answer\nnode.run({})"
-    printed, error = notebook.run(cell)
-    assert (printed, error) == ("", "BranchError")
-
-
-def test_an_asynchronous_node_in_a_plain_graph_is_a_clear_error_in_a_cell(notebook):
-    assert notebook.run("kv.Graph(start=kv.AsyncNode()).run({})") == ("", "NodeError")
-
-
 @pytest.mark.parametrize("line", RUNS)
 def test_what_would_steer_the_kernel_is_a_nodes_error_in_a_cell(notebook, line):
     cell = f"""

@@ -1,13 +1,16 @@
-"""One asynchronous node: phases, hooks and their twins, retries, running it from anywhere."""
+"""One asynchronous node, and graphs of them: phases, hooks and their twins, retries, running it from anywhere."""
 
 from __future__ import annotations
 
 import asyncio
+import warnings
 
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import BranchError, NodeError, OptionError
+from kaygraph_viz.errors import BranchError, GraphError, NodeError, StepLimitExceeded
+from kaygraph_viz.execute.core.outcome import Outcomes
+from kaygraph_viz.graph.async_graph import AsyncBatchGraph, AsyncGraph, AsyncParallelBatchGraph
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
@@ -195,30 +198,6 @@ def test_on_error_decides(run, is_async, phase):
     assert shared == {"error": "no"}
 
 
-@pytest.mark.parametrize("phase", ["prep", "exec", "post"])
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
-def test_what_would_end_the_program_is_a_branch_error(phase, error):
-    class Failing(AsyncNode):
-        pass
-
-    async def fail(self, *args):
-        raise error
-
-    setattr(Failing, f"{phase}_async", fail)
-    with pytest.raises(BranchError, match=f"{phase} of node 'Failing' ended with"):
-        inside(Failing().run_async({}))
-
-
-@ways
-def test_an_interrupt_stays_one(run):
-    class Failing(AsyncNode):
-        async def exec_async(self, prep_res):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(Failing(), {})
-
-
 @ways
 def test_what_exec_awaited_and_was_cancelled_is_an_error_of_the_node(run):
     class Failing(AsyncNode):
@@ -265,15 +244,6 @@ def test_a_coroutine_function_under_a_plain_name_is_a_clear_error(name):
         Misnamed().run({})
 
 
-def test_a_coroutine_in_a_plain_node_is_a_clear_error():
-    class Mistaken(kv.Node):
-        async def exec(self, prep_res):
-            pass
-
-    with pytest.raises(NodeError, match="returned a coroutine; write a plain function, or use an async node"):
-        Mistaken().run({})
-
-
 def test_an_async_node_in_a_plain_graph_is_a_clear_error():
     with pytest.raises(NodeError, match=r"<Loud> is asynchronous .* write: AsyncGraph\(start=...\)"):
         kv.Graph(start=Loud()).run({"said": []})
@@ -312,8 +282,179 @@ def test_resources_are_opened_and_closed():
     assert said == ["open", "close"]
 
 
-def test_impossible_options():
-    with pytest.raises(OptionError, match="max_retries"):
-        AsyncNode(max_retries=0)
-    with pytest.raises(OptionError, match="wait"):
-        AsyncNode(wait=float("nan"))
+# -- graphs ----------------------------------------------------------------------------------------------------------
+
+
+class Say(AsyncNode):
+    def __init__(self, word, action=None):
+        super().__init__(node_id=word)
+        self.action = action
+
+    async def post_async(self, shared, prep_res, exec_res):
+        await asyncio.sleep(0)
+        shared["said"].append((self.node_id, self.params.get("name")))
+        return self.action
+
+
+class SayPlainly(kv.Node):
+    def post(self, shared, prep_res, exec_res):
+        shared["said"].append((self.node_id, self.params.get("name")))
+
+
+def said_by(run, graph):
+    shared = {"said": []}
+    action = run(graph, shared)
+    return shared["said"], action
+
+
+@ways
+def test_plain_and_asynchronous_nodes_follow_each_other(run):
+    first = Say("a", "on")
+    first - "on" >> SayPlainly(node_id="b") >> Say("c", "end")
+    assert said_by(run, AsyncGraph(start=first)) == ([("a", None), ("b", None), ("c", None)], "end")
+
+
+@ways
+def test_graphs_inside_graphs(run):
+    inner, plain = AsyncGraph(start=Say("inner"), node_id="i"), kv.Graph(start=SayPlainly(node_id="plain"), node_id="p")
+    inner >> plain >> Say("last")
+    graph = AsyncGraph(start=inner)
+    graph.set_params({"name": "Ada"})
+    with record() as trace:
+        assert said_by(run, graph)[0] == [("inner", "Ada"), ("plain", "Ada"), ("last", "Ada")]
+    assert trace.counts()["graph"] == 3
+
+
+def test_an_asynchronous_graph_in_a_plain_one_is_a_clear_error():
+    with pytest.raises(NodeError, match="asynchronous and cannot run in a plain graph"):
+        kv.Graph(start=AsyncGraph(start=Say("a"))).run({"said": []})
+
+
+@ways
+def test_an_action_without_successor_ends_it_with_one_warning(run):
+    first = Say("a", "nowhere")
+    first - "on" >> Say("b")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert said_by(run, AsyncGraph(start=first))[0] == [("a", None)]
+    assert [str(w.message) for w in caught] == ["Graph ends: 'nowhere' not found in ['on']"]
+
+
+@ways
+def test_a_loop_without_exit_ends_at_max_steps(run):
+    first = Say("a")
+    with record() as trace:
+        first >> first
+        with pytest.raises(StepLimitExceeded, match="took 5 steps"):
+            run(AsyncGraph(start=first, max_steps=5), {"said": []})
+    assert trace.counts()["node"] == 5
+
+
+def test_a_graph_without_start():
+    with pytest.raises(GraphError, match="has no start"):
+        AsyncGraph().run({})
+
+
+@ways
+def test_prep_and_post_of_the_graph_and_on_error(run):
+    class Outer(AsyncGraph):
+        async def prep_async(self, shared):
+            shared["said"].append("prep")
+
+        async def post_async(self, shared, prep_res, exec_res):
+            shared["said"].append(exec_res)
+            return "done"
+
+        async def on_error_async(self, shared, error):
+            shared["said"].append(str(error))
+            return True
+
+    assert said_by(run, Outer(start=Say("a", "last"))) == (["prep", ("a", None), "last"], "done")
+
+    class Bad(AsyncNode):
+        async def exec_async(self, prep_res):
+            raise ValueError("bad")
+
+    assert said_by(run, Outer(start=Bad())) == (["prep", "bad"], None)
+
+
+class ParamSets:
+    async def prep_async(self, shared):
+        await asyncio.sleep(0)
+        return [{"name": name} for name in shared.get("names", "abc")]
+
+    async def post_async(self, shared, prep_res, exec_res):
+        shared["result"] = exec_res
+
+
+class OneByOne(ParamSets, AsyncBatchGraph):
+    pass
+
+
+class AtOnce(ParamSets, AsyncParallelBatchGraph):
+    pass
+
+
+@ways
+@pytest.mark.parametrize("kind", [OneByOne, AtOnce])
+def test_each_set_of_params_runs_the_whole_graph(run, kind):
+    (first := Say("x")) >> SayPlainly(node_id="y")
+    said, _ = said_by(run, kind(start=first))
+    assert sorted(said) == [(word, name) for word in "xy" for name in "abc"]
+    if kind is OneByOne:
+        assert said == [(word, name) for name in "abc" for word in "xy"]
+
+
+def test_parallel_runs_meet_and_no_more_than_max_concurrency():
+    inside_now = most = 0
+
+    class Busy(AsyncNode):
+        async def exec_async(self, prep_res):
+            nonlocal inside_now, most
+            inside_now += 1
+            most = max(most, inside_now)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            inside_now -= 1
+
+    AtOnce(start=Busy(), max_workers=2).run({"names": "abcdefgh"})
+    assert most == 2
+    most = 0
+    with record() as trace:
+        AtOnce(start=Busy()).run({"names": "abcdefgh"})
+    assert most > 2
+    assert trace.counts()["branch"] == 8
+
+
+@pytest.mark.parametrize("on_error", ["raise", "collect"])
+def test_errors_of_parallel_runs(on_error):
+    class Picky(AsyncNode):
+        async def exec_async(self, prep_res):
+            await asyncio.sleep(0)
+            if self.params["name"] == "b":
+                raise ValueError("no b")
+
+    graph, shared = AtOnce(start=Picky(), on_error=on_error), {}
+    if on_error == "raise":
+        with pytest.raises(ValueError, match="no b"):
+            graph.run(shared)
+        return
+    graph.run(shared)
+    assert isinstance(shared["result"], Outcomes)
+    assert [o.ok for o in shared["result"]] == [True, False, True]
+
+
+@pytest.mark.parametrize("kind", [OneByOne, AtOnce])
+def test_params_that_are_no_dict(kind):
+    class Wrong(kind):
+        async def prep_async(self, shared):
+            return [1]
+
+    with pytest.raises(GraphError, match="expected a dict of params"):
+        Wrong(start=Say("a")).run({})
+
+
+def test_the_diagram_has_all_nodes():
+    (first := Say("x")) >> AtOnce(start=Say("in"), node_id="batch")
+    views = AsyncGraph(start=first).structure().nodes
+    assert [(view.node_id, view.is_parallel) for view in views] == [("x", False), ("batch", True)]

@@ -127,14 +127,6 @@ def test_the_fallback_gets_the_name_of_the_branch():
     assert shared == {"bad": "bad: division by zero"}
 
 
-def test_an_async_function_is_a_clear_error():
-    async def fetch(text):
-        return text
-
-    with pytest.raises(BranchError, match="returned a coroutine"):
-        results({"fetch": fetch})
-
-
 def test_branches_are_spans_by_name_and_nodes_nest_in_them():
     with record() as trace:
         FanOutNode({"upper": Upper(), "other": lambda _: 1}).run({"text": "tea"})

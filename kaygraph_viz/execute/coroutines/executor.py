@@ -77,10 +77,17 @@ class AsyncExecutor(Executor):
                         yield outcome
 
     async def gather(
-        self, fn: Callable[[Any], Any], items: Iterable[Any], take: Callable[[Outcome], object], *,
-        on_error: OnError = "raise", name: str | None = None, owner: str | None = None,
-        fallback: Fallback | None = None, **options: Any,
-    ) -> None:  # fmt: skip
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any],
+        take: Callable[[Outcome], object],
+        *,
+        on_error: OnError = "raise",
+        name: str | None = None,
+        owner: str | None = None,
+        fallback: Fallback | None = None,
+        **options: Any,
+    ) -> None:
         """Run ``fn(item)`` as `aimap` does and call `take` with each outcome; twice as fast for short items."""
         request = self._checked(fn, items, Options(on_error=on_error, **options), Naming(name, None, owner), fallback)
         slots = _Slots(request, self.slots(request.count))
@@ -159,7 +166,11 @@ class _Slots:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
+        """Cancel what is in progress and wait for it."""
+        self._is_stopped = self._is_closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def has_more(self) -> bool:
         """Wait until an outcome is `done`; when there will be no more, raise the fault of the call or return False."""
@@ -170,13 +181,6 @@ class _Slots:
             raise self._fault
         return bool(self.done)
 
-    async def close(self) -> None:
-        """Cancel what is in progress and wait for it."""
-        self._is_stopped = self._is_closing = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     def _open_slots(self, count: int) -> None:
         for _ in range(min(count, self._slots - self._opened)):
             self._opened += 1
@@ -185,7 +189,8 @@ class _Slots:
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)
 
-    def _when_one_waits(self) -> None:
+    def _open_more(self) -> None:
+        """Open as many slots again, since a branch waits: branches that never wait need one."""
         if self._opened < self._slots and not self._is_stopped:
             self._open_slots(self._opened)
 
@@ -203,7 +208,7 @@ class _Slots:
             self._news.set()
 
     async def _work_on(self, lane: Lane) -> None:
-        submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._when_one_waits
+        submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._open_more
         index, limit = 0, self._limit
         try:
             while not self._is_stopped:
@@ -276,17 +281,15 @@ class _Slots:
         """Raise the error of an outcome where that is wanted, and an interrupt always; `beside` came with it."""
         error = outcome.error
         if error is not None and (on_error == "raise" or isinstance(error, KeyboardInterrupt)):
-            await self.close()
-            raise self.all_errors(error, beside)
-
-    def all_errors(self, first: BaseException, beside: Sequence[Outcome]) -> BaseException:
-        """Return the first error, together with those beside it and those of cancelled branches that cleaned up."""
-        others = [each.error for each in (*beside, *self.done) if each.status == "error" and each.error is not first]
-        if not others or not isinstance(first, Exception):
-            return first
-        return ExceptionGroup(
-            f"{len(others) + 1} branches failed", [first, *(each for each in others if isinstance(each, Exception))]
-        )
+            await self.__aexit__()
+            # together with the errors of cancelled branches that failed while they cleaned up
+            others = [
+                each.error for each in (*beside, *self.done) if each.status == "error" and each.error is not error
+            ]
+            if not others or not isinstance(error, Exception):
+                raise error
+            errors = [error, *(each for each in others if isinstance(each, Exception))]
+            raise ExceptionGroup(f"{len(others) + 1} branches failed", errors)
 
 
 class _LoopThread:

@@ -125,7 +125,7 @@ def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in a loop of its own and return its result, also where a loop is running already."""
     private = _PrivateLoop(make)
     try:
-        private.start()
+        private.thread.start()
         private.finished.wait()
     except BaseException:
         private.give_up()
@@ -151,11 +151,7 @@ class _PrivateLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
-        self._thread = threads().Thread(target=copy_context().run, args=(self._run,), name="async loop", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        self.thread = threads().Thread(target=copy_context().run, args=(self._run,), name="async loop", daemon=True)
 
     def tell_caller(self) -> None:
         """Note in the log of the calling thread what held up the coroutine that it waited for."""
@@ -193,15 +189,27 @@ class _PrivateLoop:
         if self._loop is not None and self._task is not None:
             with suppress(RuntimeError):  # it has just ended
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        if self._thread.is_alive():  # it may not have started
+        if self.thread.is_alive():  # it may not have started
             self.finished.wait(INTERRUPT_WAIT_S)
 
 
 async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
     """Await a coroutine and wake the loop ten times a second meanwhile."""
     clock = current_clock()
-    if not clock.is_kept_by(asyncio.get_running_loop()):
-        return await _beside(running)
+    if not clock.is_kept_by(asyncio.get_running_loop()):  # a loop of simulated time: the one here brings interrupts
+        try:
+            private = _PrivateLoop(lambda: running)
+            try:
+                private.thread.start()
+                await clock.wait_beside(private.finished)
+            except BaseException:
+                private.give_up()
+                raise
+        finally:
+            if getcoroutinestate(running) == CORO_CREATED:
+                running.close()  # it will not be awaited
+        result: T = private.outcome()
+        return result
     if clock.is_exact or not has_threads():  # its loops never really wait; in a browser tab nothing interrupts
         return await running
     ticker = asyncio.create_task(_tick())
@@ -209,26 +217,6 @@ async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
         return await running
     finally:
         ticker.cancel()
-
-
-async def _beside(running: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine that runs in a loop of simulated time, so that the loop here can bring an interrupt."""
-    try:
-        result: T = await _outcome_of(_PrivateLoop(lambda: running))
-    finally:
-        if getcoroutinestate(running) == CORO_CREATED:
-            running.close()  # it will not be awaited
-    return result
-
-
-async def _outcome_of(private: _PrivateLoop) -> Any:
-    try:
-        private.start()
-        await current_clock().wait_beside(private.finished)
-    except BaseException:
-        private.give_up()
-        raise
-    return private.outcome()
 
 
 async def _tick() -> None:

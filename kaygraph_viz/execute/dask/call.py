@@ -52,7 +52,10 @@ class DaskCall:
         self._link = link
         self._call = uuid.uuid4().hex
         self._folder = link.new_folder(self._call)
-        self._setup = self._packed_setup()
+        self._setup: bytes | None = packed_setup(self._branches)
+        if self._folder is not None:  # each worker reads it there once
+            Path(self._folder, GO).write_bytes(self._setup)
+            self._setup = None
         self._results = Results(request, link)
         self._news: SimpleQueue[News] = SimpleQueue()
         self._items = request.opened()
@@ -75,14 +78,6 @@ class DaskCall:
         self._input_thread = Thread(
             target=self._branches.context().run, args=(self._read_input,), name="kaygraph-viz-dask", daemon=True
         )
-
-    def _packed_setup(self) -> bytes | None:
-        """Return the settings of the call, or write them to the folder, where each worker reads them once."""
-        packed = packed_setup(self._branches)
-        if self._folder is None:
-            return packed
-        Path(self._folder, GO).write_bytes(packed)
-        return None
 
     # -- the thread that pulls and sends ------------------------------------------------------------------------
 
@@ -157,18 +152,26 @@ class DaskCall:
         chunk = Chunk(next(self._numbers), pairs, self._branches.now_ns())
         self._in_flight[chunk.number] = chunk
         chunk.future = self._link.client.submit(
-            run_chunk, self._call, chunk.number, self._setup, self._folder, packed,
-            key=f"kaygraph_viz-{self._call}-{chunk.number}", retries=0, pure=False,
-        )  # fmt: skip
-        asyncio.run_coroutine_threadsafe(self._fetch(chunk), self._link.loop)
+            run_chunk,
+            self._call,
+            chunk.number,
+            self._setup,
+            self._folder,
+            packed,
+            key=f"kaygraph_viz-{self._call}-{chunk.number}",
+            retries=0,
+            pure=False,
+        )
 
-    async def _fetch(self, chunk: Chunk) -> None:
-        try:
-            answer = await self._link.gather(chunk.future)
-        except BaseException as error:
-            self._news.put(News(chunk, error=error))
-        else:
-            self._news.put(News(chunk, Answer(*answer)))
+        async def fetch() -> None:
+            try:
+                answer = await self._link.gather(chunk.future)
+            except BaseException as error:
+                self._news.put(News(chunk, error=error))
+            else:
+                self._news.put(News(chunk, Answer(*answer)))
+
+        asyncio.run_coroutine_threadsafe(fetch(), self._link.loop)
 
     def _split(self, pairs: list[Pair], text: str, cause: BaseException | None = None) -> None:
         """Send each item alone; one that is alone already has failed."""
@@ -186,8 +189,9 @@ class DaskCall:
         self._input_thread.start()
         with self._request.token.stopping(lambda reason: self._news.put(News(reason=reason))):
             while True:
+                is_watching = self._buffer or self._request.timeout_s is not None
                 try:
-                    news = self._news.get(timeout=self._poll_s())
+                    news = self._news.get(timeout=POLL_S if is_watching else IDLE_POLL_S)
                 except Empty:
                     yield from self._check()
                     continue
@@ -207,9 +211,6 @@ class DaskCall:
         with self._changed:
             self._delivered += delivered
             self._changed.notify()
-
-    def _poll_s(self) -> float:
-        return POLL_S if self._buffer or self._request.timeout_s is not None else IDLE_POLL_S
 
     def _check(self) -> list[Outcome]:
         """Send items that wait for an input that blocks; check deadlines and the connection."""
@@ -255,7 +256,8 @@ class DaskCall:
         if chunk is None:
             return []
         if chunk.number not in self._in_flight:
-            self._end_given_up(chunk)
+            if self._given_up.pop(chunk.number, None) is not None:
+                self._results.release(chunk.number)
             return []
         outcomes = self._of_chunk(chunk, news)
         with self._changed:
@@ -359,15 +361,13 @@ class DaskCall:
             with suppress(Exception):  # the connection may be gone: then there is nothing to cancel
                 chunk.future.cancel(force=True)
 
-    def _end_given_up(self, chunk: Chunk) -> None:
-        if self._given_up.pop(chunk.number, None) is not None:
-            self._results.release(chunk.number)
-
     def stop(self) -> None:
         """Pull and start nothing more, and wait for the items in progress."""
         self._stop_starting()
         while self._in_flight and self._link.client.status == "running":
-            self._drop_unstarted()
+            for chunk in list(self._in_flight.values()):
+                if self._folder is not None and not Path(self._folder, str(chunk.number)).exists():
+                    self._give_up(chunk, read_journal(None, 0), "cancelled", None)  # it can never start any more
             try:
                 news = self._news.get(timeout=POLL_S)
             except Empty:
@@ -382,13 +382,6 @@ class DaskCall:
         if self._input_thread.ident is not None:
             self._input_thread.join()
         self._end()
-
-    def _drop_unstarted(self) -> None:
-        """Give up chunks without a journal: they can never start any more."""
-        if self._folder is not None:
-            for chunk in list(self._in_flight.values()):
-                if not Path(self._folder, str(chunk.number)).exists():
-                    self._give_up(chunk, read_journal(None, 0), "cancelled", None)
 
     def give_up_all(self) -> None:
         """Pull and start nothing more, and wait for no item."""

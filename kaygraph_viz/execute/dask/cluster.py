@@ -45,14 +45,21 @@ FRESH_NS = 60_000_000_000  # clocks drift by some 10 us a second at worst
 def local_cluster(workers: int) -> Any:
     """Return a cluster of `workers` processes on this machine, reachable from this machine only."""
     return _cluster_class()(
-        n_workers=workers, threads_per_worker=1, processes=True, worker_class=_nanny_class(), host="127.0.0.1",
-        dashboard_address=None, worker_dashboard_address=None, silence_logs=logging.CRITICAL + 1,
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        worker_class=_nanny_class(),
+        host="127.0.0.1",
+        dashboard_address=None,
+        worker_dashboard_address=None,
+        silence_logs=logging.CRITICAL + 1,
         preload=dask_worker.__name__,
         scheduler_kwargs={
             "allowed_failures": 0,  # what was running on a worker that died is not run again
-            "dashboard": False, "dashboard_address": "127.0.0.1:0",  # else its port is 8787, open to the network
+            "dashboard": False,
+            "dashboard_address": "127.0.0.1:0",  # else its port is 8787, open to the network
         },
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -113,26 +120,24 @@ def threads_of(client: Any) -> int:
 
 def connected(connect: Callable[[], Link]) -> Link:
     """Return the link that `connect` makes, in a thread: Dask waits for seconds in which no interrupt is noticed."""
-    future = REAL_THREADS.Future()
+    future: Future[Link] = REAL_THREADS.Future()
+
+    def fulfil() -> None:
+        try:
+            future.set_result(connect())
+        except BaseException as error:
+            future.set_exception(error)
+
+    def close(done: Future[Link]) -> None:
+        if done.exception() is None:
+            done.result().close()
+
     try:
-        Thread(target=_fulfil, args=(future, connect), name="connecting", daemon=True).start()
-        link: Link = future.result()
+        Thread(target=fulfil, name="connecting", daemon=True).start()
+        return future.result()
     except BaseException:  # an interrupt: what is about to be made has no owner any more
-        future.add_done_callback(_close_link)
+        future.add_done_callback(close)
         raise
-    return link
-
-
-def _fulfil(future: Future[Link], connect: Callable[[], Link]) -> None:
-    try:
-        future.set_result(connect())
-    except BaseException as error:
-        future.set_exception(error)
-
-
-def _close_link(future: Future[Link]) -> None:
-    if future.exception() is None:
-        future.result().close()
 
 
 class Link:

@@ -35,7 +35,13 @@ class DaskExecutor(Executor):
 
     def __init__(self, max_workers: int | None = None, client: Any = None) -> None:
         super().__init__(max_workers)
-        self._threads = None if client is None else threads_of(_checked_client(client))
+        self._threads: int | None = None
+        if client is not None:
+            distributed = require("distributed")
+            if not isinstance(client, distributed.Client) or client.asynchronous:
+                what = "a distributed.Client with asynchronous=False"
+                raise OptionError("client", client, what, "client=Client(address)")
+            self._threads = threads_of(client)
         if not current_clock().simulates(self.kind):  # simulated workers need no cluster
             require_installed("workers of the kind 'dask' in real time", SIMULATE)
             require("distributed")
@@ -89,10 +95,3 @@ class DaskExecutor(Executor):
         if self._link is not None:
             self._link.close()
             self._link = None
-
-
-def _checked_client(client: Any) -> Any:
-    distributed = require("distributed")
-    if not isinstance(client, distributed.Client) or client.asynchronous:
-        raise OptionError("client", client, "a distributed.Client with asynchronous=False", "client=Client(address)")
-    return client

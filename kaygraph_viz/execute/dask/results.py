@@ -55,10 +55,17 @@ class News(NamedTuple):
 def packed_setup(branches: Branches) -> bytes:
     """Return the settings of a call, packed; raise `OptionError` where they cannot be."""
     setup = Setup(
-        branches.function, branches.name, branches.label, branches.owner, branches.retry, branches.fallback,
-        branches.timeout_s, context_values(branches.context()), DEFAULT_MAX_SPANS if branches.is_recorded else 0,
-        wanted_by(branches.recorder),
-    )  # fmt: skip
+        branches.function,
+        branches.name,
+        branches.label,
+        branches.owner,
+        branches.retry,
+        branches.fallback,
+        branches.timeout_s,
+        context_values(branches.context()),
+        max_spans=DEFAULT_MAX_SPANS if branches.is_recorded else 0,
+        wanted=wanted_by(branches.recorder),
+    )
     try:
         return by_value(setup)
     except Exception as error:
@@ -89,29 +96,28 @@ class Results:
         index, _, submitted = pairs[done.position]
         value, error = unpack_result(done.packed, done.failure, self._branches.where(index))
         status: Status = "error" if error is not None and done.status == "ok" else done.status
-        offset = self._offset(worker)
-        shift = self._shift(done, offset, submitted)
+        offset = self._link.offset(worker.address) if self._branches.is_recorded else NO_OFFSET
+        now_ns = self._branches.now_ns()
+        shift: Shift = Move(offset, submitted, now_ns)
+        if self._branches.is_recorded and self._recorder.clock is not REAL:  # a worker knows nothing of that clock
+            shift = squeezed(done.started_ns, submitted, now_ns)
         started, ended = shift(done.started_ns), shift(done.ended_ns)
         if self._branches.is_recorded:
             self._check(worker, offset, submitted - started)
             rows = [Row._make(row) for row in done.rows]
             if (worker.address, worker.thread) not in self._lanes:
                 facts = {"worker": worker.address, "pid": worker.pid, **offset.attributes}
-                rows = [_with_facts(row, facts) for row in rows]
+                rows = [
+                    row._replace(attributes={**(row.attributes or {}), **facts})
+                    if row.index >= 0 and row.kind == "branch"
+                    else row
+                    for row in rows
+                ]
             lane = self._lane(worker).name
             adopt(
                 self._recorder, rows, parent_id=self._branches.parent_id, lane=lane, submitted_ns=submitted, shift=shift
             )
         return Outcome(index, value, error, status, done.attempts, submitted, started, max(started, ended), done.name)
-
-    def _offset(self, worker: WorkerThread) -> Offset:
-        return self._link.offset(worker.address) if self._branches.is_recorded else NO_OFFSET
-
-    def _shift(self, done: Finished, offset: Offset, submitted_ns: int) -> Shift:
-        now_ns = self._branches.now_ns()
-        if self._branches.is_recorded and self._recorder.clock is not REAL:  # a worker knows nothing of that clock
-            return squeezed(done.started_ns, submitted_ns, now_ns)
-        return Move(offset, submitted_ns, now_ns)
 
     def _check(self, worker: WorkerThread, offset: Offset, early_ns: int) -> None:
         """Warn, once a call, of a branch that began before it was submitted, by more than the clock can be off."""
@@ -178,19 +184,32 @@ class Results:
         self._add(pair, worker, (started_ns, self._branches.now_ns()), status, None)
 
     def _add(
-        self, pair: Pair, worker: WorkerThread | None, times: tuple[int, int], status: Status,
+        self,
+        pair: Pair,
+        worker: WorkerThread | None,
+        times: tuple[int, int],
+        status: Status,
         error: BaseException | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if not self._branches.is_recorded:
             return
         index, item, submitted = pair
         started = max(times[0], submitted)
         lane = self._lane(worker).name if worker is not None else "dask"
-        self._recorder.add(Row(
-            self._recorder.next_id(), self._branches.parent_id, index, self._branches.name_of(item), "branch", lane,
-            submitted, started, max(started, times[1]), status=status,
+        row = Row(
+            self._recorder.next_id(),
+            self._branches.parent_id,
+            index,
+            self._branches.name_of(item),
+            "branch",
+            lane,
+            submitted,
+            started,
+            max(started, times[1]),
+            status=status,
             error=None if error is None else describe_error(error),
-        ))  # fmt: skip
+        )
+        self._recorder.add(row)
 
     def hold(self, number: int, pair: Pair, worker: WorkerThread | None, started_ns: int) -> None:
         """Keep the bar of an item open that was given up and still runs."""
@@ -199,9 +218,14 @@ class Results:
         index, item, submitted = pair
         lane = self._lane(worker).name if worker is not None else "dask"
         held = self._held[number] = OpenBranch(
-            index, self._branches.name_of(item), submitted, max(started_ns, submitted), self._recorder.next_id(),
-            self._branches.parent_id, lane,
-        )  # fmt: skip
+            index,
+            self._branches.name_of(item),
+            submitted,
+            max(started_ns, submitted),
+            self._recorder.next_id(),
+            self._branches.parent_id,
+            lane,
+        )
         self._recorder.keep_open(held)
 
     def release(self, number: int) -> None:
@@ -210,10 +234,3 @@ class Results:
         if held is not None:
             self._recorder.add(held.abandoned_row(self._branches.now_ns()))
             self._recorder.forget(held.span_id)
-
-
-def _with_facts(row: Row, facts: dict[str, Any]) -> Row:
-    """Return the row of a branch with more attributes; another row as it is."""
-    if row.index < 0 or row.kind != "branch":
-        return row
-    return row._replace(attributes={**(row.attributes or {}), **facts})

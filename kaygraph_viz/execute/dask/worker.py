@@ -36,9 +36,19 @@ from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import RowList
 
 __all__ = [
-    "GO", "Answer", "Finished", "Journal", "Setup", "WorkerThread", "Written", "dask_setup", "introduce", "now_ns",
-    "read_journal", "run_chunk",
-]  # fmt: skip
+    "GO",
+    "Answer",
+    "Finished",
+    "Journal",
+    "Setup",
+    "WorkerThread",
+    "Written",
+    "dask_setup",
+    "introduce",
+    "now_ns",
+    "read_journal",
+    "run_chunk",
+]
 
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
 BUDGET_NS = 60_000_000  # the rest of a chunk whose items turn out to be long is given back after this time
@@ -251,9 +261,15 @@ class _Chunk:
                 variable, value = pickle.loads(packed)  # noqa: S301  (made by our own caller)
                 context.run(variable.set, value)
         self._branches = context.run(
-            Branches, setup.function, name=setup.name, label=setup.label, owner=setup.owner, retry=setup.retry,
-            fallback=setup.fallback, timeout_s=setup.timeout_s,
-        )  # fmt: skip
+            Branches,
+            setup.function,
+            name=setup.name,
+            label=setup.label,
+            owner=setup.owner,
+            retry=setup.retry,
+            fallback=setup.fallback,
+            timeout_s=setup.timeout_s,
+        )
 
     def item(self, position: int, index: int, item: Any) -> bytes:
         """Run one item and return its outcome, packed."""
@@ -267,12 +283,20 @@ class _Chunk:
             packed = pack_result(outcome.value)
         except Exception as error:
             outcome.status, outcome.error = "error", not_sent(self._branches.where(index), error)
-            rows = [_with_error(row, outcome.error) if row.span_id == 1 else row for row in rows]
-        failure = None if outcome.error is None else pack_error(outcome.error)
-        return pickle.dumps(tuple(Finished(
-            position, outcome.status, outcome.attempts, outcome.started_ns, outcome.ended_ns, outcome.name, failure,
-            packed, [tuple(row) for row in rows],
-        )))  # fmt: skip
+            text = describe_error(outcome.error)
+            rows = [row._replace(status="error", error=text) if row.span_id == 1 else row for row in rows]
+        finished = Finished(
+            position,
+            outcome.status,
+            outcome.attempts,
+            outcome.started_ns,
+            outcome.ended_ns,
+            outcome.name,
+            None if outcome.error is None else pack_error(outcome.error),
+            packed,
+            [tuple(row) for row in rows],
+        )
+        return pickle.dumps(tuple(finished))
 
     def _recorded(self, index: int, item: Any) -> tuple[Outcome, list[Row]]:
         kept = RowList(self._setup.max_spans)
@@ -285,7 +309,3 @@ class _Chunk:
         settle(recorder)
         recorder.is_open = False  # what user code left open in threads of its own is not waited for
         return outcome, kept.fetch()
-
-
-def _with_error(row: Row, error: Exception) -> Row:
-    return row._replace(status="error", error=describe_error(error))

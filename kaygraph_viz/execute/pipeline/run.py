@@ -38,9 +38,14 @@ class PipelineRun(Iterator[Outcome]):
     """A running pipeline: an iterator over the outcomes of the items of its source."""
 
     def __init__(
-        self, stages: Sequence[Stage], items: Iterable[Any], *, owner: str = "pipeline", ordered: bool = True,
+        self,
+        stages: Sequence[Stage],
+        items: Iterable[Any],
+        *,
+        owner: str = "pipeline",
+        ordered: bool = True,
         on_error: OnError = "collect",
-    ) -> None:  # fmt: skip
+    ) -> None:
         stages = checked_stages(stages)
         if not isinstance(items, Iterable):
             raise OptionError(f"the source of {owner!r}", items, "an iterable", "[1, 2, 3]")
@@ -54,11 +59,16 @@ class PipelineRun(Iterator[Outcome]):
         self._source = Source(items, self._buffers[0], owner, self._now_ns)
         self._stage_runs = [
             StageRun(
-                stage, self._buffers[at], self._buffers[at + 1], self._output, partial(self._fail, at + 1),
-                collects=on_error == "collect", now_ns=self._now_ns,
+                stage,
+                self._buffers[at],
+                self._buffers[at + 1],
+                self._output,
+                partial(self._fail, at + 1),
+                collects=on_error == "collect",
+                now_ns=self._now_ns,
             )
             for at, stage in enumerate(stages)
-        ]  # fmt: skip
+        ]
         self.count: Callable[[bool], object] | None = None  # called for each item that comes out: whether it is well
         self._steps: list[Callable[[], bool]] | None = None  # where everything happens in the reader's thread
         self._stage_workers: list[StageWorkers] = []
@@ -157,10 +167,7 @@ class PipelineRun(Iterator[Outcome]):
                 partial(context.run, context.run(step_for, stage_run, self._owner)) for stage_run, context in opened
             ]
             self._steps = [partial(source.run, self._source.step), *steps]
-        else:
-            self._start_threads(source, opened)
-
-    def _start_threads(self, source: Context, opened: Sequence[tuple[StageRun, Context]]) -> None:
+            return
         lane = self._lanes.take("thread")
         self._stage_workers = [context.run(workers_for, stage_run, self._owner) for stage_run, context in opened]
         reader = threads().Thread(target=source.run, args=(self._read_all, lane), name=SOURCE, daemon=True)

@@ -121,7 +121,7 @@ class _Relay:
         self._queued = threads().SimpleQueue()
         items = iter(self._queued.get, None)
         self._request = Request(branches, items, False, 0, branches.timeout_s, None, None)
-        self._outcomes: Generator[Outcome, None, None] = run_pool(partial(_of_stage(pool), self._request, 1))
+        self._outcomes: Generator[Outcome, None, None] = run_pool(partial(_keeping_index(pool), self._request, 1))
 
     def __enter__(self) -> None:
         pass
@@ -140,18 +140,16 @@ class _Relay:
         self._outcomes.close()
 
 
-class _FromStage(WorkerPool):
-    """A worker pool whose items keep the index that they have in the source."""
-
-    def _next_item(self) -> Pulled | None:
-        pulled = super()._next_item()
-        if pulled is None:
-            return None
-        queued: QueuedItem = pulled[1]
-        return queued.index, queued.value, queued.entered_ns
-
-
 @cache
-def _of_stage(pool: type[WorkerPool]) -> Any:
+def _keeping_index(pool: type[WorkerPool]) -> Any:
     """Return a kind of pool whose items keep the index that they have in the source."""
-    return type(f"Stage{pool.__name__}", (_FromStage, pool), {})
+
+    class StagePool(pool):  # type: ignore[misc,valid-type]  # which class it is depends on the clock
+        def _next_item(self) -> Pulled | None:
+            pulled = super()._next_item()
+            if pulled is None:
+                return None
+            queued: QueuedItem = pulled[1]
+            return queued.index, queued.value, queued.entered_ns
+
+    return StagePool

@@ -52,17 +52,12 @@ class Source:
             queued = QueuedItem(self.read, value, read_ns=self._now_ns(), link=reading.span_id, position=self.read)
             self.read += 1
             self.meter.count(queued.read_ns - began_ns)
-            return self._enqueue(queued, reading)
-
-    def _enqueue(self, queued: QueuedItem, reading: _Reading) -> bool:
-        read_ns = queued.read_ns
-        entered_ns = self.outbox.offer(queued)
-        if entered_ns is None:
-            entered_ns = waiting(partial(self.outbox.offer, queued))
-            blocked_ns = max(0, entered_ns - read_ns)
-            self.meter.count_blocked(blocked_ns)
-        reading.read_ns, reading.ended_ns = read_ns, max(entered_ns, read_ns)
-        return not self.outbox.is_abandoned
+            entered_ns = self.outbox.offer(queued)
+            if entered_ns is None:
+                entered_ns = waiting(partial(self.outbox.offer, queued))
+                self.meter.count_blocked(max(0, entered_ns - queued.read_ns))
+            reading.read_ns, reading.ended_ns = queued.read_ns, max(entered_ns, queued.read_ns)
+            return not self.outbox.is_abandoned
 
     def close(self) -> None:
         """Close the iterator, if it is a generator, and the queue behind the source."""

@@ -51,18 +51,31 @@ class Meter:
         """Return the counts so far, with the shares of time."""
         with self._lock:
             return StageFacts(
-                self.name, self.workers, self._items, self._errors, self._busy_ns / 1e9, self._blocked_ns / 1e9,
-                makespan_ns / 1e9, longest_queue,
-            )  # fmt: skip
+                self.name,
+                self.workers,
+                self._items,
+                self._errors,
+                self._busy_ns / 1e9,
+                self._blocked_ns / 1e9,
+                makespan_ns / 1e9,
+                longest_queue,
+            )
 
 
 class StageRun:
     """A running stage: takes items from its inbox and puts their results into its outbox."""
 
     def __init__(
-        self, stage: Stage, inbox: Buffer, outbox: Buffer, letters: Buffer, fail: Callable[[BaseException], None],
-        *, collects: bool, now_ns: Callable[[], int],
-    ) -> None:  # fmt: skip
+        self,
+        stage: Stage,
+        inbox: Buffer,
+        outbox: Buffer,
+        letters: Buffer,
+        fail: Callable[[BaseException], None],
+        *,
+        collects: bool,
+        now_ns: Callable[[], int],
+    ) -> None:
         self.stage = stage
         self.inbox = inbox
         self.outbox = outbox
@@ -79,9 +92,13 @@ class StageRun:
         stage, scope = self.stage, current_scope()
         self._blocked_spans = BlockedSpans(scope.recorder, scope.span_id)
         return Branches(
-            stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
-            timeout_s=stage.timeout, add=self._blocked_spans.add,
-        )  # fmt: skip
+            stage.fn,
+            name=stage.name,
+            owner=f"{owner}: {stage.name}",
+            retry=stage.retry or ONCE,
+            timeout_s=stage.timeout,
+            add=self._blocked_spans.add,
+        )
 
     def begin(self, queued: QueuedItem) -> QueuedItem:
         """Note that a worker begins with an item."""
@@ -122,13 +139,19 @@ class StageRun:
         if outcome.error is not None and (not self._collects or isinstance(outcome.error, KeyboardInterrupt)):
             self.fail(outcome.error)
             return lambda _: 0
-        return partial(self._letters.offer_aside, self._letter(queued, outcome))
-
-    def _letter(self, queued: QueuedItem, outcome: Outcome) -> DeadLetter:
-        return DeadLetter(
-            queued.index, None, outcome.error, outcome.status, outcome.attempts, queued.entered_ns,
-            outcome.started_ns, outcome.ended_ns, outcome.name, self.stage.name, queued.value,
-        )  # fmt: skip
+        letter = DeadLetter(
+            queued.index,
+            error=outcome.error,
+            status=outcome.status,
+            attempts=outcome.attempts,
+            submitted_ns=queued.entered_ns,
+            started_ns=outcome.started_ns,
+            ended_ns=outcome.ended_ns,
+            name=outcome.name,
+            stage=self.stage.name,
+            item=queued.value,
+        )
+        return partial(self._letters.offer_aside, letter)
 
     def _note_end(self, index: int, since_ns: int = 0, until_ns: int = 0) -> None:
         """Count how long an item was held up, from when to when [ns], and record it."""

@@ -34,7 +34,8 @@ class LimitedCall:
             facts: dict[str, str] = {}
             with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
                 self._turns.take(self.place)
-                self._reason(facts)
+                if self.place.held_by:
+                    facts["limit"] = self.place.held_by
             self.place.is_entered = True  # last: an interrupt comes before it, or in the block
         except BaseException:
             self._turns.give_back(self.place)
@@ -53,7 +54,8 @@ class LimitedCall:
             facts: dict[str, str] = {}
             with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
                 await self._turns.take_async(self.place)
-                self._reason(facts)
+                if self.place.held_by:
+                    facts["limit"] = self.place.held_by
             self.place.is_entered = True
         except BaseException:
             self._turns.give_back(self.place)
@@ -62,8 +64,3 @@ class LimitedCall:
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._turns.leave(self.place, Ending.of(error))
-
-    def _reason(self, facts: dict[str, str]) -> None:
-        """Note which limit the call has waited for, if any."""
-        if self.place.held_by:
-            facts["limit"] = self.place.held_by

@@ -113,18 +113,17 @@ class AdaptiveBound(Bound):
 
     def went_well(self, begun_ns: int, now_ns: int, *, is_full: bool) -> None:
         """Make the number larger if it was in full use, or smaller where calls have become too slow."""
-        if self.rule.slow is not None and self._is_slow(begun_ns, now_ns - begun_ns, self.rule.slow):
-            self.refused(begun_ns, now_ns)
-        elif is_full:
+        if self.rule.slow is not None:
+            lasted_ns = now_ns - begun_ns
+            self._fastest_ns = min(self._fastest_ns or lasted_ns, lasted_ns)
+            if begun_ns > self._cut_ns:  # else it was one of too many
+                before = self._mean_ns or lasted_ns
+                self._mean_ns = before + SMOOTH * (lasted_ns - before)
+                if self._mean_ns > self.rule.slow * self._fastest_ns:
+                    self.refused(begun_ns, now_ns)
+                    return
+        if is_full:
             self._set(self._exact + (1 / self._exact if self._has_found_limit else 1))
-
-    def _is_slow(self, begun_ns: int, lasted_ns: int, slow: float) -> bool:
-        self._fastest_ns = min(self._fastest_ns or lasted_ns, lasted_ns)
-        if begun_ns <= self._cut_ns:  # it was one of too many
-            return False
-        before = self._mean_ns or lasted_ns
-        self._mean_ns = before + SMOOTH * (lasted_ns - before)
-        return self._mean_ns > slow * self._fastest_ns
 
     def _set(self, number: float) -> None:
         self._exact = min(max(number, float(self.rule.lowest)), float(self.rule.highest))

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 import os
 import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import AuthenticationError, Pipe
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge, wait
 from typing import Any
 
-from kaygraph_viz.execute.rates.turns import Ending, Place, Turns
+from kaygraph_viz.execute.rates.turns import Ending, Place, Turns, nothing
 from kaygraph_viz.real_threads import Event, Thread
 
 __all__ = ["start_owner"]
@@ -56,22 +55,16 @@ def _accept(listener: Listener, turns: Turns, key: bytes, is_over: Event) -> Non
 def _serve(connection: Connection, turns: Turns, key: bytes) -> None:
     """Carry out what a process asks for, until it is gone."""
     with connection:
-        if not _is_one_of_ours(connection, key):
+        try:
+            deliver_challenge(connection, key)
+            answer_challenge(connection, key)
+        except (AuthenticationError, EOFError, OSError):
             return
         while (message := _received(connection))[0] != "gone":
             if message[0] == "take":
                 _carry_out(connection, turns, Place(message[1]))
             elif message[0] == "pause":
                 turns.pause(message[1])
-
-
-def _is_one_of_ours(connection: Connection, key: bytes) -> bool:
-    try:
-        deliver_challenge(connection, key)
-        answer_challenge(connection, key)
-    except (AuthenticationError, EOFError, OSError):
-        return False
-    return True
 
 
 def _carry_out(connection: Connection, turns: Turns, place: Place) -> None:
@@ -94,29 +87,23 @@ def _has_begun(connection: Connection, turns: Turns, place: Place) -> bool:
     """Wait for the turn of a call and say so; return False where its process is gone or wants it no more."""
     news, tell = Pipe(duplex=False)
     with news, tell:
-        place.wake = _telling(tell)
+
+        def wake() -> None:
+            with suppress(OSError):
+                tell.send_bytes(b"!")
+
+        place.wake = wake
         while (wait_s := turns.begin_or_wait_s(place)) > 0:
             if connection in wait([connection, news], None if wait_s == math.inf else wait_s):
                 return False
             while news.poll():
                 news.recv_bytes()
-        place.wake = _nothing
+        place.wake = nothing
         turns.wake_first()
     with suppress(OSError):
         connection.send(place.held_by)
         place.is_entered = True
     return place.is_entered
-
-
-def _telling(tell: Connection) -> Callable[[], None]:
-    def wake() -> None:
-        with suppress(OSError):
-            tell.send_bytes(b"!")
-
-    return wake
-
-
-def _nothing() -> None: ...
 
 
 def _received(connection: Connection) -> tuple[Any, ...]:

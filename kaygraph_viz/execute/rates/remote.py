@@ -65,15 +65,31 @@ class Asking:
     def take(self, place: Place) -> None:
         """Wait for a turn; in a thread."""
         self._ask(place)
-        self._note(place, self._answer(place))
+        place.held_by = self._answer(place)
+        self._entered[place] = None
 
     async def take_async(self, place: Place) -> None:
         """Wait for a turn; in a coroutine."""
         self._ask(place)
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-        Thread(target=self._answer_to, args=(place, loop, answer), name="rate limit", daemon=True).start()
-        self._note(place, await answer)
+        answer: asyncio.Future[str] = loop.create_future()
+
+        def wait() -> None:
+            try:
+                held_by, error = self._answer(place), None
+            except RateLimitError as raised:
+                held_by, error = "", raised
+
+            def tell() -> None:
+                if not answer.done():
+                    answer.set_result(held_by) if error is None else answer.set_exception(error)
+
+            with suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(tell)
+
+        Thread(target=wait, name="rate limit", daemon=True).start()
+        place.held_by = await answer
+        self._entered[place] = None
 
     def leave(self, place: Place, ending: Ending) -> None:
         """End a call; a second time does nothing."""
@@ -117,10 +133,6 @@ class Asking:
         place.link = connection = self._connection()
         self._send(connection, ("take", place.units))
 
-    def _note(self, place: Place, held_by: str) -> None:
-        place.held_by = held_by
-        self._entered[place] = None
-
     def _answer(self, place: Place) -> str:
         """Return what the call has waited for, when its turn has come."""
         try:
@@ -131,19 +143,6 @@ class Asking:
         except (EOFError, OSError) as error:
             raise _gone() from error
         raise _gone()
-
-    def _answer_to(self, place: Place, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any]) -> None:
-        try:
-            held_by, error = self._answer(place), None
-        except RateLimitError as raised:
-            held_by, error = "", raised
-
-        def tell() -> None:
-            if not answer.done():
-                answer.set_result(held_by) if error is None else answer.set_exception(error)
-
-        with suppress(RuntimeError):  # the loop has just been closed
-            loop.call_soon_threadsafe(tell)
 
     def _connection(self) -> Connection:
         with suppress(IndexError):

@@ -26,7 +26,7 @@ from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.recorder import current_scope
 
-__all__ = ["Backend", "Ending", "Place", "Turns", "caller"]
+__all__ = ["Backend", "Ending", "Place", "Turns", "caller", "nothing"]
 
 
 IN_FLIGHT, PAUSE = "calls in flight", "a pause that the service asked for"
@@ -58,10 +58,11 @@ class Place:
         self.is_entered = False  # whether its block has begun
         self.owner: object = None
         self.link: Any = None  # the connection to where the limit is kept, for a call from another process
-        self.wake: Callable[[], None] = _nothing  # called when it may be its turn
+        self.wake: Callable[[], None] = nothing  # called when it may be its turn
 
 
-def _nothing() -> None: ...
+def nothing() -> None:
+    """Do nothing: no call waits for a turn."""
 
 
 class Backend(Protocol):
@@ -121,8 +122,13 @@ class Turns:
     async def take_async(self, place: Place) -> None:
         """Wait for a turn; in a coroutine."""
         if self.begin_or_wait_s(place) > 0:
-            turn = asyncio.Event()
-            place.wake = _waking(asyncio.get_running_loop(), turn)
+            turn, loop = asyncio.Event(), asyncio.get_running_loop()
+
+            def wake() -> None:
+                with suppress(RuntimeError):  # the loop has just been closed
+                    loop.call_soon_threadsafe(turn.set)
+
+            place.wake = wake
             while (wait_s := self.begin_or_wait_s(place)) > 0:
                 if wait_s == math.inf:
                     await turn.wait()
@@ -195,22 +201,17 @@ class Turns:
         try:
             with self._lock:
                 if place in self._inside:
-                    self._learn(place, ending)
+                    now_ns, bound = self._now_ns(), self._bound
+                    if ending.pause_s > 0:
+                        self._close(now_ns, ending.pause_s)
+                    if bound is not None and ending.is_refused:
+                        bound.refused(place.begun_ns, now_ns)
+                    elif bound is not None and ending.is_ok:
+                        bound.went_well(place.begun_ns, now_ns, is_full=self._is_full())
                     del self._inside[place]
                     self._note()
         finally:
             self.wake_first()
-
-    def _learn(self, place: Place, ending: Ending) -> None:
-        now_ns = self._now_ns()
-        if ending.pause_s > 0:
-            self._close(now_ns, ending.pause_s)
-        if self._bound is None:
-            return
-        if ending.is_refused:
-            self._bound.refused(place.begun_ns, now_ns)
-        elif ending.is_ok:
-            self._bound.went_well(place.begun_ns, now_ns, is_full=self._is_full())
 
     def give_back(self, place: Place) -> None:
         """Undo all that was done for a call that was not made."""
@@ -280,14 +281,6 @@ class Turns:
             recorder.gauges.note(self, f"{self._name}: {IN_FLIGHT}", now_ns, len(self._inside), self._bound.most)
         for window in (*self._calls, *self._units):
             recorder.gauges.note(window, f"{self._name}: {window.what}", now_ns, window.used, window.most)
-
-
-def _waking(loop: asyncio.AbstractEventLoop, turn: asyncio.Event) -> Callable[[], None]:
-    def wake() -> None:
-        with suppress(RuntimeError):  # the loop has just been closed
-            loop.call_soon_threadsafe(turn.set)
-
-    return wake
 
 
 def caller() -> object:

@@ -472,16 +472,6 @@ def test_an_interrupt_stays_one_and_ends_the_call(on_error):
         run(collected(AsyncExecutor(), interrupted, range(3), on_error=on_error, ordered=False))
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
-def test_what_would_end_the_program_is_a_branch_error(error):
-    async def branch(_):
-        await asyncio.sleep(0)
-        raise error
-
-    (outcome,) = both(branch, [1], on_error="collect")
-    assert type(outcome.error) is BranchError
-
-
 def test_an_interrupt_of_the_reader_does_not_wait_for_branches_that_cannot_stop(monkeypatch):
     released, inside = threading.Event(), threading.Event()
 
@@ -506,15 +496,6 @@ def test_an_interrupt_of_the_reader_does_not_wait_for_branches_that_cannot_stop(
 
 
 # -- retries, fallbacks, contexts ----------------------------------------------------------------------------------
-
-
-def test_each_failing_item_gets_exactly_its_attempts():
-    with record(clock=FakeClock()) as trace:
-        outcomes = run(collected(AsyncExecutor(), fail_odd, range(6), retry=RetryPolicy(3, wait=2), on_error="collect"))
-    assert [o.attempts for o in outcomes] == [1, 3] * 3
-    assert trace.counts()["attempt"] == 9
-    assert len(trace.where(kind="wait")) == 6
-    assert all(s.service_s >= 2 for s in trace.where(kind="wait"))
 
 
 async def minus(item, error):
@@ -570,17 +551,6 @@ def test_impossible_options_of_aimap():
 
 
 # -- traces --------------------------------------------------------------------------------------------------------
-
-
-def test_recording_changes_nothing():
-    def say():
-        outcomes = both(fail_odd, range(20), retry=RetryPolicy(2), on_error="collect")
-        return [(o.index, o.value, repr(o.error), o.status, o.attempts, o.name) for o in outcomes]
-
-    plain = say()
-    with record() as trace:
-        assert say() == plain
-    assert trace.counts()["branch"] == 40
 
 
 def test_spans_inside_are_on_the_lane_of_their_slot_and_tasks_have_lanes_of_their_own():
@@ -643,21 +613,6 @@ def test_a_recording_that_ends_before_its_branches_has_them_as_abandoned():
 
     trace = run(main())
     assert [s.status for s in trace.where(name="branch")] == ["abandoned"] * 3
-    trace.validate()
-
-
-def test_calls_inside_calls_and_beside_each_other():
-    executor = AsyncExecutor()
-
-    async def outer(x):
-        return sum(o.value for o in await collected(executor, double, range(x)))
-
-    async def main():
-        return await asyncio.gather(*(collected(executor, outer, range(5)) for _ in range(3)))
-
-    with record() as trace:
-        results = run(main())
-    assert [[o.value for o in outcomes] for outcomes in results] == [[0, 0, 2, 6, 12]] * 3
     trace.validate()
 
 

@@ -101,7 +101,7 @@ def test_an_interrupt_cancels_it_and_waits_for_its_cleanup(monkeypatch):
 def test_a_cancellation_before_the_loop_exists_is_not_lost():
     for _ in range(20):
         private = loops._PrivateLoop(lambda: asyncio.Event().wait())
-        private.start()
+        private.thread.start()
         private.give_up()
         assert private.finished.wait(GUARD_S)
         with pytest.raises(asyncio.CancelledError):

@@ -10,7 +10,6 @@ import pytest
 
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import (
-    BranchError,
     DeadlineExceeded,
     RemoteWorkerLostError,
 )
@@ -18,7 +17,7 @@ from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.results import Results
-from kaygraph_viz.execute.dask.worker import Finished, WorkerThread, Written
+from kaygraph_viz.execute.dask.worker import WorkerThread, Written
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset
@@ -103,19 +102,6 @@ def written(started=None, started_ns=0, worker=WORKER):
     return Written(worker, [], started, started_ns, False)
 
 
-def finished_with(value, *times):
-    return pickle.dumps(tuple(Finished(0, "ok", 1, *times, "look", None, value, [])))
-
-
-def test_values_come_with_times_between_submitting_and_now():
-    with use_clock(FakeClock(start_s=1)):
-        found = results().of([PAIR], WORKER, [finished_with(8, 200, 300)])
-    assert [(each.index, each.value, each.submitted_ns, each.started_ns, each.ended_ns) for each in found] == [
-        (4, 8, 100, 200, 300)
-    ]
-    assert results().of([PAIR], None, []) == []
-
-
 @pytest.mark.parametrize(
     ("has_journals", "journal", "started_ns"),
     [
@@ -167,10 +153,3 @@ def test_the_bar_of_an_item_that_was_given_up_goes_on_until_it_ends_or_the_recor
             clock.sleep(1)  # which is no matter of the bar any more
         held.free_all()
     assert [(s.index, s.status, s.started_ns, s.ended_ns) for s in trace] == [(4, "abandoned", 200, 10**9)]
-
-
-def test_an_item_that_could_not_run_takes_no_time():
-    with record(clock=FakeClock(start_s=3)) as trace:
-        found = results().failed(PAIR, BranchError("cannot be sent"))
-    assert (found.status, found.started_ns, found.ended_ns) == ("error", 3 * 10**9, 3 * 10**9)
-    assert [s.error for s in trace] == ["BranchError: cannot be sent"]

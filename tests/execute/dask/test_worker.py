@@ -49,12 +49,6 @@ def test_cpu_time_is_that_of_the_worker(foreign):
     assert 0 < branch.cpu_ns <= branch.ended_ns - branch.started_ns
 
 
-def test_without_cpu_time_none_is_recorded(foreign):
-    with record(cpu_time=False) as trace:
-        list(foreign.imap(double, [1]))
-    assert [s.cpu_ns for s in trace] == [None]
-
-
 def test_a_journal_cut_off_in_the_middle_is_read_as_far_as_it_goes(tmp_path):
     from kaygraph_viz.execute.dask.worker import GO
 

@@ -47,14 +47,6 @@ def test_there_is_room_for_so_many_and_no_more():
     assert queue.longest == 2
 
 
-def test_an_item_is_stamped_when_it_comes_in():
-    first, second = queued(0), queued(1)
-    queue = buffer()
-    queue.offer(first)
-    queue.offer(second)
-    assert first.entered_ns < second.entered_ns
-
-
 def test_in_order_an_early_item_waits_for_those_before_it():
     queue = buffer()
     queue.offer(queued(1))
@@ -66,13 +58,6 @@ def test_in_order_an_early_item_waits_for_those_before_it():
 def test_the_item_that_is_due_always_finds_room():
     queue = buffer(size=2)
     assert [queue.offer(queued(place)) is not None for place in (1, 2, 0)] == [True, False, True]
-
-
-def test_without_order_items_leave_as_they_came():
-    queue = buffer(size=3, is_ordered=False)
-    for place in (2, 0, 1):
-        queue.offer(queued(place))
-    assert taken(queue) == [2, 0, 1]
 
 
 def test_a_place_that_is_skipped_holds_up_nobody():

@@ -1,30 +1,44 @@
-"""Running pipelines: equal results on every kind, backpressure, errors, stopping, and the trace."""
+"""Running pipelines: equal results on every kind, source, workers, backpressure, errors, stopping, and the trace."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 import weakref
+from functools import partial
 
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import BranchError, OptionError
+from kaygraph_viz.clock import compute, sleep
+from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem
 from kaygraph_viz.execute.pipeline.run import PipelineRun
+from kaygraph_viz.execute.pipeline.runners import runner_for
+from kaygraph_viz.execute.pipeline.source import Source
+from kaygraph_viz.execute.pipeline.stage_run import StageRun
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, Stage
+from kaygraph_viz.execute.pipeline.workers import workers_for
 from kaygraph_viz.recording import record
-from kaygraph_viz.testing import assert_trace, bar
+from kaygraph_viz.testing import FakeClock, assert_trace, bar
+from kaygraph_viz.trace.recorder import span
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,
+    city,
+    die_at_three,
     double,
     endless,
     fail_odd,
     hang_at_two,
+    hang_at_two_async,
     negative,
     ours,
     outcomes,
     record_inside,
+    see_city,
+    until,
     values,
     wait_10_ms,
     wait_40_ms,
@@ -365,3 +379,328 @@ def test_a_source_that_would_end_the_program_while_it_is_closed_is_an_error(exec
     with pytest.raises(BranchError, match="the end of the source of 'pipeline' ended with"):
         with PipelineRun([Stage("same", int, executor=executor, buffer=1)], source()) as run:
             next(run)
+
+
+# -- the source ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", STAGE_KINDS)
+def test_when_the_source_fails_what_it_gave_before_comes_out_first(kind):
+    def source():
+        yield from range(4)
+        raise OSError("disk")
+
+    seen = []
+    with pytest.raises(OSError, match="disk") as caught:
+        with PipelineRun([Stage("a", double, 2, executor=kind)], source(), owner="ETL") as run:
+            seen += (outcome.value for outcome in run)
+    assert seen == [0, 2, 4, 6]
+    assert caught.value.__notes__ == ["in item 4 of the source of 'ETL'"]
+    assert ours() == []
+
+
+def test_something_that_cannot_be_read_is_an_error_of_the_source():
+    class Broken:
+        def __iter__(self):
+            raise RuntimeError("no luck")
+
+    with pytest.raises(RuntimeError, match="no luck"):
+        outcomes([Stage("a", double)], Broken())
+
+
+@pytest.mark.parametrize("clock", [None, "virtual"])
+@pytest.mark.parametrize("kind", STAGE_KINDS)
+def test_when_the_reader_stops_early_the_source_is_closed(kind, clock):
+    closed = []
+    stages = [Stage("a", double, 2, executor=kind), Stage("b", negative, executor=kind)]
+    with record(clock=clock):
+        with PipelineRun(stages, endless(closed)) as run:
+            assert [next(run).value for _ in range(3)] == [0, -2, -4]
+        assert closed == [True]
+    assert ours() == []
+    assert list(run) == []
+
+
+def test_an_error_of_a_source_that_is_closed_is_not_lost():
+    def source():
+        try:
+            yield from itertools.count()
+        finally:
+            raise OSError("cannot close")
+
+    for kind in ("thread", "serial"):
+        stages = [Stage("a", double, executor=kind)]
+        with pytest.raises(OSError, match="cannot close"), PipelineRun(stages, source()) as run:
+            next(run)
+
+
+def test_things_of_the_caller_that_are_no_generators_stay_open(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("1\n2\n3\n")
+    with path.open() as file:
+        assert values([Stage("a", int)], file) == [1, 2, 3]
+        assert not file.closed
+
+
+def test_what_the_source_records_lies_in_the_reading_of_its_item():
+    def source():
+        for number in range(3):
+            with span("fetch"):
+                sleep(0.1)
+            yield number
+        with span("close file"):
+            sleep(0.1)
+
+    with record(clock="virtual") as trace:
+        outcomes([Stage("a", double)], source())
+    spans = {found.span_id: found for found in trace}
+    assert [spans[fetch.parent_id].index for fetch in trace.where(name="fetch")] == [0, 1, 2]
+    assert [branch.service_s for branch in trace.where(name="source")] == [0.1] * 3
+    assert spans[trace.where(name="close file")[0].parent_id].kind == "wait"
+
+
+# -- step by step --------------------------------------------------------------------------------------------------
+
+
+def source_of(items, size=2, clock=None):
+    clock = clock or FakeClock()
+    return Source(items, Buffer(size, is_ordered=True, now_ns=clock.now_ns), "ETL", clock.now_ns)
+
+
+def test_reading_takes_time_and_nothing_is_read_any_more_for_a_queue_that_was_abandoned():
+    clock = FakeClock()
+    source = source_of((clock.sleep(2) or number for number in itertools.count()), clock=clock)
+    assert source.step()
+    source.outbox.abandon()
+    assert not source.step()
+    assert source.meter.facts(10**9).busy_s == 4
+
+
+# -- workers ---------------------------------------------------------------------------------------------------------
+
+
+def test_workers_of_a_stage_work_at_the_same_time():
+    together = threading.Barrier(4)
+    assert len(values([Stage("a", lambda x: together.wait(GUARD_S), 4)], range(8))) == 8
+
+
+def test_workers_see_the_context_of_the_caller():
+    token = city.set("Lyon")
+    try:
+        stages = [Stage("a", see_city), Stage("b", see_city, executor="async"), Stage("c", see_city, executor="serial")]
+        assert [values([stage], [1]) for stage in stages] == [["Lyon"]] * 3
+    finally:
+        city.reset(token)
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "async"])
+def test_an_interrupt_gives_control_back_while_items_are_still_running(kind, tmp_path):
+    release, began = threading.Event(), tmp_path / "began"
+
+    def stuck(x):
+        began.touch()
+        threading.Event().wait(GUARD_S)
+
+    def stuck_thread(x):
+        began.touch()
+        release.wait(GUARD_S)
+
+    async def stuck_async(x):
+        began.touch()
+        await asyncio.Event().wait()
+
+    fn = {"thread": stuck_thread, "process": stuck, "async": stuck_async}[kind]
+    with record() as trace, pytest.raises(KeyboardInterrupt):
+        with PipelineRun([Stage("a", fn, executor=kind), Stage("b", double)], range(3)):
+            until(began.exists)
+            raise KeyboardInterrupt
+    release.set()
+    statuses = {branch.status for branch in trace.where(name="a")}
+    assert statuses == {"abandoned" if kind == "thread" else "cancelled"}
+    assert trace.where(name="b") == []
+    until(lambda: ours() == [])
+
+
+def test_stages_that_are_all_serial_run_in_the_caller_one_item_after_the_other():
+    seen = []
+
+    def note(name, x):
+        seen.append((name, x, threading.current_thread() is threading.main_thread()))
+        return x
+
+    with record() as trace:
+        outcomes([Stage(name, partial(note, name), executor="serial") for name in "ab"], range(3))
+    assert seen == [(name, x, True) for x in range(3) for name in "ab"]
+    assert {branch.lane for branch in trace.where(kind="branch")} == {"main"}
+    assert not any(found.attributes for found in trace)
+
+
+# -- the workers of one stage, between two queues ------------------------------------------------------------------
+
+
+class Between:
+    """A stage with its queues, filled with some items and closed."""
+
+    def __init__(self, function, items, workers=1, executor="thread"):
+        now_ns = itertools.count().__next__
+        self.inbox, self.outbox = (Buffer(100, is_ordered=True, now_ns=now_ns) for _ in range(2))
+        for index, value in enumerate(items):
+            self.inbox.offer(QueuedItem(index, value, position=index))
+        self.inbox.close()
+        self.faults = []
+        stage = Stage("a", function, workers, executor=executor)
+        self.run = StageRun(
+            stage, self.inbox, self.outbox, self.outbox, self.faults.append, collects=True, now_ns=now_ns
+        )
+
+    def work(self):
+        for thread in [*workers_for(self.run, "ETL").start()]:
+            thread.join(GUARD_S)
+
+    def made(self):
+        found = []
+        while (thing := self.outbox.take()) is not END:
+            assert thing is not None
+            found.append(thing.value)
+        return found
+
+
+def test_the_last_worker_closes_the_queue_and_no_one_before_it():
+    release = threading.Event()
+    between = Between(lambda x: x or release.wait(GUARD_S), [0, 1], 2)
+    running = [*workers_for(between.run, "ETL").start()]
+    until(lambda: sum(thread.is_alive() for thread in running) == 1)
+    assert between.run.ended_ns is None
+    release.set()
+    until(lambda: not any(thread.is_alive() for thread in running))
+    assert between.run.ended_ns is not None
+
+
+@pytest.mark.parametrize("executor", ["thread", "async"])
+def test_a_fault_of_our_own_ends_the_pipeline(executor, monkeypatch):
+    def broken(*_):
+        raise AssertionError("bug")
+
+    between = Between(double, [1], 1, executor)
+    monkeypatch.setattr(StageRun, "begin", broken)
+    between.work()
+    assert [str(fault) for fault in between.faults] == ["bug"]
+    assert between.run.ended_ns is not None
+
+
+# -- what runs the items of one worker -------------------------------------------------------------------------------
+
+
+def test_waiting_for_room_is_no_reason_to_time_out():
+    for kind in ("thread", "process", "async", "serial"):
+        stages = [Stage("a", wait_10_ms, buffer=1, timeout=0.02, executor=kind), Stage("b", wait_40_ms, buffer=1)]
+        with record(clock="virtual"):
+            assert values(stages, range(6)) == list(range(6))
+
+
+def test_messages_name_the_item_by_its_place_in_the_source():
+    for kind in ("thread", "process"):
+        stages = [Stage("a", fail_odd), Stage("b", hang_at_two, timeout=0.1, executor=kind)]
+        with record(clock="virtual"):
+            letters = [outcome for outcome in outcomes(stages, range(4)) if outcome.status == "timeout"]
+        assert [str(letter.error)[:28] for letter in letters] == ["item 2 of 'pipeline: b' was "]
+
+
+@pytest.mark.parametrize("clock", [None, "virtual"])
+@pytest.mark.parametrize(
+    ("kind", "fn", "status"),
+    [
+        ("thread", hang_at_two, "abandoned"),
+        ("process", hang_at_two, "timeout"),
+        ("async", hang_at_two_async, "timeout"),
+    ],
+)
+def test_an_item_that_takes_too_long_becomes_a_dead_letter(kind, fn, status, clock):
+    release = threading.Event()
+
+    def stuck(x):  # a real thread has to end some time
+        return release.wait(GUARD_S) if x == 2 else x
+
+    fn = stuck if kind == "thread" and clock is None else fn
+    with record(clock=clock) as trace:
+        found = outcomes([Stage("a", fn, 2, timeout=0.2, executor=kind)], range(6))
+    release.set()
+    assert [outcome.value for outcome in found if outcome.ok] == [0, 1, 3, 4, 5]
+    (letter,) = [outcome for outcome in found if not outcome.ok]
+    assert (letter.index, letter.status, type(letter.error)) == (2, "timeout", DeadlineExceeded)
+    (late,) = [branch for branch in trace.where(name="a") if not branch.ok]
+    assert (late.index, late.status) == (2, status)
+
+
+@pytest.mark.processes
+def test_a_process_that_dies_costs_the_item_that_it_had_in_hand():
+    with record() as trace:
+        found = outcomes([Stage("a", double), Stage("b", die_at_three, 2, executor="process")], [0, 1.5, 2, 3])
+    (letter,) = [outcome for outcome in found if not outcome.ok]
+    assert (letter.index, letter.stage, letter.status, type(letter.error)) == (1, "b", "lost", WorkerLostError)
+    assert [outcome.value for outcome in found if outcome.ok] == [0, 4, 6]
+    assert [branch.index for branch in trace.where(name="b", status="lost")] == [1]
+
+
+def test_a_coroutine_that_nobody_awaits_is_an_error_of_its_item():
+    (letter,) = outcomes([Stage("a", lambda x: wait_async(x))], [1])
+    assert "returned a coroutine" in str(letter.error)
+
+
+def test_a_function_that_cannot_travel_is_an_error_of_the_run():
+    lock = threading.Lock()
+    with pytest.raises(BranchError, match="the function of 'pipeline: a' cannot be sent"):
+        outcomes([Stage("a", lambda x: lock, executor="process")], range(3))
+    assert ours() == []
+
+
+def test_processes_compute_beside_each_other_in_simulated_time():
+    def spend(x):
+        compute(1)
+        return x
+
+    for kind, makespan_s in (("thread", 8), ("process", 2)):
+        with record(clock="virtual") as trace:
+            values([Stage("a", spend, 4, executor=kind)], range(8))
+        assert trace.makespan_s == pytest.approx(makespan_s)
+
+
+# -- one worker, item by item --------------------------------------------------------------------------------------
+
+
+def queued(index, value):
+    return QueuedItem(index, value, entered_ns=0)
+
+
+def test_a_thread_that_is_given_up_says_so_when_it_comes_back():
+    release, begun, found = threading.Event(), threading.Event(), []
+    runner = runner_for(Branches(lambda _: (begun.set(), release.wait(GUARD_S)), name="a"), "thread")
+
+    def work():
+        with runner:
+            found.append(runner.run(queued(0, "x")))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert begun.wait(GUARD_S)
+    runner.give_up(KeyboardInterrupt())
+    release.set()
+    worker.join(GUARD_S)
+    assert found == [None]
+
+
+def test_giving_up_a_thread_between_two_items_changes_nothing():
+    runner = runner_for(Branches(double, name="a"), "thread")
+    with runner:
+        runner.run(queued(0, 1))
+        runner.give_up(KeyboardInterrupt())
+        assert runner.run(queued(1, 2)).value == 4
+
+
+@pytest.mark.processes
+def test_a_process_that_is_given_up_runs_nothing_more():
+    runner = runner_for(Branches(double, name="a"), "process")
+    with runner:
+        assert runner.run(queued(0, 1)).value == 2
+        runner.give_up(KeyboardInterrupt())
+        assert runner.run(queued(1, 2)) is None

@@ -1,4 +1,4 @@
-"""What is done around the work on an item: it is handed on, counted, or becomes a dead letter."""
+"""What is done around the work on an item: it is handed on, counted, or a dead letter; its bar waits."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ import pytest
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem
-from kaygraph_viz.execute.pipeline.stage_run import Meter, StageRun
+from kaygraph_viz.execute.pipeline.run import PipelineRun
+from kaygraph_viz.execute.pipeline.stage_run import Meter
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, DeadLetter, Stage
+from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import threads
-from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.virtual.clock import VirtualClock
 from tests.execute.pipeline.run_helpers import (
+    GUARD_S,
     MS,
     double,
+    endless,
     exit_at_one,
     fail_odd,
     interrupt_at_one,
     negative,
     outcomes,
+    record_inside,
+    until_full,
     wait_10_ms,
     wait_40_ms,
 )
@@ -60,78 +61,6 @@ def test_a_stage_lasts_until_it_has_handed_on_its_last_item():
     assert lasted == {"ETL source": (0, 0), "ETL a": (0, 30), "ETL b": (0, 130)}
 
 
-# -- one stage, item by item ---------------------------------------------------------------------------------------
-
-
-class Between:
-    """A stage between two queues, with the errors that would end its pipeline."""
-
-    def __init__(self, size=1, *, collects=True):
-        self.clock, self.faults = FakeClock(), []
-        queues = [Buffer(size, is_ordered=True, now_ns=self.clock.now_ns) for _ in range(3)]
-        self.outbox, self.letters = queues[1:]
-        stage = Stage("a", str)
-        self.run = StageRun(stage, *queues, self.faults.append, collects=collects, now_ns=self.clock.now_ns)
-
-    def outcome(self, index, value=None, error=None, status="ok"):
-        return Outcome(index, value, error, status, 1, 0, 0, 10**9, "a")
-
-    def facts(self):
-        return self.run.meter.facts(10 * 10**9)
-
-
-def test_what_was_made_of_an_item_goes_to_the_next_queue():
-    between = Between()
-    between.run.finish(QueuedItem(4, "x"), between.outcome(4, "made"))
-    found = between.outbox.take()
-    assert (found.index, found.value) == (4, "made")
-    assert (between.facts().items, between.facts().errors) == (1, 0)
-
-
-def test_an_item_that_failed_becomes_a_dead_letter_and_holds_up_nobody():
-    between, error = Between(), ValueError("no")
-    between.run.finish(QueuedItem(0, "x"), between.outcome(0, error=error, status="error"))
-    letter = between.letters.take()
-    assert type(letter) is DeadLetter
-    assert (letter.index, letter.stage, letter.item, letter.error, letter.status) == (0, "a", "x", error, "error")
-    between.run.finish(QueuedItem(1, "y", position=1), between.outcome(1, "made"))
-    assert between.outbox.take().index == 1
-    assert (between.facts().items, between.facts().errors, between.faults) == (1, 1, [])
-
-
-@pytest.mark.parametrize(("collects", "error"), [(False, ValueError("no")), (True, KeyboardInterrupt())])
-def test_an_error_ends_the_pipeline_where_that_is_wanted_and_an_interrupt_always(collects, error):
-    between = Between(collects=collects)
-    between.run.finish(QueuedItem(0, "x"), between.outcome(0, error=error, status="error"))
-    assert between.faults == [error]
-    assert between.letters.take() is None
-
-
-def test_a_worker_keeps_its_item_until_there_is_room_and_that_is_blocked_time():
-    with VirtualClock() as clock:
-        queues = [Buffer(1, is_ordered=True, now_ns=clock.now_ns) for _ in range(3)]
-        run = StageRun(Stage("a", str), *queues, pytest.fail, collects=True, now_ns=clock.now_ns)
-        first, second = (Outcome(index, index, None, "ok", 1, 0, 0, 0, "a") for index in range(2))
-
-        def work():
-            run.finish(QueuedItem(0, 0, position=0), first)
-            run.finish(QueuedItem(1, 1, position=1), second)
-
-        worker = threads().Thread(target=work)
-        worker.start()
-        sleep(3)
-        assert queues[1].take().index == 0
-        worker.join()
-        assert run.meter.facts(4 * 10**9).blocked_s == 3
-
-
-def test_a_stage_that_is_closed_ends_its_queue():
-    between = Between()
-    between.clock.sleep(2)
-    between.run.close()
-    assert (between.run.ended_ns, between.outbox.take()) == (2 * 10**9, END)
-
-
 def test_a_meter_adds_up_from_any_thread():
     meter = Meter("a", 2)
     running = [threading.Thread(target=lambda: [meter.count(10**6) for _ in range(1000)]) for _ in range(4)]
@@ -142,3 +71,60 @@ def test_a_meter_adds_up_from_any_thread():
     meter.count(5 * 10**8, is_error=True)
     facts = meter.facts(10 * 10**9, longest_queue=3)
     assert (facts.items, facts.errors, facts.busy_s, facts.longest_queue) == (4000, 1, 4.5, 3)
+
+
+# -- bars of items that wait for room --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "async"])
+def test_every_kind_of_worker_is_blocked_by_a_full_queue(kind):
+    go = threading.Event()
+    stages = [Stage("a", double, buffer=1, executor=kind), Stage("b", lambda x: go.wait(GUARD_S), buffer=1)]
+    with record() as trace, PipelineRun(stages, range(5)) as run:
+        until_full(run._buffers[1])
+        go.set()
+        assert len(list(run)) == 5
+    assert any(branch.blocked_ns for branch in trace.where(name="a"))
+    assert run.stages[1].blocked > 0
+
+
+def test_what_is_held_up_at_an_interrupt_was_done_all_the_same():
+    with pytest.raises(KeyboardInterrupt), record(clock="virtual") as trace:
+        with PipelineRun([Stage("a", record_inside, 3, 1)], endless()) as run:
+            next(run)
+            sleep(1)
+            raise KeyboardInterrupt
+    held_up = [branch for branch in trace.where(name="a") if branch.blocked_ns]
+    assert [(branch.status, branch.blocked_ns) for branch in held_up] == [("ok", 1000 * MS)] * 3
+
+
+def test_a_recording_that_ends_before_the_pipeline_has_the_bars_that_are_held_up():
+    with record() as trace:
+        run = PipelineRun([Stage("a", record_inside, buffer=1)], range(9))
+        run.__enter__()
+        until_full(run._output)
+    run.stop()
+    assert [branch.status for branch in trace.where(name="a")] == ["ok", "ok"]
+    assert trace.where(name="a")[-1].blocked_ns > 0
+    assert trace.where(kind="node", status="abandoned") == trace.where(kind="node")
+
+
+def test_a_bar_ends_when_its_item_is_in_the_next_queue():
+    with record(clock="virtual") as trace:
+        outcomes([Stage("a", double, 2, 1), Stage("b", wait_10_ms, buffer=1)], range(30))
+    spans = {found.span_id: found for found in trace}
+    later = trace.where(name="b", kind="branch")
+    assert all(spans[branch.links[0]].ended_ns <= branch.submitted_ns for branch in later)
+    assert any(spans[branch.links[0]].blocked_ns for branch in later)
+
+
+def test_blocked_time_of_a_limit_and_of_a_full_queue_add_up():
+    limit = RateLimit(per_second=1)
+
+    def ask(x):
+        with limit:
+            return x
+
+    with record(clock="virtual") as trace:
+        outcomes([Stage("a", ask), Stage("b", lambda x: sleep(3), buffer=1)], range(4))
+    assert [branch.blocked_ns // MS for branch in trace.where(name="a")] == [0, 1000, 2000, 3000]

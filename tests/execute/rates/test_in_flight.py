@@ -1,11 +1,17 @@
-"""How many calls may be in flight: the number that adapts, by itself; with a service: ``test_adaptive_limit``."""
+"""How many calls may be in flight: the number that adapts, by itself and with a simulated service."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.rates.in_flight import AdaptiveBound, AdaptiveLimit, Bound, bound_of
+import kaygraph_viz as kv
+from kaygraph_viz.clock import current_clock
+from kaygraph_viz.errors import OptionError, ServiceUnavailable
+from kaygraph_viz.execute.rates.in_flight import AdaptiveBound, AdaptiveLimit, bound_of
+from kaygraph_viz.services.text_service import TextService
+from kaygraph_viz.services.text_settings import TextSettings
 
 
 def well(bound, times, began=1, ended=2, is_full=True):
@@ -70,21 +76,6 @@ def test_with_another_clock_times_begin_anew():
     assert bound.most == 6
 
 
-def test_a_number_that_stays_stays():
-    bound = Bound(3)
-    bound.refused(1, 2)
-    bound.went_well(1, 2, is_full=True)
-    bound.restart()
-    assert (bound.most, bound.is_adaptive) == (3, False)
-
-
-def test_what_a_user_may_ask_for():
-    assert bound_of(None) is None
-    assert bound_of(5).most == 5
-    assert bound_of("adaptive").rule == AdaptiveLimit()
-    assert bound_of(AdaptiveLimit(start=7)).most == 7
-
-
 @pytest.mark.parametrize("wrong", ["often", 0, 1.5, True, [3]])
 def test_what_a_user_may_not_ask_for(wrong):
     with pytest.raises(OptionError):
@@ -99,3 +90,93 @@ def test_what_a_user_may_not_ask_for(wrong):
 def test_impossible_rules(options):
     with pytest.raises(OptionError):
         AdaptiveLimit(**options)
+
+
+# -- with a service that allows so many ---------------------------------------------------------------------------
+
+
+SECOND = 10**9
+
+
+def bound_over_time(at_once, limit, calls, kind="async", seed=0):
+    """Call a service that works on so many calls at once; return the trace and the service."""
+    service = TextService(TextSettings(seed=seed, at_once=at_once, first_token_s=0.5, answer_tokens=50, token_s=0.01))
+
+    def asked(number):
+        return service.reply("POST", "/write", "", current_clock().now_ns(), b'{"prompt": "call %d"}' % number)
+
+    def told(reply):
+        if reply.status != 200:
+            raise ServiceUnavailable("text", "too many", reply.status, reply.content["retry_after_s"])
+
+    def call(number):
+        with limit:
+            reply = asked(number)
+            kv.sleep(reply.latency_s)
+            told(reply)
+
+    async def call_async(number):
+        async with limit:
+            reply = asked(number)
+            await kv.sleep_async(reply.latency_s)
+            told(reply)
+
+    retry = kv.RetryPolicy(50)
+    with kv.record(clock="virtual") as trace, kv.get_executor(kind, 100) as executor:
+        list(executor.imap(call_async if kind == "async" else call, range(calls), retry=retry))
+    return trace, service
+
+
+def mean_bound(trace, from_s, to_s):
+    """Return the mean of the number over a stretch of time."""
+    gauge = trace.gauges["rate limit: calls in flight"]
+    times = np.array(gauge.times_ns)
+    moments = np.linspace(from_s, to_s, 400) * SECOND
+    return float(np.array(gauge.most)[np.searchsorted(times, moments, side="right") - 1].mean())
+
+
+@given(at_once=st.integers(2, 25), start=st.integers(1, 60), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=5)
+def test_it_finds_what_the_service_allows(at_once, start, seed):
+    limit = kv.RateLimit(in_flight=kv.AdaptiveLimit(start=start))
+    trace, service = bound_over_time(at_once, limit, 15 * at_once, seed=seed)
+    end_s = trace.makespan_s
+    assert mean_bound(trace, 0.5 * end_s, 0.9 * end_s) == pytest.approx(at_once, rel=0.2)
+    assert not limit._turns._inside
+    refused = sum(each.status == 429 for each in service.usage)
+    assert refused < len(service.usage) / at_once + 10 + start  # a few at each peak, and too many at the start
+
+
+@pytest.mark.parametrize(("kind", "before", "after"), [("async", 24, 8), ("thread", 8, 20)])
+def test_it_follows_a_step(kind, before, after):
+    trace, _ = bound_over_time(((0, before), (30, after)), kv.RateLimit(in_flight="adaptive"), 1_000, kind)
+    assert mean_bound(trace, 15, 30) == pytest.approx(before, rel=0.2)
+    assert mean_bound(trace, 48, 60) == pytest.approx(after, rel=0.2)
+
+
+def test_a_service_that_becomes_slow_is_noticed_where_that_was_asked_for():
+    at_once = []
+    limit = kv.RateLimit(in_flight=kv.AdaptiveLimit(slow=1.5))
+
+    def call(_):
+        with limit:
+            at_once.append(1)
+            kv.sleep(0.1 * max(1, len(at_once) / 10))  # ten fit in, more of them share
+            at_once.pop()
+
+    with kv.record(clock="virtual") as trace, kv.get_executor("thread", 60) as executor:
+        list(executor.imap(call, range(1_500)))
+    assert mean_bound(trace, 0.5 * trace.makespan_s, trace.makespan_s) == pytest.approx(14, rel=0.25)
+
+
+def test_the_call_that_ends_is_the_one_of_its_own_thread():
+    """A bare block does not name its call: the times of another one would count."""
+    limit = kv.RateLimit(in_flight=kv.AdaptiveLimit(start=2, slow=1.5))
+
+    def call(seconds):
+        with limit:
+            kv.sleep(seconds)
+
+    with kv.record(clock="virtual"), kv.get_executor("thread", 2) as executor:
+        list(executor.imap(call, [10.0, 1.0, 1.0, 1.0]))
+    assert limit._turns._bound._fastest_ns == SECOND

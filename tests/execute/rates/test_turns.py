@@ -1,4 +1,4 @@
-"""The laws of a limit, checked where the calls arrive: in simulated time, by threads and coroutines."""
+"""The laws of a limit, checked where the calls arrive, and what its blocks accept and leave behind."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from kaygraph_viz.clock import current_clock, sleep, sleep_async
+from kaygraph_viz.clock import current_clock, sleep, sleep_async, use_clock
+from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.execute.rates.obstacles import Obstacles
+from kaygraph_viz.execute.rates.windows import Window
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
+from kaygraph_viz.testing import FakeClock
 
 SECOND, MINUTE = 10**9, 60 * 10**9
 
@@ -230,3 +234,126 @@ def test_a_wait_says_what_it_was_for_and_the_trace_has_the_curves():
     flight = trace.gauges["rate limit: calls in flight"]
     assert (max(flight.used), set(flight.most), flight.used[-1]) == (2, {2}, 0)
     assert max(trace.gauges["rate limit: calls per minute"].used) == 5
+
+
+# -- blocks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("units", [-1, 101, 1.5, True, None])
+def test_impossible_units_are_refused(units):
+    with pytest.raises(OptionError):
+        RateLimit(units_per_minute=100).units(units)
+
+
+def test_units_without_a_limit_on_them_and_a_limit_on_them_without_units_are_refused():
+    with pytest.raises(OptionError, match="units_per_minute"):
+        RateLimit(per_minute=5).units(3)
+    with pytest.raises(OptionError, match=r"limit\.units"), RateLimit(units_per_minute=5):
+        pass
+
+
+def test_a_refused_call_makes_the_others_wait_and_its_units_count():
+    limit = RateLimit(units_per_minute=100)
+    with use_clock(FakeClock()) as clock:
+        with pytest.raises(ServiceUnavailable), limit.units(10):
+            raise ServiceUnavailable("geo", "too many", 429, 5)
+        with limit.units(10):
+            assert clock.now_ns() == 5 * 10**9
+    assert limit._turns._units[0].used == 20
+
+
+def test_a_wrong_correction_is_refused():
+    with RateLimit(units_per_minute=100).units(10) as call, pytest.raises(OptionError):
+        call.used(-1)
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_an_interrupt_in_the_wait_gives_the_units_back(is_async):
+    class Interrupting(FakeClock):
+        def sleep(self, seconds):
+            raise KeyboardInterrupt
+
+    limit = RateLimit(units_per_minute=100, in_flight=2)
+
+    async def ask():
+        async with limit.units(50):
+            pass
+
+    with use_clock(Interrupting()):
+        with limit.units(60), pytest.raises(KeyboardInterrupt):
+            if is_async:
+                asyncio.run(ask())
+            else:
+                limit.units(50).__enter__()
+        assert limit._turns._units[0].used == 60
+        assert not limit._turns._queue
+        assert not limit._turns._inside
+
+
+# -- windows of time ----------------------------------------------------------------------------------------------
+
+
+PERIOD = 100
+
+
+def used_in(begun, start, period):
+    return sum(amount for at, amount in begun if start <= at < start + period)
+
+
+@given(
+    most=st.integers(1, 20),
+    asked=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 20)), max_size=30),
+)
+def test_no_window_ever_holds_more_and_a_call_waits_no_longer_than_it_must(most, asked):
+    window, now, begun = Window("units", most, PERIOD), 0, []
+    for number, (later, amount) in enumerate(asked):
+        now, amount = now + later, min(amount, most)
+        wait = window.wait_ns(amount, now)
+        if wait:  # a moment earlier there was no room
+            earlier = now + wait - 1
+            assert used_in(begun, earlier - PERIOD + 1, PERIOD) + amount > most
+        now += wait
+        assert window.wait_ns(amount, now) == 0
+        window.add(number, amount, now)
+        begun.append((now, amount))
+    assert all(used_in(begun, at, PERIOD) <= most for at, _ in begun)
+
+
+def test_what_is_corrected_counts_from_the_begin_of_the_call():
+    window = Window("units", 10, PERIOD)
+    window.add("a", 8, 0)
+    window.correct("a", 3)
+    assert window.used == 3
+    window.correct("a", 12)
+    assert window.wait_ns(1, 50) == 50
+    window.correct("long gone", 5)
+    assert window.used == 12
+
+
+def test_a_call_that_was_not_made_counts_no_more():
+    window = Window("units", 10, PERIOD)
+    window.add("a", 8, 0)
+    window.remove("a")
+    window.remove("never there")
+    assert window.wait_ns(10, 0) == 0
+
+
+# -- what held up calls -------------------------------------------------------------------------------------------
+
+
+def test_times_of_one_limit_add_up_and_gaps_do_not_count():
+    obstacles = Obstacles()
+    for name, now_ns in (("a", 10), ("", 20), ("b", 50), ("a", 65), ("", 75), ("a", 900)):
+        obstacles.now(name, now_ns)
+    assert obstacles.so_far(901) == {"a": 21, "b": 15}
+    assert obstacles.longest_since({}) == "a"
+
+
+def test_only_what_came_later_counts():
+    obstacles = Obstacles()
+    obstacles.now("a", 0)
+    before = obstacles.so_far(100)
+    assert obstacles.longest_since(before) == ""
+    obstacles.now("b", 101)
+    obstacles.now("", 110)
+    assert obstacles.longest_since(before) == "b"
