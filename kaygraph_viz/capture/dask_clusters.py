@@ -42,15 +42,15 @@ def hooks() -> Iterator[Hook]:
 def _client_hooks(module: ModuleType) -> Iterator[Hook]:
     watches = _Watches()
     yield watches
-    yield OnImport("distributed.deploy.cluster", partial(_cluster_hooks, watches))
+    yield OnImport(
+        "distributed.deploy.cluster",
+        lambda module: [
+            Patch(module.Cluster, name, partial(_closing, watches.close_cluster)) for name in ("close", "__aexit__")
+        ],
+    )
     yield Patch(module.Client, "_graph_to_futures", lambda original: _handing_over(watches, original))
     for name in ("close", "shutdown", "_close"):  # the last is all that ends an asynchronous block
         yield Patch(module.Client, name, partial(_closing, watches.close))
-
-
-def _cluster_hooks(watches: _Watches, module: ModuleType) -> Iterator[Hook]:
-    for name in ("close", "__aexit__"):
-        yield Patch(module.Cluster, name, partial(_closing, watches.close_cluster))
 
 
 class _Watch:
@@ -201,23 +201,21 @@ class _Watch:
         silent = [note for note in notes if note["status"] in SILENT]
         if not silent:
             return list(notes)
-        told = {} if client is None else self._told_by_workers(client, silent)
+        told: dict[int, Note] = {}
+        if client is not None:
+            from kaygraph_viz.capture.dask_workers import found_runs
+
+            workers, wanted = {note["worker"] for note in silent}, [(note["key"], note["sent_as"]) for note in silent]
+            try:
+                for answer in on_workers(client, workers, found_runs, wanted, within_s=ANSWER_S):
+                    told |= answer
+            except Exception as error:
+                self.recorder.tell_once(
+                    "tasks of the Dask cluster that still ran are not recorded, since its workers do not answer "
+                    f"({describe_error(error)}); wait for the results before the block ends"
+                )
         known = (note for note in notes if note["status"] not in SILENT or note["sent_as"] in told)
         return [_completed(note, told[note["sent_as"]]) if note["status"] in SILENT else note for note in known]
-
-    def _told_by_workers(self, client: Any, notes: Sequence[Note]) -> dict[int, Note]:
-        from kaygraph_viz.capture.dask_workers import found_runs
-
-        wanted = [(note["key"], note["sent_as"]) for note in notes]
-        try:
-            answers = on_workers(client, {note["worker"] for note in notes}, found_runs, wanted, within_s=ANSWER_S)
-        except Exception as error:
-            self.recorder.tell_once(
-                "tasks of the Dask cluster that still ran are not recorded, since its workers do not answer "
-                f"({describe_error(error)}); wait for the results before the block ends"
-            )
-            return {}
-        return {run: facts for answer in answers for run, facts in answer.items()}
 
 
 def _completed(note: Note, told: Note) -> Note:

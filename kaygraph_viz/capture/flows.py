@@ -76,17 +76,13 @@ def flow_hooks(kind: str, module: ModuleType) -> Iterator[Hook]:
         "_exec": flows.opened_exec,
         "_orch": flows.opened_pass,
     }
-    for owner in dict.fromkeys(_classes_of(module)):
+    classes = dict.fromkeys(each for each in vars(module).values() if isinstance(each, type))
+    library = module.__name__.partition(".")[0]
+    for owner in (each for each in classes if each.__module__.partition(".")[0] == library):
         for method, opened in makers.items():
             for name in (method, f"{method}_async"):
                 if inspect.isfunction(vars(owner).get(name)):
                     yield Patch(owner, name, around(opened))
-
-
-def _classes_of(module: ModuleType) -> Iterator[type]:
-    for found in vars(module).values():
-        if isinstance(found, type) and found.__module__.partition(".")[0] == module.__name__.partition(".")[0]:
-            yield found
 
 
 class _Flows:

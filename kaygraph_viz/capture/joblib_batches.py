@@ -28,7 +28,7 @@ Callers = WeakKeyDictionary[Any, "Scope | span"]  # the scope in which each `Par
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of joblib."""
     yield OnImport("joblib.parallel", _parallel_hooks)
-    yield OnImport("joblib._dask", _dask_hooks)
+    yield OnImport("joblib._dask", lambda module: [Patch(module.Batch, "__call__", _run_on_dask)])
 
 
 def _parallel_hooks(module: ModuleType) -> Iterator[Hook]:
@@ -75,10 +75,6 @@ def _dispatch(callers: Callers, original: Callable[..., Any]) -> Callable[..., A
             raise
 
     return _dispatch
-
-
-def _dask_hooks(module: ModuleType) -> Iterator[Hook]:
-    yield Patch(module.Batch, "__call__", _run_on_dask)
 
 
 def _run_on_dask(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,7 +73,7 @@ class TravellingCall:
 
     def __init__(
         self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int, labels: Sequence[str] = ()
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.function = function
         self.parent = parent
         self.submitted_ns = submitted_ns
@@ -141,7 +141,9 @@ class RemoteCall:
             result = self._run(away.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            carrier = _carrying(error, _news(away, self.header))
+            kind, news = type(error), _news(away, self.header)
+            names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+            carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
             try:
                 raise carrier
             except BaseException:
@@ -224,13 +226,6 @@ class _CarriedError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         BaseException.with_traceback(self.error, self.__traceback__)  # which pools take off before they send it
         return _landed, (self.news, self.error)
-
-
-def _carrying(error: BaseException, news: News) -> BaseException:
-    kind = type(error)
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
-    return carrier
 
 
 def _make_alike(carrier: BaseException, error: BaseException) -> None:
