@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor, Future
 from typing import Any, NamedTuple
 
 from kaygraph_viz.capture.away import Place
-from kaygraph_viz.capture.calls import OpenCall, lost, without_our_frames
+from kaygraph_viz.capture.calls import OpenCall, lost, without_our_frame, without_our_frames
 from kaygraph_viz.capture.remote import Errand, Header, RemoteCall, TravellingCall, lane_of
 from kaygraph_viz.trace.dask_stream import function_of_key
 from kaygraph_viz.trace.recorder import Scope, first_open, span
@@ -57,18 +57,12 @@ class _TaskCall:
 
     def _loads(self, packed: Any) -> Any:
         self._call.begin()
-        try:
+        with without_our_frame:
             return self._item[3](packed)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     def _dumps(self, result: Any) -> Any:
-        try:
+        with without_our_frame:
             packed = self._item[2](result)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         self._call.end()
         return packed
 
@@ -101,11 +95,8 @@ class Batch(TravellingCall):
                 call.link_to(task.links)
                 call.key, call.note_span = task.key, self._note_span
                 items.append(_TaskCall(call, item).recorded())
-        try:
+        with without_our_frame:
             return self.function(items)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     def header(self) -> Header:
         """Return what the other process has to know."""

@@ -17,7 +17,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary, ref
 
 from kaygraph_viz.capture.away import wanted_by
-from kaygraph_viz.capture.calls import scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_by_context, scope_for, without_our_frame
 from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, Note, WorkerLanes, record_notes
 from kaygraph_viz.capture.dask_servers import on_scheduler, on_workers
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -297,11 +297,8 @@ def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[.
                     watches.note(self, keys, scope)
                 except Exception as error:
                     scope.recorder.give_up(error)
-        try:
+        with without_our_frame:
             return original(self, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return _graph_to_futures
 
@@ -309,10 +306,7 @@ def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[.
 def _closing(tell: Callable[[Any], None], original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         tell(self)
-        try:
+        with without_our_frame:
             return original(self, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return close

@@ -229,16 +229,15 @@ class _HandedOver:
                 return span_id
             note = self._runs[note["by"]]
         found: Scope | span | None = task.scope
-        while found is not None and found.span_id and found.is_over and self._end_of(found) < times.ended_ns:
+        while found is not None and found.span_id and found.is_over:
+            if self._ends is None:
+                columns = self._recorder.snapshot()
+                numbers, ends = (columns.column(name).tolist() for name in ("span_id", "ended_ns"))
+                self._ends = dict(zip(numbers, ends, strict=True))
+            if self._ends.get(found.span_id, -1) >= times.ended_ns:
+                break
             found = found.parent
         return 0 if found is None else found.span_id
-
-    def _end_of(self, scope: Scope | span) -> int:
-        if self._ends is None:
-            columns = self._recorder.snapshot()
-            numbers, ends = (columns.column(name).tolist() for name in ("span_id", "ended_ns"))
-            self._ends = dict(zip(numbers, ends, strict=True))
-        return self._ends.get(scope.span_id, -1)
 
 
 def _last_before(calls: Sequence[Call], at_ns: int) -> Call:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from kaygraph_viz.capture import dask_clusters
-from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_for, without_our_frame, without_our_frames
 from kaygraph_viz.capture.dask_batches import Batch, Handed
 from kaygraph_viz.capture.dask_labels import label_of_task
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -95,11 +95,8 @@ def _recorded(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _noting_state(original: Callable[..., Any]) -> Callable[..., Any]:
     def start_state_from_dask(dsk: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with without_our_frame:
             state = original(dsk, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         run = _run.get()
         if run is not None:
             run.note_state(dsk, state)

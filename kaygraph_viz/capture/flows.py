@@ -117,7 +117,8 @@ class _Flows:
         parent = scope.parent
         if isinstance(parent, NodeCall) and parent.node is node and parent.is_preparing(scope):
             parent.enter(ExecCall(parent, "exec", "phase", node))
-            self._wrap_exec(node)
+            if getattr(node, "max_retries", 1) > 1:
+                self._wrap_exec(node)
             return lambda error: parent.enter(None if error else OpenCall(parent, "post", kind="phase"), error)
         if isinstance(scope, ExecCall) and scope.node is node and scope.kind == "phase":
             item = ExecCall(scope, type(node).__name__, "branch", node)
@@ -138,8 +139,6 @@ class _Flows:
 
     def _wrap_exec(self, node: Any) -> None:
         """Have each call of ``exec`` recorded as an attempt, in the class of the program that defines it."""
-        if getattr(node, "max_retries", 1) <= 1:
-            return
         for name in ("exec", "exec_async"):
             for owner in type(node).__mro__:
                 if name in vars(owner):

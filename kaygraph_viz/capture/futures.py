@@ -12,7 +12,7 @@ from concurrent.futures.thread import ThreadPoolExecutor
 from types import FunctionType
 from typing import Any
 
-from kaygraph_viz.capture.calls import call_recorded, lost, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import call_recorded, lost, scope_for, without_our_frame, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, name_of, root_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -68,11 +68,8 @@ def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Fu
         else:
             now_ns = scope.recorder.now_ns()
             call = TravellingCall(fn, scope, now_ns, labels_of(scope.recorder, fn, args, kwargs))
-        try:
+        with without_our_frame:
             future = original(self, call, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         if call is not fn:
             name = name_of(fn, args)
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_by_context, scope_for, without_our_frame
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -47,11 +47,8 @@ def _call(callers: Callers, original: Callable[..., Any]) -> Callable[..., Any]:
             callers[self] = scope
         else:
             callers.pop(self, None)
-        try:
+        with without_our_frame:
             return original(self, iterable)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return call
 
@@ -68,11 +65,8 @@ def _dispatch(callers: Callers, original: Callable[..., Any]) -> Callable[..., A
                 scope.recorder.tell_once(
                     'calls of joblib on Dask are tasks there: record with capture=["joblib", "dask"]'
                 )
-        try:
+        with without_our_frame:
             return original(self, batch)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return _dispatch
 
@@ -85,11 +79,8 @@ def _run_on_dask(original: Callable[..., Any]) -> Callable[..., Any]:
         if scope is not None and tasks is not None:
             record = partial(call_recorded, scope, AT_ONCE)
             tasks = [(partial(record, function), args, kwargs) for function, args, kwargs in tasks]
-        try:
+        with without_our_frame:
             return original(self, tasks)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return __call__
 
@@ -157,9 +148,6 @@ class _Tasks:
         return len(self._iterable)
 
     def __iter__(self) -> Iterator[Any]:
-        try:
+        with without_our_frame:
             for function, args, kwargs in self._iterable:
                 yield partial(call_recorded, self._scope, AT_ONCE, function), args, kwargs
-        except BaseException as error:
-            without_our_frames(error)
-            raise

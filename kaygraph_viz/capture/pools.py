@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_for, without_our_frame
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -63,11 +63,8 @@ def _apply(original: Callable[..., Any]) -> Callable[..., Any]:
         scope = scope_for("multiprocessing")
         if scope is not None and not _is_recorded_elsewhere(func):
             func = TravellingCall(func, scope, scope.recorder.now_ns(), labels_of(scope.recorder, func, args, kwds))
-        try:
+        with without_our_frame:
             return original(self, func, args, kwds, *more, **options)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return apply_async
 

@@ -20,7 +20,7 @@ from typing import Any
 from weakref import ref
 
 from kaygraph_viz.capture.away import wanted_by
-from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_for, without_our_frame, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, is_machinery_function, name_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -77,11 +77,8 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def _join(original: Callable[..., None]) -> Callable[..., None]:
     def join(self: Any, timeout: float | None = None) -> None:
-        try:
+        with without_our_frame:
             original(self, timeout)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         has_ended = self._popen.returncode is not None
         found = _watched.get(id(self))
         if has_ended and found is not None and found.process() is self:

@@ -63,16 +63,14 @@ def _given_to_wait_for(coroutine: Any) -> Any:
 def _is_asked_for(hook: FrameType) -> bool:
     """Return whether it is the program that calls the hook with this frame, and not asyncio for itself."""
     frame = hook.f_back
-    while frame is not None and (module := _module_of(frame)).partition(".")[0] == "asyncio":
+    while frame is not None:
+        module = frame.f_globals.get("__name__")  # a program may write anything there
+        if module.__class__ is not str or module.partition(".")[0] != "asyncio":
+            return module.__class__ is not str or not is_machinery(module)
         if frame.f_code.co_qualname.partition(".<locals>")[0] not in _MAKERS:
             return False
         frame = frame.f_back
-    return frame is not None and not is_machinery(module)
-
-
-def _module_of(frame: FrameType) -> str:
-    name = frame.f_globals.get("__name__")
-    return name if name.__class__ is str else ""  # a program may write anything there
+    return False
 
 
 def _library_of(coroutine: Any) -> str:

@@ -13,7 +13,6 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 from kaygraph_viz._optional import require
 from kaygraph_viz.analysis.wording import aligned, counted
@@ -54,7 +53,20 @@ def run(words: Sequence[str]) -> int:
     found = asyncio.run(_all(paths, options))
     found.sort(key=lambda each: paths.index(each.path))
     if options.json:
-        print(json.dumps([_as_data(each) for each in found], indent=1))
+        data = [
+            {
+                "file": str(one.path),
+                "lesson": one.lesson,
+                "exercises": [
+                    {"exercise": each.exercise, "met": each.met, "of": each.goals, "unmet": list(each.unmet)}
+                    | {"note": each.note}
+                    for each in one.exercises
+                ],
+                "note": one.note,
+            }
+            for one in found
+        ]
+        print(json.dumps(data, indent=1))
     elif options.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(("file", "lesson", "exercise", "met", "goals", "note"))
@@ -140,11 +152,3 @@ def _inert(text: str) -> str:
     """Return a text that a spreadsheet does not take for a formula."""
     text = printable(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def _as_data(one: Graded) -> dict[str, Any]:
-    exercises = [
-        {"exercise": each.exercise, "met": each.met, "of": each.goals, "unmet": list(each.unmet), "note": each.note}
-        for each in one.exercises
-    ]
-    return {"file": str(one.path), "lesson": one.lesson, "exercises": exercises, "note": one.note}

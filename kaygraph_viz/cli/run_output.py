@@ -88,16 +88,15 @@ def print_overview(runs: Sequence[ExampleRun]) -> None:
     headings = ("", "items", "failed", "one by one", "in parallel", "measured speedup", "workers", "bottleneck")
     _say("All patterns")
     print("------------\n")
-    _print_table([headings, *map(_overview, runs)], right=range(1, 7))
-
-
-def _overview(run: ExampleRun) -> tuple[str, ...]:
-    found = run.measured
-    serial = "" if found.serial_s is None else duration(found.serial_s)
-    speedup = "" if found.speedup is None else significant(found.speedup, 2)
-    bottleneck = "" if found.bottleneck is None else found.bottleneck[0]
-    times = (serial, duration(found.makespan_s), speedup)
-    return run.name, f"{found.items:,}", f"{found.failed:,}", *times, f"{found.workers:,}", bottleneck
+    rows: list[Sequence[str]] = [headings]
+    for run in runs:
+        found = run.measured
+        serial = "" if found.serial_s is None else duration(found.serial_s)
+        speedup = "" if found.speedup is None else significant(found.speedup, 2)
+        bottleneck = "" if found.bottleneck is None else found.bottleneck[0]
+        times = (serial, duration(found.makespan_s), speedup)
+        rows.append((run.name, f"{found.items:,}", f"{found.failed:,}", *times, f"{found.workers:,}", bottleneck))
+    _print_table(rows, right=range(1, 7))
 
 
 def print_files(out: Path, files: Mapping[Path, str]) -> None:
