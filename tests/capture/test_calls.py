@@ -11,29 +11,21 @@ from concurrent.futures.process import _process_chunk
 from contextvars import ContextVar, copy_context
 from functools import partial
 from multiprocessing import get_context
-from multiprocessing.pool import ThreadPool, mapstar, starmapstar
+from multiprocessing.pool import ThreadPool, mapstar
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.capture.calls import OpenCall, call_recorded, lost, scope_by_context, scope_for
+from kaygraph_viz.capture.calls import OpenCall, call_recorded
 from kaygraph_viz.capture.labels import labels_of
-from kaygraph_viz.capture.names import mapped_items, name_of, reached
+from kaygraph_viz.capture.names import name_of, reached
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import Recorder, current_scope, span
 from tests.user_errors import ERRORS, Raises
-
-
-def test_a_call_is_a_branch_of_the_scope_that_submitted_it():
-    with record() as trace:
-        with span("outer"):
-            scope = current_scope()
-            assert call_recorded(scope, 0, max, 1, 2) == 2
-    assert [(each.name, each.parent_id) for each in trace] == [("outer", None), ("max", 1)]
 
 
 def test_what_runs_in_a_context_of_its_own_belongs_to_the_call():
@@ -83,22 +75,6 @@ def test_a_call_that_is_cut_is_two_branches():
         call.end()
     trace.validate()
     assert [(each.name, dict(each.attributes)) for each in trace] == [("items", {"items": 3}), ("items", {})]
-
-
-def test_a_lost_call_is_noted():
-    with record() as trace:
-        lost(current_scope(), 1, "fetch", RuntimeError("the worker died"))
-    assert [(each.name, each.status, each.error) for each in trace] == [
-        ("fetch", "lost", "RuntimeError: the worker died")
-    ]
-
-
-def test_only_a_recording_that_wants_a_kind_has_a_scope_for_it():
-    assert scope_for("futures") is None
-    with record(capture="futures"):
-        assert scope_for("futures") is scope_by_context("futures") is current_scope()
-        assert scope_for("asyncio") is None
-        assert copy_context().run(scope_by_context, "futures") is not None
 
 
 # -- names ---------------------------------------------------------------------------------------------------------
@@ -165,12 +141,6 @@ def test_a_job_of_a_scheduler_is_called_after_its_function_and_has_its_arguments
     call = of_library(run_job, "apscheduler.executors.base")
     assert name_of(call, (job,)) == "Shop.order"
     assert reached(call, (job,), {}) == (job.func, (7,), {"in_a_hurry": True})
-
-
-def test_a_mapper_says_what_it_maps():
-    assert mapped_items(starmapstar, ((pow, [(2, 3)]),)) == (pow, [(2, 3)], True)
-    assert mapped_items(mapstar, ()) is None
-    assert mapped_items(len, ("a",)) is None
 
 
 # -- labels --------------------------------------------------------------------------------------------------------

@@ -117,10 +117,6 @@ def test_a_call_that_comes_back_unused_is_recorded_here():
     assert [(each.name, each.lane) for each in trace] == [("double", "main")]
 
 
-def test_a_result_reads_as_it_is():
-    assert repr(Carried([1], (0, 0, 0, []))) == "[1]"
-
-
 # -- away ----------------------------------------------------------------------------------------------------------
 
 
@@ -139,13 +135,6 @@ def there(label) -> Recorder:
     return recorder_for(wanted_by(Recorder(REAL, cpu_time=False, label=label)), RowList(5))
 
 
-def test_what_is_wanted_is_the_same_there():
-    recorder = Recorder(REAL, captured=frozenset({"futures"}))
-    other = recorder_for(wanted_by(recorder), RowList(5))
-    assert (other.captured, other.has_cpu_time, other.label) == (recorder.captured, True, None)
-    assert not there(None).has_cpu_time
-
-
 def test_the_process_of_the_recording_keeps_nothing_hooked():
     plain = ThreadPoolExecutor.submit
     recorder_for(wanted_by(Recorder(REAL, captured=frozenset({"futures"}))), RowList(5))
@@ -162,8 +151,3 @@ def test_labels_that_cannot_go_there_are_none():
     assert there(lambda: lock).label is None
     assert cloudpickle.dumps(Needy())
     assert there(Needy()).label is None
-
-
-def test_it_is_made_once_for_all_calls():
-    recorder = Recorder(REAL, label=lambda url: url)
-    assert wanted_by(recorder) is wanted_by(recorder)

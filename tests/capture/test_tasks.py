@@ -252,18 +252,6 @@ def test_a_task_that_has_ended_leaves_nothing_to_the_garbage_collector():
         gc.enable()
 
 
-def test_tasks_that_follow_each_other_share_a_row():
-    async def nothing():
-        pass
-
-    async def main():
-        for _ in range(5):
-            await asyncio.create_task(nothing())
-
-    found = recorded(main())
-    assert [span.lane for span in found["nothing"]] == ["task-2"] * 5
-
-
 def test_an_error_has_the_same_traceback():
     async def failing() -> None:
         raise ValueError
@@ -471,10 +459,6 @@ def test_a_task_of_the_program_is_a_branch_whoever_wrote_its_coroutine(how: str)
     assert [span.parent_id for span in spans if span.name == "sleep"] == [own.span_id] * 3
 
 
-def test_the_first_task_is_one_too():
-    assert names(asyncio.sleep(0)) == ["sleep"]
-
-
 def test_a_task_that_a_library_makes_for_itself_is_no_branch():
     async def main() -> None:
         queue: asyncio.Queue[int] = asyncio.Queue()
@@ -487,13 +471,6 @@ def test_a_task_that_a_library_makes_for_itself_is_no_branch():
             writer.close()
 
     assert names(main()) == ["main"]
-
-
-def test_a_call_in_a_thread_is_one_branch():
-    async def main() -> None:
-        assert await asyncio.gather(*(asyncio.to_thread(double, number) for number in range(3))) == [0, 2, 4]
-
-    assert sorted(names(main())) == ["double", "double", "double", "main"]
 
 
 def test_what_is_waited_for_with_a_time_limit_is_one_branch():
@@ -533,13 +510,6 @@ def step(lane: TaskLane, began_ns: int, ended_ns: int) -> None:
 
 def shown(lane: TaskLane, started_ns: int, now_ns: int) -> list[tuple[str, int]]:
     return [(PART_KINDS[code], until_ns) for code, until_ns, _ in lane.told(started_ns, now_ns)[2] or ()]
-
-
-def test_short_steps_are_told_by_their_sum() -> None:
-    lane = lane_from(1_000)
-    step(lane, 1_000, 3_000)
-    step(lane, 10_000, 11_000)
-    assert lane.told(1_000, 11_000) == (3_000, 0, None)
 
 
 def test_a_wait_comes_between_two_stretches(resting: asyncio.Task[None]) -> None:
@@ -583,21 +553,6 @@ def test_what_others_note_comes_after_the_waits_before_it(resting: asyncio.Task[
     told_last = told_of(lane.hand_over(1_000))[2] or ()
     assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in told_last][1:] == told
     assert lane.log.entries == []  # so that the next task on the lane begins with none
-
-
-def test_many_waits_are_all_told(resting: asyncio.Task[None]) -> None:
-    lane = lane_from(0)
-    for now_ns in range(0, 30 * 200_000, 200_000):
-        step(lane, now_ns, now_ns + 1_000)
-        lane.end_wait(resting, now_ns + 200_000)
-    step(lane, 6_000_000, 6_001_000)
-    cpu_ns, _, parts = told_of(lane.hand_over(0))
-    assert cpu_ns == 31_000
-    assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in parts or ()] == [
-        (kind, 200_000 * number + lasted_ns)
-        for number in range(31)
-        for kind, lasted_ns in [("cpu", 1_000), ("gil", 200_000)]
-    ][:-1]
 
 
 def test_a_task_that_is_cut_off_between_steps_waits() -> None:

@@ -274,11 +274,6 @@ def test_fields_are_read_one_after_the_other():
     assert stream.peek() == ""
 
 
-def test_elements_are_read_one_after_the_other():
-    stream = stream_of('[{"a": [1, 2]}, {"b": 3}]')
-    assert [{name: stream.value() for name in stream.fields()} for _ in stream.elements()] == [{"a": [1, 2]}, {"b": 3}]
-
-
 @pytest.mark.parametrize("text", ['{"a": 1', '{"a"', '{"a": 1 "b": 2}', "{3: 4}", "[1]"])
 def test_an_object_that_is_none_is_refused(text):
     stream = stream_of(text)
@@ -290,19 +285,6 @@ def test_an_object_that_is_none_is_refused(text):
 def test_an_error_says_at_which_character():
     with pytest.raises(TraceFormatError, match=r"run\.json cannot be read at character 4: "):
         list(stream_of("[1, x]").array())
-
-
-def test_numbers_that_json_has_no_word_for_are_texts():
-    assert list(stream_of("[NaN, -Infinity]").array()) == ["NaN", "-Infinity"]
-
-
-def test_the_next_character_is_that_behind_spaces():
-    assert (stream_of(" \n\t[").peek(), stream_of("  ").peek()) == ("[", "")
-
-
-def test_a_number_goes_on_in_the_next_chunk(monkeypatch):
-    monkeypatch.setattr(json_stream, "CHUNK", 3)
-    assert list(stream_of("[1234567, 89]").array()) == [1234567, 89]
 
 
 # -- task stream reader --------------------------------------------------------------------------------------------

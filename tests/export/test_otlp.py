@@ -20,7 +20,7 @@ from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.export.json_stream import JsonStream
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.otel import to_opentelemetry
-from kaygraph_viz.export.otlp_conventions import facts_of, is_remote_call, is_span, name_of
+from kaygraph_viz.export.otlp_conventions import facts_of
 from kaygraph_viz.export.otlp_json import attributes_in, id_of, otlp_events, time_ns
 from kaygraph_viz.export.sequences import links_to_earlier
 from kaygraph_viz.testing import bar, make_trace
@@ -438,25 +438,6 @@ def test_facts_by_the_words_of_each_convention(noted, expected):
     assert facts_of(noted) == expected
 
 
-def test_an_inner_request_of_a_model_is_a_detail_but_not_of_an_agent():
-    assert [is_remote_call({"operation": each}) for each in ("llm", "retriever", "agent", "tool")] == [
-        True, True, False, False,
-    ]  # fmt: skip
-    assert not is_remote_call({})
-
-
-def test_a_name_says_what_it_worked_with_once():
-    assert name_of("agent run", {"operation": "agent", "agent": "planner", "model": "m-1"}) == "agent run planner"
-    assert name_of("execute_tool search", {"operation": "tool", "tool": "search"}) == "execute_tool search"
-    assert name_of("GET", {}) == "GET"
-    assert name_of("", {"operation": "llm", "model": "m-1"}) == "m-1"
-
-
-def test_notices_and_instants_are_no_spans():
-    assert is_span({"logfire.span_type": "span"})
-    assert not is_span({"logfire.span_type": "log"})
-
-
 # -- sequences -----------------------------------------------------------------------------------------------------
 
 
@@ -481,7 +462,3 @@ def test_what_ran_at_once_needs_the_same_and_is_needed_by_its_last_end():
 def test_spans_without_a_parent_and_attempts_need_nothing():
     assert links_to_earlier(make_trace(bar("a", "t", 0, 1), bar("b", "t", 1, 2)).columns) == {}
     assert links_of(bar("a", "t", 0, 1, kind="attempt"), bar("b", "t", 1, 2, kind="attempt")) == {}
-
-
-def test_an_empty_trace_has_no_sequence():
-    assert links_to_earlier(make_trace().columns) == {}

@@ -466,12 +466,6 @@ def test_parts_are_cut_where_other_spans_lie():
     assert pieces(outer, bar("inner", "t", 1, 3), bar("inner", "t", 5, 6)) == [("wait", 0, 1), ("cpu", 3, 5)]
 
 
-def test_each_track_is_by_itself():
-    both = [("wait", 1), ("cpu", 1)]
-    steps = list(track_events([(1, bar("a", "t", 0, 2, parts=both)), (2, bar("b", "u", 1, 3, parts=both))]))
-    assert [step.track for step in steps] == [1] * 4 + [2] * 4
-
-
 lengths = st.lists(st.integers(1, 9), min_size=2, max_size=5)
 
 
@@ -504,10 +498,6 @@ def apart(*spans):
 
 def test_spans_within_each_other_share_the_row_of_their_lane():
     assert apart((bar("a", "t-1", 0, 3), [bar("b", "t-1", 0, 3), bar("c", "t-1", 1, 2)])) == {"a": 0, "b": 0, "c": 0}
-
-
-def test_spans_of_other_lanes_do_not_matter():
-    assert apart(bar("a", "t-1", 0, 2), bar("b", "t-2", 1, 3)) == {"a": 0, "b": 0}
 
 
 def test_a_span_that_overlaps_goes_apart_with_what_lies_within_it():
@@ -553,8 +543,3 @@ def test_ten_thousand_levels_are_in_order():
     spans = [bar("level", "main", 0, 1, span_id=number, parent_id=number + 1) for number in range(1, 10_000)]
     order = outside_in(make_trace(*spans, bar("top", "main", 0, 1, span_id=10_000)).columns)
     assert np.array_equal(order, np.arange(9_999, -1, -1))
-
-
-def test_nothing_has_no_tracks():
-    columns = make_trace().columns
-    assert len(place(columns).order) == len(outside_in(columns)) == len(nearest_node(columns)) == 0
