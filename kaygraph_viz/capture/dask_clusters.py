@@ -288,7 +288,7 @@ class _Watches:
 
 
 def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
-    def _graph_to_futures(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def graph_to_futures(self: Any, *args: Any, **kwargs: Any) -> Any:
         scope = scope_by_context("dask") if self.asynchronous else scope_for("dask")
         if scope is not None:
             keys = kwargs["keys"] if "keys" in kwargs else args[1]
@@ -300,7 +300,7 @@ def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[.
         with without_our_frame:
             return original(self, *args, **kwargs)
 
-    return _graph_to_futures
+    return graph_to_futures
 
 
 def _closing(tell: Callable[[Any], None], original: Callable[..., Any]) -> Callable[..., Any]:

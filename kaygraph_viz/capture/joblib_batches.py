@@ -127,14 +127,14 @@ class RemoteBatch(RemoteCall):
 
 
 def _run_one_by_one(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _get_sequential_output(self: Any, iterable: Any) -> Any:
+    def get_sequential_output(self: Any, iterable: Any) -> Any:
         scope = scope_for("joblib")
         if scope is None:
             return original(self, iterable)
         tasks = _Tasks(iterable, scope)
         return original(self, tasks if hasattr(iterable, "__len__") else iter(tasks))
 
-    return _get_sequential_output
+    return get_sequential_output
 
 
 class _Tasks:

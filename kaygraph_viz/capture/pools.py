@@ -41,7 +41,7 @@ def _hooks_in(module: ModuleType) -> Iterator[Hook]:
 
 
 def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., Iterable[Task]]:
-    def _guarded_task_generation(self: Any, result_job: Any, func: Any, iterable: Iterable[Any]) -> Iterable[Task]:
+    def generate_tasks(self: Any, result_job: Any, func: Any, iterable: Iterable[Any]) -> Iterable[Task]:
         scope = scope_for("multiprocessing")
         tasks = original(self, result_job, func, iterable)
         if scope is None or _is_recorded_elsewhere(func):
@@ -55,7 +55,7 @@ def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., It
 
         return ((job, place, travelling(found, args, kwds), args, kwds) for job, place, found, args, kwds in tasks)
 
-    return _guarded_task_generation
+    return generate_tasks
 
 
 def _apply(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -147,7 +147,12 @@ class RemoteCall:
             try:
                 raise carrier
             except BaseException:
-                _make_alike(carrier, error)  # only now: a raise changes all that
+                # All of the error that is printed before it is sent; only now, since a raise changes that.
+                carrier.__traceback__ = error.__traceback__
+                carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
+                carrier.__suppress_context__ = error.__suppress_context__
+                if hasattr(error, "__notes__"):
+                    carrier.__notes__ = error.__notes__
                 raise  # which adds no frame
         finally:
             _scope.reset(outer)
@@ -226,15 +231,6 @@ class _CarriedError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         BaseException.with_traceback(self.error, self.__traceback__)  # which pools take off before they send it
         return _landed, (self.news, self.error)
-
-
-def _make_alike(carrier: BaseException, error: BaseException) -> None:
-    """Give the carrier all of the error that is printed before it is sent."""
-    carrier.__traceback__ = error.__traceback__
-    carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
-    carrier.__suppress_context__ = error.__suppress_context__
-    if hasattr(error, "__notes__"):
-        carrier.__notes__ = error.__notes__
 
 
 def _landed(news: News, result: Any) -> Any:

@@ -38,20 +38,16 @@ def otlp_events(stream: JsonStream, fields: Iterable[str]) -> Iterator[dict[str,
         for name in fields:
             for _ in _elements(stream, are_wanted=name in TRACES):
                 number += 1
-                for event in _of_resource(stream):
-                    yield event | {"of": number}
+                for field in stream.fields():
+                    if field == "resource":
+                        yield {"resource": stream.value(), "of": number}
+                    else:
+                        for _ in _elements(stream, are_wanted=field in SCOPES):
+                            for event in _of_scope(stream):
+                                yield event | {"of": number}
         if not stream.peek():
             return
         fields = stream.fields()
-
-
-def _of_resource(stream: JsonStream) -> Iterator[dict[str, Any]]:
-    for name in stream.fields():
-        if name == "resource":
-            yield {"resource": stream.value()}
-        else:
-            for _ in _elements(stream, are_wanted=name in SCOPES):
-                yield from _of_scope(stream)
 
 
 def _of_scope(stream: JsonStream) -> Iterator[dict[str, Any]]:
