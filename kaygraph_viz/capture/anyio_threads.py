@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from kaygraph_viz.capture.calls import call_recorded, scope_for
@@ -19,11 +18,10 @@ __all__ = ["hooks"]
 
 def hooks() -> Iterator[Hook]:
     """Yield the hook of the worker threads of anyio on asyncio."""
-    yield OnImport("anyio._backends._asyncio", _backend_hooks)
-
-
-def _backend_hooks(module: ModuleType) -> Iterator[Hook]:
-    yield Patch(module.AsyncIOBackend, "run_sync_in_worker_thread", _run_in_thread)
+    yield OnImport(
+        "anyio._backends._asyncio",
+        lambda module: [Patch(module.AsyncIOBackend, "run_sync_in_worker_thread", _run_in_thread)],
+    )
 
 
 def _run_in_thread(original: Any) -> Any:

@@ -22,31 +22,31 @@ def around(opened: Callable[..., Opened | None]) -> Callable[[Callable[..., Any]
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def method(*args: Any, **kwargs: Any) -> Any:
-            end = opened(*args, **kwargs)
-            try:
-                result = original(*args, **kwargs)
-            except BaseException as error:
-                if end is not None:
-                    end(error)
-                without_our_frames(error)
-                raise
-            if end is not None:
-                end(None)
-            return result
+            with _Ending(opened(*args, **kwargs)):
+                return original(*args, **kwargs)
 
         async def method_async(*args: Any, **kwargs: Any) -> Any:
-            end = opened(*args, **kwargs)
-            try:
-                result = await original(*args, **kwargs)
-            except BaseException as error:
-                if end is not None:
-                    end(error)
-                without_our_frames(error)
-                raise
-            if end is not None:
-                end(None)
-            return result
+            with _Ending(opened(*args, **kwargs)):
+                return await original(*args, **kwargs)
 
         return method_async if inspect.iscoroutinefunction(original) else method
 
     return make
+
+
+class _Ending:
+    """A block that ends what was opened, and passes errors on without our frame."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, end: Opened | None) -> None:
+        self._end = end
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self._end is not None:
+            self._end(error)
+        if error is not None:
+            without_our_frames(error)

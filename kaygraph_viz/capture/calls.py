@@ -19,9 +19,17 @@ from kaygraph_viz.trace.recorder import NO_SCOPE, Scope, _active, _scope, span
 from kaygraph_viz.trace.span import Kind, RowTuple, Status
 
 __all__ = [
-    "AT_ONCE", "NO_ATTRIBUTES", "OpenCall", "call_recorded", "lost", "scope_by_context", "scope_for", "within",
+    "AT_ONCE",
+    "NO_ATTRIBUTES",
+    "OpenCall",
+    "call_recorded",
+    "lost",
+    "scope_by_context",
+    "scope_for",
+    "within",
+    "without_our_frame",
     "without_our_frames",
-]  # fmt: skip
+]
 
 AT_ONCE = -1  # no time: simulated time begins at 0
 NO_ATTRIBUTES: dict[str, Any] = {}  # one for all: half a thousand calls at a time have to fit into a cache
@@ -207,3 +215,17 @@ def without_our_frames(error: BaseException) -> None:
     """Take the frame of the caller off a traceback: readers look for their own lines."""
     if error.__traceback__ is not None:
         BaseException.with_traceback(error, error.__traceback__.tb_next)  # also where the class is frozen
+
+
+class _WithoutOurFrame:
+    """A block from which errors are passed on without the frame that has it; on hot paths it costs too much."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            without_our_frames(error)
+
+
+without_our_frame = _WithoutOurFrame()

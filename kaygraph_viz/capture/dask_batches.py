@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor, Future
 from typing import Any, NamedTuple
 
 from kaygraph_viz.capture.away import Place
-from kaygraph_viz.capture.calls import OpenCall, lost, without_our_frames
+from kaygraph_viz.capture.calls import OpenCall, lost, without_our_frame, without_our_frames
 from kaygraph_viz.capture.remote import Errand, Header, RemoteCall, TravellingCall, lane_of
 from kaygraph_viz.trace.dask_stream import function_of_key
 from kaygraph_viz.trace.recorder import Scope, first_open, span
@@ -57,18 +57,12 @@ class _TaskCall:
 
     def _loads(self, packed: Any) -> Any:
         self._call.begin()
-        try:
+        with without_our_frame:
             return self._item[3](packed)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     def _dumps(self, result: Any) -> Any:
-        try:
+        with without_our_frame:
             packed = self._item[2](result)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         self._call.end()
         return packed
 
@@ -95,18 +89,14 @@ class Batch(TravellingCall):
         """Run the tasks here."""
         (items,) = args
         if self.parent.recorder.is_open:
-            items = [self._begun_here(*each) for each in zip(self._tasks, items, strict=True)]
-        try:
+            tasks, items = items, []
+            for task, item in zip(self._tasks, tasks, strict=True):
+                call = _NotedCall(self.parent, task.name, self.submitted_ns, attributes=task.facts)
+                call.link_to(task.links)
+                call.key, call.note_span = task.key, self._note_span
+                items.append(_TaskCall(call, item).recorded())
+        with without_our_frame:
             return self.function(items)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
-
-    def _begun_here(self, task: Handed, item: Item) -> Item:
-        call = _NotedCall(self.parent, task.name, self.submitted_ns, attributes=task.facts)
-        call.link_to(task.links)
-        call.key, call.note_span = task.key, self._note_span
-        return _TaskCall(call, item).recorded()
 
     def header(self) -> Header:
         """Return what the other process has to know."""
@@ -155,9 +145,8 @@ class _BatchErrand(Errand):
         def add(row: RowTuple) -> None:
             recorder.add(self._completed(Row._make(row), parent_id))
 
-        adopt(
-            recorder, rows, parent_id=parent_id, lane=lane_of(recorder, place), submitted_ns=submitted_ns, add=add
-        )  # fmt: skip
+        lane = lane_of(recorder, place)
+        adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns, add=add)
         recorder.errands.pop(self, None)
 
     def _completed(self, row: Row, parent_id: int) -> Row:

@@ -17,7 +17,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary, ref
 
 from kaygraph_viz.capture.away import wanted_by
-from kaygraph_viz.capture.calls import scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_by_context, scope_for, without_our_frame
 from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, Note, WorkerLanes, record_notes
 from kaygraph_viz.capture.dask_servers import on_scheduler, on_workers
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -42,15 +42,15 @@ def hooks() -> Iterator[Hook]:
 def _client_hooks(module: ModuleType) -> Iterator[Hook]:
     watches = _Watches()
     yield watches
-    yield OnImport("distributed.deploy.cluster", partial(_cluster_hooks, watches))
+    yield OnImport(
+        "distributed.deploy.cluster",
+        lambda module: [
+            Patch(module.Cluster, name, partial(_closing, watches.close_cluster)) for name in ("close", "__aexit__")
+        ],
+    )
     yield Patch(module.Client, "_graph_to_futures", lambda original: _handing_over(watches, original))
     for name in ("close", "shutdown", "_close"):  # the last is all that ends an asynchronous block
         yield Patch(module.Client, name, partial(_closing, watches.close))
-
-
-def _cluster_hooks(watches: _Watches, module: ModuleType) -> Iterator[Hook]:
-    for name in ("close", "__aexit__"):
-        yield Patch(module.Cluster, name, partial(_closing, watches.close_cluster))
 
 
 class _Watch:
@@ -201,23 +201,21 @@ class _Watch:
         silent = [note for note in notes if note["status"] in SILENT]
         if not silent:
             return list(notes)
-        told = {} if client is None else self._told_by_workers(client, silent)
+        told: dict[int, Note] = {}
+        if client is not None:
+            from kaygraph_viz.capture.dask_workers import found_runs
+
+            workers, wanted = {note["worker"] for note in silent}, [(note["key"], note["sent_as"]) for note in silent]
+            try:
+                for answer in on_workers(client, workers, found_runs, wanted, within_s=ANSWER_S):
+                    told |= answer
+            except Exception as error:
+                self.recorder.tell_once(
+                    "tasks of the Dask cluster that still ran are not recorded, since its workers do not answer "
+                    f"({describe_error(error)}); wait for the results before the block ends"
+                )
         known = (note for note in notes if note["status"] not in SILENT or note["sent_as"] in told)
         return [_completed(note, told[note["sent_as"]]) if note["status"] in SILENT else note for note in known]
-
-    def _told_by_workers(self, client: Any, notes: Sequence[Note]) -> dict[int, Note]:
-        from kaygraph_viz.capture.dask_workers import found_runs
-
-        wanted = [(note["key"], note["sent_as"]) for note in notes]
-        try:
-            answers = on_workers(client, {note["worker"] for note in notes}, found_runs, wanted, within_s=ANSWER_S)
-        except Exception as error:
-            self.recorder.tell_once(
-                "tasks of the Dask cluster that still ran are not recorded, since its workers do not answer "
-                f"({describe_error(error)}); wait for the results before the block ends"
-            )
-            return {}
-        return {run: facts for answer in answers for run, facts in answer.items()}
 
 
 def _completed(note: Note, told: Note) -> Note:
@@ -290,7 +288,7 @@ class _Watches:
 
 
 def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
-    def _graph_to_futures(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def graph_to_futures(self: Any, *args: Any, **kwargs: Any) -> Any:
         scope = scope_by_context("dask") if self.asynchronous else scope_for("dask")
         if scope is not None:
             keys = kwargs["keys"] if "keys" in kwargs else args[1]
@@ -299,22 +297,16 @@ def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[.
                     watches.note(self, keys, scope)
                 except Exception as error:
                     scope.recorder.give_up(error)
-        try:
+        with without_our_frame:
             return original(self, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
-    return _graph_to_futures
+    return graph_to_futures
 
 
 def _closing(tell: Callable[[Any], None], original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         tell(self)
-        try:
+        with without_our_frame:
             return original(self, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return close

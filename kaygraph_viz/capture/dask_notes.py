@@ -41,14 +41,13 @@ class Call(NamedTuple):
 Calls = Mapping[tuple[str, str], Sequence[Call]]  # by client and by what the graph is known by
 
 
-def record_notes(
-    recorder: Recorder, notes: Sequence[Note], calls: Calls, offset_ns: int, lanes: WorkerLanes
-) -> None:  # fmt: skip
+def record_notes(recorder: Recorder, notes: Sequence[Note], calls: Calls, offset_ns: int, lanes: WorkerLanes) -> None:
     """Record the tasks of a cluster."""
     handed = _HandedOver(recorder, calls, offset_ns, notes)
     tasks, latest = list[_Task](), dict[Any, _Task]()
     for note in notes:
-        if handed.is_ours(note) and _has_run(note) and not str(note["key"]).startswith(OURS):
+        has_run = note["status"] == "lost" or bool(_computations(note))
+        if has_run and handed.is_ours(note) and not str(note["key"]).startswith(OURS):
             needed = [latest[key] for key in note.get("needs", ()) if key in latest]
             if note.get("attempt", 1) > 1 and note["key"] in latest:
                 needed.append(latest[note["key"]])
@@ -114,11 +113,16 @@ class _Task(NamedTuple):
             "attempt": attempt if attempt > 1 else None,
         }  # fmt: skip
         known = {name: value for name, value in facts.items() if value not in (None, "")}
-        status = STATUSES.get(note["status"], "error")
+        status, error = STATUSES.get(note["status"], "error"), None
+        if status == "lost":
+            error = f"the worker at {note['worker']} was lost"
+        elif status == "error":
+            said = without_secrets(str(note.get("exception_text") or "the task failed")[:1_000])
+            error = one_line(said, LONGEST_ERROR)
         return (
             self.span_id, handed.parent_of(self, times), -1, function_of_key(note["key"]), "branch",
             lane, self.submitted_ns, times.started_ns, times.ended_ns, -1, 0, status, 1,
-            _error_of(note, status), safe_attributes(known | times.as_attribute), self.links, None,
+            error, safe_attributes(known | times.as_attribute), self.links, None,
         )  # fmt: skip
 
 
@@ -129,20 +133,8 @@ def _moved(started_ns: int, ended_ns: int, first_ns: int, last_ns: int) -> tuple
     return begin_ns, max(begin_ns, min(ended_ns + by_ns, last_ns))
 
 
-def _error_of(note: Note, status: str) -> str | None:
-    if status not in ("error", "lost"):
-        return None
-    if status == "lost":
-        return f"the worker at {note['worker']} was lost"
-    return one_line(without_secrets(str(note.get("exception_text") or "the task failed")[:1_000]), LONGEST_ERROR)
-
-
 def _computations(note: Note) -> list[Mapping[str, Any]]:
     return [each for each in note["startstops"] if each["action"] == "compute"]
-
-
-def _has_run(note: Note) -> bool:
-    return note["status"] == "lost" or bool(_computations(note))
 
 
 def _places(tasks: Iterable[_Task]) -> Iterator[tuple[str, object]]:
@@ -236,20 +228,16 @@ class _HandedOver:
             if span_id and around.started_ns <= times.started_ns and times.ended_ns <= around.ended_ns:
                 return span_id
             note = self._runs[note["by"]]
-        return self._span_around(task.scope, times.ended_ns)
-
-    def _span_around(self, scope: Scope | span, ended_ns: int) -> int:
-        found: Scope | span | None = scope
-        while found is not None and found.span_id and found.is_over and self._end_of(found) < ended_ns:
+        found: Scope | span | None = task.scope
+        while found is not None and found.span_id and found.is_over:
+            if self._ends is None:
+                columns = self._recorder.snapshot()
+                numbers, ends = (columns.column(name).tolist() for name in ("span_id", "ended_ns"))
+                self._ends = dict(zip(numbers, ends, strict=True))
+            if self._ends.get(found.span_id, -1) >= times.ended_ns:
+                break
             found = found.parent
         return 0 if found is None else found.span_id
-
-    def _end_of(self, scope: Scope | span) -> int:
-        if self._ends is None:
-            columns = self._recorder.snapshot()
-            numbers, ends = (columns.column(name).tolist() for name in ("span_id", "ended_ns"))
-            self._ends = dict(zip(numbers, ends, strict=True))
-        return self._ends.get(scope.span_id, -1)
 
 
 def _last_before(calls: Sequence[Call], at_ns: int) -> Call:

@@ -149,7 +149,10 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
         if scheduler is not None and scheduler.plugins.get(self._name) is self:
             del scheduler.plugins[self._name]
             scheduler._broker._topics.pop(self._name, None)
-            _stop_listening(scheduler)
+            if not any(isinstance(each, Reporter) for each in scheduler.plugins.values()):
+                for operation in _LISTENING:
+                    ours = scheduler.stream_handlers[operation]
+                    scheduler.stream_handlers[operation] = getattr(ours, "kaygraph_viz_original", ours)
 
     def taken(self) -> tuple[list[Note], int]:
         """Return the notes, and how many were dropped, and leave; last come the tasks that still run."""
@@ -176,7 +179,13 @@ def install(name: str, client: str, *, dask_scheduler: Any) -> float:
     """Put a reporter on the scheduler, and return the time there [s]."""
     reporter = _here[name] = Reporter(name, dask_scheduler, client)
     dask_scheduler.add_plugin(reporter, name=name)
-    _listen(dask_scheduler)
+    # Hear which task hands over a graph, and which attempts have failed, as long as there is a reporter.
+    handlers = dask_scheduler.stream_handlers
+    for operation, make in _LISTENING.items():
+        if not hasattr(handlers[operation], "kaygraph_viz_original"):
+            original = handlers[operation]
+            handlers[operation] = update_wrapper(make(dask_scheduler, original), original)
+            handlers[operation].kaygraph_viz_original = original
     return float(time())
 
 
@@ -207,23 +216,6 @@ async def _leave_workers(scheduler: Any, name: str) -> None:
 
 
 # -- what plugins are not told -------------------------------------------------------------------------------------
-
-
-def _listen(scheduler: Any) -> None:
-    """Hear which task hands over a graph, and which attempts have failed, as long as there is a reporter."""
-    handlers = scheduler.stream_handlers
-    for operation, make in _LISTENING.items():
-        if not hasattr(handlers[operation], "kaygraph_viz_original"):
-            original = handlers[operation]
-            handlers[operation] = update_wrapper(make(scheduler, original), original)
-            handlers[operation].kaygraph_viz_original = original
-
-
-def _stop_listening(scheduler: Any) -> None:
-    if not any(isinstance(each, Reporter) for each in scheduler.plugins.values()):
-        for operation in _LISTENING:
-            ours = scheduler.stream_handlers[operation]
-            scheduler.stream_handlers[operation] = getattr(ours, "kaygraph_viz_original", ours)
 
 
 def _hearing_submitter(scheduler: Any, original: Callable[..., Any]) -> Callable[..., Any]:

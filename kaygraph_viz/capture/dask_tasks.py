@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from kaygraph_viz.capture import dask_clusters
-from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_for, without_our_frame, without_our_frames
 from kaygraph_viz.capture.dask_batches import Batch, Handed
 from kaygraph_viz.capture.dask_labels import label_of_task
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -28,19 +27,16 @@ __all__ = ["hooks"]
 
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of Dask."""
-    yield OnImport("dask.local", _local_hooks)
+    yield OnImport(
+        "dask.local",
+        lambda module: [
+            Patch(module, "get_async", _recorded),
+            Patch(module, "start_state_from_dask", _noting_state),
+        ],
+    )
     for name in ("dask.threaded", "dask.multiprocessing"):
-        yield OnImport(name, _scheduler_hooks)
+        yield OnImport(name, lambda module: [Patch(module, "get_async", _recorded)])
     yield from dask_clusters.hooks()
-
-
-def _local_hooks(module: ModuleType) -> Iterator[Hook]:
-    yield from _scheduler_hooks(module)
-    yield Patch(module, "start_state_from_dask", _noting_state)
-
-
-def _scheduler_hooks(module: ModuleType) -> Iterator[Hook]:
-    yield Patch(module, "get_async", _recorded)
 
 
 class _Run:
@@ -65,15 +61,15 @@ class _Run:
         """Hand a batch of tasks to the pool, so that it records itself."""
         if self._state is None or not self._scope.recorder.is_open:
             return original(function, tasks)
-        batch = Batch(function, self._scope, [self._handed(key) for key, *_ in tasks], self._spans.__setitem__)
+        handed = []
+        for key, *_ in tasks:
+            links = tuple(self._spans[each] for each in self._state["dependencies"][key] if each in self._spans)
+            label = label_of_task(self._scope.recorder.label, self._graph.get(key), self._state["cache"])
+            handed.append(Handed(key, links, label))
+        batch = Batch(function, self._scope, handed, self._spans.__setitem__)
         future = original(batch, tasks)
         future.add_done_callback(batch.note_if_lost)
         return future
-
-    def _handed(self, key: Any) -> Handed:
-        links = tuple(self._spans[each] for each in self._state["dependencies"][key] if each in self._spans)
-        label = label_of_task(self._scope.recorder.label, self._graph.get(key), self._state["cache"])
-        return Handed(key, links, label)
 
 
 _run: ContextVar[_Run | None] = ContextVar("kaygraph_viz_dask_run", default=None)
@@ -99,11 +95,8 @@ def _recorded(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _noting_state(original: Callable[..., Any]) -> Callable[..., Any]:
     def start_state_from_dask(dsk: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with without_our_frame:
             state = original(dsk, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         run = _run.get()
         if run is not None:
             run.note_state(dsk, state)

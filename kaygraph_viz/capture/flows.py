@@ -76,17 +76,13 @@ def flow_hooks(kind: str, module: ModuleType) -> Iterator[Hook]:
         "_exec": flows.opened_exec,
         "_orch": flows.opened_pass,
     }
-    for owner in dict.fromkeys(_classes_of(module)):
+    classes = dict.fromkeys(each for each in vars(module).values() if isinstance(each, type))
+    library = module.__name__.partition(".")[0]
+    for owner in (each for each in classes if each.__module__.partition(".")[0] == library):
         for method, opened in makers.items():
             for name in (method, f"{method}_async"):
                 if inspect.isfunction(vars(owner).get(name)):
                     yield Patch(owner, name, around(opened))
-
-
-def _classes_of(module: ModuleType) -> Iterator[type]:
-    for found in vars(module).values():
-        if isinstance(found, type) and found.__module__.partition(".")[0] == module.__name__.partition(".")[0]:
-            yield found
 
 
 class _Flows:
@@ -121,7 +117,8 @@ class _Flows:
         parent = scope.parent
         if isinstance(parent, NodeCall) and parent.node is node and parent.is_preparing(scope):
             parent.enter(ExecCall(parent, "exec", "phase", node))
-            self._wrap_exec(node)
+            if getattr(node, "max_retries", 1) > 1:
+                self._wrap_exec(node)
             return lambda error: parent.enter(None if error else OpenCall(parent, "post", kind="phase"), error)
         if isinstance(scope, ExecCall) and scope.node is node and scope.kind == "phase":
             item = ExecCall(scope, type(node).__name__, "branch", node)
@@ -142,8 +139,6 @@ class _Flows:
 
     def _wrap_exec(self, node: Any) -> None:
         """Have each call of ``exec`` recorded as an attempt, in the class of the program that defines it."""
-        if getattr(node, "max_retries", 1) <= 1:
-            return
         for name in ("exec", "exec_async"):
             for owner in type(node).__mro__:
                 if name in vars(owner):

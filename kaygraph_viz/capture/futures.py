@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures.thread import ThreadPoolExecutor
-from functools import partial
 from types import FunctionType
 from typing import Any
 
-from kaygraph_viz.capture.calls import call_recorded, lost, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import call_recorded, lost, scope_for, without_our_frame, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, name_of, root_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -46,8 +45,9 @@ def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Fut
             if not recorder.is_open or "futures" not in recorder.captured or _is_recorded_elsewhere(fn, args):
                 return original(self, fn, *args, **kwargs)
             now_ns = recorder.now_ns
-            if self.__class__ is not ThreadPoolExecutor and _has_interpreters(self):
-                # It pickles all that it hands over, as for a process.
+            if self.__class__ is not ThreadPoolExecutor and any(
+                kind.__name__ == "InterpreterPoolExecutor" for kind in type(self).__mro__
+            ):  # since 3.14, with an interpreter in each thread: it pickles all that it hands over, as for a process
                 call = TravellingCall(fn, scope, now_ns(), labels_of(recorder, fn, args, kwargs))
                 return original(self, call, *args, **kwargs)
             if not args and not kwargs:  # so Python need not take apart and join what it hands over
@@ -68,21 +68,20 @@ def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Fu
         else:
             now_ns = scope.recorder.now_ns()
             call = TravellingCall(fn, scope, now_ns, labels_of(scope.recorder, fn, args, kwargs))
-        try:
+        with without_our_frame:
             future = original(self, call, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         if call is not fn:
-            future.add_done_callback(partial(_if_lost, call, name_of(fn, args)))
+            name = name_of(fn, args)
+
+            def note_if_lost(future: Future[Any]) -> None:
+                if not future.cancelled() and isinstance(error := future.exception(), BrokenExecutor):
+                    facts = {"label": call.labels[0]} if len(call.labels) == 1 and call.labels[0] else None
+                    lost(call.parent, call.submitted_ns, name, error, attributes=facts)
+
+            future.add_done_callback(note_if_lost)
         return future
 
     return submit
-
-
-def _has_interpreters(pool: ThreadPoolExecutor) -> bool:
-    """Return whether each thread of a pool runs its calls in an interpreter of its own; such pools came with 3.14."""
-    return any(kind.__name__ == "InterpreterPoolExecutor" for kind in type(pool).__mro__)
 
 
 def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
@@ -92,9 +91,3 @@ def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
     if isinstance(function, TravellingCall):
         return True
     return belongs_to(unwrapped(function, args), _RECORDED_ELSEWHERE)
-
-
-def _if_lost(call: TravellingCall, name: str, future: Future[Any]) -> None:
-    if not future.cancelled() and isinstance(error := future.exception(), BrokenExecutor):
-        facts = {"label": call.labels[0]} if len(call.labels) == 1 and call.labels[0] else None
-        lost(call.parent, call.submitted_ns, name, error, attributes=facts)

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_by_context, scope_for, without_our_frame
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -28,7 +28,7 @@ Callers = WeakKeyDictionary[Any, "Scope | span"]  # the scope in which each `Par
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of joblib."""
     yield OnImport("joblib.parallel", _parallel_hooks)
-    yield OnImport("joblib._dask", _dask_hooks)
+    yield OnImport("joblib._dask", lambda module: [Patch(module.Batch, "__call__", _run_on_dask)])
 
 
 def _parallel_hooks(module: ModuleType) -> Iterator[Hook]:
@@ -47,11 +47,8 @@ def _call(callers: Callers, original: Callable[..., Any]) -> Callable[..., Any]:
             callers[self] = scope
         else:
             callers.pop(self, None)
-        try:
+        with without_our_frame:
             return original(self, iterable)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return call
 
@@ -68,17 +65,10 @@ def _dispatch(callers: Callers, original: Callable[..., Any]) -> Callable[..., A
                 scope.recorder.tell_once(
                     'calls of joblib on Dask are tasks there: record with capture=["joblib", "dask"]'
                 )
-        try:
+        with without_our_frame:
             return original(self, batch)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return _dispatch
-
-
-def _dask_hooks(module: ModuleType) -> Iterator[Hook]:
-    yield Patch(module.Batch, "__call__", _run_on_dask)
 
 
 def _run_on_dask(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,11 +79,8 @@ def _run_on_dask(original: Callable[..., Any]) -> Callable[..., Any]:
         if scope is not None and tasks is not None:
             record = partial(call_recorded, scope, AT_ONCE)
             tasks = [(partial(record, function), args, kwargs) for function, args, kwargs in tasks]
-        try:
+        with without_our_frame:
             return original(self, tasks)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return __call__
 
@@ -140,14 +127,14 @@ class RemoteBatch(RemoteCall):
 
 
 def _run_one_by_one(original: Callable[..., Any]) -> Callable[..., Any]:
-    def _get_sequential_output(self: Any, iterable: Any) -> Any:
+    def get_sequential_output(self: Any, iterable: Any) -> Any:
         scope = scope_for("joblib")
         if scope is None:
             return original(self, iterable)
         tasks = _Tasks(iterable, scope)
         return original(self, tasks if hasattr(iterable, "__len__") else iter(tasks))
 
-    return _get_sequential_output
+    return get_sequential_output
 
 
 class _Tasks:
@@ -161,9 +148,6 @@ class _Tasks:
         return len(self._iterable)
 
     def __iter__(self) -> Iterator[Any]:
-        try:
+        with without_our_frame:
             for function, args, kwargs in self._iterable:
                 yield partial(call_recorded, self._scope, AT_ONCE, function), args, kwargs
-        except BaseException as error:
-            without_our_frames(error)
-            raise

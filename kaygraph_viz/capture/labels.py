@@ -65,7 +65,10 @@ def note_task_label(call: span, coroutine: Any) -> None:
     frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
     if isinstance(frame, FrameType) and not getattr(coroutine, "cr_suspended", False):
         names, args, keywords = _arguments_in(frame.f_code, frame.f_locals)
-        wrapped = _wrapped_by(frame, coroutine.__qualname__)
+        # A wrapper has the names of its own parameters: those of the function that it calls, which has its name, tell.
+        free = (frame.f_locals.get(variable) for variable in frame.f_code.co_freevars)
+        functions = (each for each in free if type(each) is FunctionType)
+        wrapped = next((each for each in functions if each.__qualname__ == coroutine.__qualname__), None)
         names = names if wrapped is None else _parameters(wrapped)
         is_method = names[:1] in (["self"], ["cls"])
         label = call.recorder.label
@@ -112,9 +115,7 @@ def _label(label: Label, args: Sequence[Any], keywords: Mapping[str, Any], names
     return _cut(", ".join(_text(part) for part in parts[:MOST] if part is not None), LONGEST)
 
 
-def _taken(
-    label: Label, args: Sequence[Any], keywords: Mapping[str, Any]
-) -> tuple[Sequence[Any], Mapping[str, Any]]:  # fmt: skip
+def _taken(label: Label, args: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """Return those of the arguments of a call that a function takes: it need not name what it has no use for."""
     if not isinstance(label, FunctionType):
         return args, keywords
@@ -189,9 +190,3 @@ def _arguments_in(code: CodeType, local: Mapping[str, Any]) -> tuple[list[str], 
     keywords = {name: local[name] for name in code.co_varnames[first:last]}
     keywords |= local[code.co_varnames[last + has_more]] if has_others else {}
     return names, args, keywords
-
-
-def _wrapped_by(frame: FrameType, name: str) -> FunctionType | None:
-    """Return the function that a wrapper calls, which has its name: the wrapper does not know those of parameters."""
-    free = (frame.f_locals.get(variable) for variable in frame.f_code.co_freevars)
-    return next((each for each in free if type(each) is FunctionType and each.__qualname__ == name), None)

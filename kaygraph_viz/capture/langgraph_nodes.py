@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from types import ModuleType
 from typing import Any
 
 from kaygraph_viz.capture.around import Opened, around
@@ -20,12 +19,8 @@ __all__ = ["hooks"]
 
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of LangGraph, whose nodes all pass through two functions."""
-    yield OnImport("langgraph.pregel._runner", _runner_hooks)
-
-
-def _runner_hooks(module: ModuleType) -> Iterator[Hook]:
-    yield Patch(module, "run_with_retry", around(_opened))
-    yield Patch(module, "arun_with_retry", around(_opened))
+    names = ("run_with_retry", "arun_with_retry")
+    yield OnImport("langgraph.pregel._runner", lambda module: [Patch(module, name, around(_opened)) for name in names])
 
 
 def _opened(task: Any, *_: Any, **__: Any) -> Opened | None:
@@ -34,13 +29,9 @@ def _opened(task: Any, *_: Any, **__: Any) -> Opened | None:
     if scope is None or not isinstance(name, str) or name.startswith("__"):  # such as the step that takes the input
         return None
     call = OpenCall(scope, name)
-    _note_label(call, getattr(task, "input", None))
-    return call.begin().end
-
-
-def _note_label(call: OpenCall, state: Any) -> None:
-    """Give a node its label: it has one argument, a state, whose entries are shown as arguments are."""
+    state = getattr(task, "input", None)  # its one argument, whose entries are shown as arguments are
     if call.recorder.label == ARGUMENTS and type(state) is dict:
         note_label(call, None, (), {str(key): value for key, value in islice(state.items(), MOST)})
     else:
         note_label(call, None, (state,), {})
+    return call.begin().end

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_for, without_our_frame
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -41,7 +41,7 @@ def _hooks_in(module: ModuleType) -> Iterator[Hook]:
 
 
 def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., Iterable[Task]]:
-    def _guarded_task_generation(self: Any, result_job: Any, func: Any, iterable: Iterable[Any]) -> Iterable[Task]:
+    def generate_tasks(self: Any, result_job: Any, func: Any, iterable: Iterable[Any]) -> Iterable[Task]:
         scope = scope_for("multiprocessing")
         tasks = original(self, result_job, func, iterable)
         if scope is None or _is_recorded_elsewhere(func):
@@ -55,7 +55,7 @@ def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., It
 
         return ((job, place, travelling(found, args, kwds), args, kwds) for job, place, found, args, kwds in tasks)
 
-    return _guarded_task_generation
+    return generate_tasks
 
 
 def _apply(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,11 +63,8 @@ def _apply(original: Callable[..., Any]) -> Callable[..., Any]:
         scope = scope_for("multiprocessing")
         if scope is not None and not _is_recorded_elsewhere(func):
             func = TravellingCall(func, scope, scope.recorder.now_ns(), labels_of(scope.recorder, func, args, kwds))
-        try:
+        with without_our_frame:
             return original(self, func, args, kwds, *more, **options)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
 
     return apply_async
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -120,23 +120,20 @@ class _OpenSpans(dict[int, OpenSpan]):
 
 def told(file: str) -> Page | None:
     """Return all that a process has written as one page; None where it has written nothing."""
-    pages = list(_pages(file))
+    content = b""
+    with suppress(OSError):
+        content = Path(file).read_bytes()
+    pages: list[Page] = []
+    first = _LENGTH.size
+    while len(content) >= first:
+        (length,) = _LENGTH.unpack_from(content, first - _LENGTH.size)
+        if len(content) < first + length:
+            break
+        pages.append(pickle.loads(content[first : first + length]))  # noqa: S301  (only this user can write there)
+        first += length + _LENGTH.size
     if not pages:
         return None
     rows = [row for page in pages for row in page[0]]
     ended = {row[0] for row in rows}
     _, opened, dropped = pages[-1]
     return rows, [row for row in opened if row[0] not in ended], dropped
-
-
-def _pages(file: str) -> Iterator[Page]:
-    content = b""
-    with suppress(OSError):
-        content = Path(file).read_bytes()
-    first = _LENGTH.size
-    while len(content) >= first:
-        (length,) = _LENGTH.unpack_from(content, first - _LENGTH.size)
-        if len(content) < first + length:
-            return
-        yield pickle.loads(content[first : first + length])  # noqa: S301  (in a folder that only this user can write to)
-        first += length + _LENGTH.size

@@ -14,14 +14,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from weakref import ref
 
 from kaygraph_viz.capture.away import wanted_by
-from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.calls import scope_for, without_our_frame, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, is_machinery_function, name_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -43,12 +42,11 @@ _POOLS_OF_LOOPS = frozenset({"mpire"})  # their processes take items from queues
 
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of processes, also of those of `multiprocess`, which is `multiprocessing` with another pickle."""
-    yield Patch(BaseProcess, "start", _start)
-    yield Patch(BaseProcess, "join", _join)
-    yield OnImport("multiprocess.process", _hooks_of_multiprocess)
+    for name in ("multiprocessing.process", "multiprocess.process"):
+        yield OnImport(name, _hooks_in)
 
 
-def _hooks_of_multiprocess(module: ModuleType) -> Iterator[Hook]:
+def _hooks_in(module: ModuleType) -> Iterator[Hook]:
     yield Patch(module.BaseProcess, "start", _start)
     yield Patch(module.BaseProcess, "join", _join)
 
@@ -57,8 +55,10 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def start(self: Any) -> None:
         scope = scope_for("multiprocessing")
         watched = None
-        if scope is not None and "run" not in vars(self) and _is_work(_function_of(self)):
-            watched = _expected(self, scope)
+        if scope is not None and "run" not in vars(self):
+            function = _function_of(self)
+            if belongs_to(function, _POOLS_OF_LOOPS) or not is_machinery_function(function):
+                watched = _expected(self, scope)
         try:
             original(self)
         except BaseException as error:
@@ -77,11 +77,8 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def _join(original: Callable[..., None]) -> Callable[..., None]:
     def join(self: Any, timeout: float | None = None) -> None:
-        try:
+        with without_our_frame:
             original(self, timeout)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
         has_ended = self._popen.returncode is not None
         found = _watched.get(id(self))
         if has_ended and found is not None and found.process() is self:
@@ -100,10 +97,6 @@ def _expected(process: Any, scope: Scope | span) -> _Watched | None:
     except OSError as error:  # there is no room for their files
         recorder.tell_once(f"processes are not recorded: {describe_error(error)}")
         return None
-
-
-def _is_work(function: Any) -> bool:
-    return belongs_to(function, _POOLS_OF_LOOPS) or not is_machinery_function(function)
 
 
 def _function_of(process: Any) -> Any:
@@ -202,7 +195,14 @@ class _Watched:
     def _without_end(self, opened: list[RowTuple]) -> list[RowTuple]:
         """Return the row of a process that has not ended, and those of what it had begun, given as its last page."""
         now_ns = self.watch.recorder.now_ns()
-        status, error = self._fate()
+        status: Status = "abandoned"
+        error: str | None = None
+        process = self.process()
+        popen = None if process is None else process._popen  # None, too, of one that was closed
+        if popen is None or popen.returncode is not None or wait([popen.sentinel], 0):
+            status, error = "lost", "the process ended before its function did"
+            if popen is not None and popen.returncode is not None:
+                error += f", exit code {popen.returncode}"
         rows = [Row._make(row) for row in opened] or [Row(
             1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns, -1, 0, status, 1, error,
             None, None, None,
@@ -214,14 +214,6 @@ class _Watched:
             )
             for row in rows
         ]  # fmt: skip
-
-    def _fate(self) -> tuple[Status, str | None]:
-        process = self.process()
-        popen = None if process is None else process._popen  # None, too, of one that was closed
-        if popen is not None and popen.returncode is None and not wait([popen.sentinel], 0):
-            return "abandoned", None
-        code = None if popen is None else popen.returncode
-        return "lost", "the process ended before its function did" + ("" if code is None else f", exit code {code}")
 
 
 _watched: dict[int, _Watched] = {}  # those that are waited for, by the identity of the process

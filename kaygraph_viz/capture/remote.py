@@ -73,7 +73,7 @@ class TravellingCall:
 
     def __init__(
         self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int, labels: Sequence[str] = ()
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.function = function
         self.parent = parent
         self.submitted_ns = submitted_ns
@@ -141,11 +141,18 @@ class RemoteCall:
             result = self._run(away.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            carrier = _carrying(error, _news(away, self.header))
+            kind, news = type(error), _news(away, self.header)
+            names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+            carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
             try:
                 raise carrier
             except BaseException:
-                _make_alike(carrier, error)  # only now: a raise changes all that
+                # All of the error that is printed before it is sent; only now, since a raise changes that.
+                carrier.__traceback__ = error.__traceback__
+                carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
+                carrier.__suppress_context__ = error.__suppress_context__
+                if hasattr(error, "__notes__"):
+                    carrier.__notes__ = error.__notes__
                 raise  # which adds no frame
         finally:
             _scope.reset(outer)
@@ -224,22 +231,6 @@ class _CarriedError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         BaseException.with_traceback(self.error, self.__traceback__)  # which pools take off before they send it
         return _landed, (self.news, self.error)
-
-
-def _carrying(error: BaseException, news: News) -> BaseException:
-    kind = type(error)
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
-    return carrier
-
-
-def _make_alike(carrier: BaseException, error: BaseException) -> None:
-    """Give the carrier all of the error that is printed before it is sent."""
-    carrier.__traceback__ = error.__traceback__
-    carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
-    carrier.__suppress_context__ = error.__suppress_context__
-    if hasattr(error, "__notes__"):
-        carrier.__notes__ = error.__notes__
 
 
 def _landed(news: News, result: Any) -> Any:

@@ -34,7 +34,11 @@ def task_name(coroutine: Any) -> str | None:
     except (AttributeError, KeyError):
         library = _library_of(coroutine)
     if library:
-        if library != "asyncio" or not _is_asked_for(sys._getframe(1)) or _has_bar_of_its_own(coroutine):
+        if library != "asyncio" or not _is_asked_for(sys._getframe(1)):
+            return None
+        # The work of a coroutine of these, which has not begun, is a branch without it.
+        is_for_thread = getattr(coroutine, "cr_code", None) is to_thread.__code__
+        if is_for_thread or (_WAITS_IN_A_TASK and _given_to_wait_for(coroutine) is not None):
             return None
         coroutine = work_of(coroutine)
     name: Any = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
@@ -45,13 +49,6 @@ def work_of(coroutine: Any) -> Any:
     """Return the coroutine that a task is there for: what `wait_for` is given, or itself."""
     given = _given_to_wait_for(coroutine)
     return coroutine if given is None else given
-
-
-def _has_bar_of_its_own(coroutine: Any) -> bool:
-    """Return whether the work of a coroutine that has not begun is a branch without it."""
-    if getattr(coroutine, "cr_code", None) is to_thread.__code__:
-        return True
-    return _WAITS_IN_A_TASK and _given_to_wait_for(coroutine) is not None
 
 
 def _given_to_wait_for(coroutine: Any) -> Any:
@@ -66,16 +63,14 @@ def _given_to_wait_for(coroutine: Any) -> Any:
 def _is_asked_for(hook: FrameType) -> bool:
     """Return whether it is the program that calls the hook with this frame, and not asyncio for itself."""
     frame = hook.f_back
-    while frame is not None and (module := _module_of(frame)).partition(".")[0] == "asyncio":
+    while frame is not None:
+        module = frame.f_globals.get("__name__")  # a program may write anything there
+        if module.__class__ is not str or module.partition(".")[0] != "asyncio":
+            return module.__class__ is not str or not is_machinery(module)
         if frame.f_code.co_qualname.partition(".<locals>")[0] not in _MAKERS:
             return False
         frame = frame.f_back
-    return frame is not None and not is_machinery(module)
-
-
-def _module_of(frame: FrameType) -> str:
-    name = frame.f_globals.get("__name__")
-    return name if name.__class__ is str else ""  # a program may write anything there
+    return False
 
 
 def _library_of(coroutine: Any) -> str:

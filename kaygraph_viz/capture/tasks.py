@@ -14,7 +14,7 @@ from asyncio import AbstractEventLoop, Task, current_task
 from asyncio.events import Handle, TimerHandle
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import Context, copy_context
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 from weakref import ref
 
@@ -60,8 +60,11 @@ def hooks() -> Iterator[Hook]:
     yield Patch(asyncio.base_events.BaseEventLoop, "create_task", _create_task)
     yield Patch(TimerHandle, "_run", _run_timer)  # which is none of its own
     yield Patch(Handle, "_run", _run_handle)
-    yield OnImport("uvloop", _uvloop_hooks)
-    yield OnImport("kaygraph_viz.virtual.loop", _virtual_hooks)
+    # A loop that never calls `Handle._run`: tasks ask it for each step by `call_soon`.
+    makers = {"create_task": _create_task, "call_soon": _call_soon}
+    yield OnImport("uvloop", lambda module: [Patch(module.Loop, name, make) for name, make in makers.items()])
+    # The loop in simulated time notes itself what its tasks do.
+    yield OnImport("kaygraph_viz.virtual.loop", lambda module: [Patch(module.VirtualLoop, "_take_step", _take_step)])
 
 
 class TaskRun(OpenCall):
@@ -345,12 +348,6 @@ def _run_timer(original: Callable[[Any], None]) -> Callable[[Any], None]:
     return _run_recorded
 
 
-def _uvloop_hooks(module: ModuleType) -> Iterator[Hook]:
-    """Yield the hooks of a loop that never calls `Handle._run`; tasks ask it for each step by `call_soon`."""
-    yield Patch(module.Loop, "create_task", _create_task)
-    yield Patch(module.Loop, "call_soon", _call_soon)
-
-
 def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
     def call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
         if isinstance(task := getattr(callback, "__self__", None), Task):  # it may be one that is just being created
@@ -386,11 +383,6 @@ def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any)
     except BaseException as error:
         without_our_frames(error)
         raise
-
-
-def _virtual_hooks(module: ModuleType) -> Iterator[Hook]:
-    """Yield the hook of the loop in simulated time, which notes itself what its tasks do."""
-    yield Patch(module.VirtualLoop, "_take_step", _take_step)
 
 
 def _take_step(original: Callable[..., None]) -> Callable[..., None]:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import io
 import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 from kaygraph_viz._optional import require
 from kaygraph_viz.analysis.wording import aligned, counted
@@ -22,7 +20,7 @@ from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.cli.inputs import whole
 from kaygraph_viz.cli.terminal import OK, Parser, printable
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.handed_in.grading import Graded, Reached, graded
+from kaygraph_viz.lessons.handed_in.grading import Graded, graded
 from kaygraph_viz.machine import usable_cores
 
 __all__ = ["parser", "run"]
@@ -47,25 +45,35 @@ CHECKPOINTS = ".ipynb_checkpoints"  # copies that Jupyter keeps
 
 def run(words: Sequence[str]) -> int:
     """Grade the notebooks that the words of the command line name, and return the exit code."""
-    options = _options(words)
+    options = parser().parse_args(words)
+    checked_whole("--timeout", options.timeout, 1, 86_400, "--timeout 300")
+    checked_whole("--jobs", options.jobs, 1, 64, "--jobs 2")
     paths = list(dict.fromkeys(path for name in options.names for path in _notebooks(Path(name))))
     require("jupyter_client")
     found = asyncio.run(_all(paths, options))
     found.sort(key=lambda each: paths.index(each.path))
     if options.json:
-        print(json.dumps([_as_data(each) for each in found], indent=1))
+        data = [
+            {
+                "file": str(one.path),
+                "lesson": one.lesson,
+                "exercises": [
+                    {"exercise": each.exercise, "met": each.met, "of": each.goals, "unmet": list(each.unmet)}
+                    | {"note": each.note}
+                    for each in one.exercises
+                ],
+                "note": one.note,
+            }
+            for one in found
+        ]
+        print(json.dumps(data, indent=1))
     elif options.csv:
-        print(_as_csv(found), end="")
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(("file", "lesson", "exercise", "met", "goals", "note"))
+        writer.writerows((_inert(str(one.path)), one.lesson, *row[:3], _inert(row[3])) for one, row in _rows(found))
     else:
         _print_table(found)
     return OK
-
-
-def _options(words: Sequence[str]) -> Namespace:
-    options = parser().parse_args(words)
-    checked_whole("--timeout", options.timeout, 1, 86_400, "--timeout 300")
-    checked_whole("--jobs", options.jobs, 1, 64, "--jobs 2")
-    return options
 
 
 def parser() -> Parser:
@@ -76,9 +84,12 @@ def parser() -> Parser:
         "--timeout", type=whole, default=300, metavar="SECONDS", help="for each notebook, 1 to 86400 (default 300)"
     )
     made.add_argument(
-        "--jobs", type=whole, default=max(1, usable_cores() // 2), metavar="N",
+        "--jobs",
+        type=whole,
+        default=max(1, usable_cores() // 2),
+        metavar="N",
         help="how many notebooks are run at once, 1 to 64 (default: half of the cores)",
-    )  # fmt: skip
+    )
     form = made.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     form.add_argument("--csv", action="store_true", help="print comma-separated values instead of a table")
@@ -105,12 +116,9 @@ async def _all(paths: Sequence[Path], options: Namespace) -> list[Graded]:
     async with aclosing(graded(paths, timeout_s=options.timeout, jobs=options.jobs)) as done:
         async for each in done:
             found.append(each)
-            print(printable(f"[{len(found)}/{len(paths)}] {each.path}: {_in_short(each)}"), file=sys.stderr, flush=True)
+            said = each.note or "; ".join(_goals(one.met, one.goals) or one.note for one in each.exercises)
+            print(printable(f"[{len(found)}/{len(paths)}] {each.path}: {said}"), file=sys.stderr, flush=True)
     return found
-
-
-def _in_short(one: Graded) -> str:
-    return one.note or "; ".join(_goals(each.met, each.goals) or each.note for each in one.exercises)
 
 
 def _goals(met: int | None, goals: int | None) -> str:
@@ -140,27 +148,7 @@ def _print_table(found: Sequence[Graded]) -> None:
     print(f"\n{complete} of {counted(len(found), 'notebook')} met all goals.")
 
 
-def _is_complete(one: Reached) -> bool:
-    return one.met is not None and one.met == one.goals
-
-
-def _as_csv(found: Sequence[Graded]) -> str:
-    made = io.StringIO()
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow(("file", "lesson", "exercise", "met", "goals", "note"))
-    writer.writerows((_inert(str(one.path)), one.lesson, *row[:3], _inert(row[3])) for one, row in _rows(found))
-    return made.getvalue()
-
-
 def _inert(text: str) -> str:
     """Return a text that a spreadsheet does not take for a formula."""
     text = printable(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def _as_data(one: Graded) -> dict[str, Any]:
-    exercises = [
-        {"exercise": each.exercise, "met": each.met, "of": each.goals, "unmet": list(each.unmet), "note": each.note}
-        for each in one.exercises
-    ]
-    return {"file": str(one.path), "lesson": one.lesson, "exercises": exercises, "note": one.note}

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kaygraph_viz.errors import DataError, short
 
@@ -35,7 +34,15 @@ def read_records(text: str) -> list[dict[str, str]] | None:
         return _records(text, "the input")
     if not text.strip():
         raise DataError("the input is empty; it must be a JSON record, a JSON file, or a sentence that names patterns")
-    return _records(_text_of(Path(text)), short(text)) if _names_a_file(text) else None
+    if not _names_a_file(text):
+        return None
+    with Path(text).open("rb") as file:  # never more than the limit, also of a device that has no size and no end
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise DataError(
+            f"{short(str(Path(text)))} is larger than {MAX_FILE_BYTES >> 20} MB, too large for a file of records"
+        )
+    return _records(content.decode("utf-8-sig", errors="replace"), short(text))
 
 
 def _names_a_file(text: str) -> bool:
@@ -47,14 +54,6 @@ def _names_a_file(text: str) -> bool:
         return False
 
 
-def _text_of(path: Path) -> str:
-    with path.open("rb") as file:  # never more than the limit, also of a device that has no size and no end
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise DataError(f"{short(str(path))} is larger than {MAX_FILE_BYTES >> 20} MB, too large for a file of records")
-    return content.decode("utf-8-sig", errors="replace")
-
-
 def _records(text: str, source: str) -> list[dict[str, str]]:
     try:
         found = json.loads(text)
@@ -63,12 +62,11 @@ def _records(text: str, source: str) -> list[dict[str, str]]:
     records = found if isinstance(found, list) else [found]
     if not records or not all(isinstance(record, dict) for record in records):
         raise DataError(f'{source} must be a JSON object or a list of them, such as {{"name": "Ada", "country": "GB"}}')
-    return [{key: _as_text(value) for key, value in record.items()} for record in records]
-
-
-def _as_text(value: Any) -> Any:
-    """Return a number as text, as in a form; other values are left for the format check to report."""
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    # Numbers become texts, as in a form; other values are left for the format check to report.
+    return [
+        {key: str(value) if type(value) in (int, float) else value for key, value in record.items()}
+        for record in records
+    ]
 
 
 def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:

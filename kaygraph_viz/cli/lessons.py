@@ -6,7 +6,7 @@ Belongs here: copying, and what is said about it. Does not belong here: opening 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from kaygraph_viz.cli.terminal import OK, Parser, printable
@@ -37,8 +37,14 @@ def parser() -> Parser:
 
 def copy_lessons(folder: Path, *, force: bool = False) -> None:
     """Copy notebooks, their README and the data; files that exist are kept, unless `force` is set."""
+    notebooks, data = notebooks_folder(), data_path("README.md").parent
+    files: list[tuple[Path, Path]] = []
+    if not folder.exists() or not folder.samefile(notebooks):  # nothing where it is that of the notebooks themselves
+        files += ((each, folder / each.name) for each in sorted([*notebooks.glob("*.ipynb"), notebooks / "README.md"]))
+        shipped = sorted(path for path in data.rglob("*") if path.suffix in (".csv", ".txt", ".md", ".bz2"))
+        files += ((each, folder / "data" / each.relative_to(data)) for each in shipped)
     copied = kept = 0
-    for source, target in _files(folder):
+    for source, target in files:
         if target.exists() and (not force or target.samefile(source)):
             kept += 1
             continue
@@ -47,14 +53,3 @@ def copy_lessons(folder: Path, *, force: bool = False) -> None:
         copied += 1
     there = f", {kept} were there already{'' if force else ' and are as they were'}" if kept else ""
     print(f"{copied} files copied to {printable(str(folder))}{there}")
-
-
-def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield what is copied, and to where; nothing where the folder is that of the notebooks themselves."""
-    notebooks, data = notebooks_folder(), data_path("README.md").parent
-    if folder.exists() and folder.samefile(notebooks):
-        return
-    for source in sorted([*notebooks.glob("*.ipynb"), notebooks / "README.md"]):
-        yield source, folder / source.name
-    for source in sorted(path for path in data.rglob("*") if path.suffix in (".csv", ".txt", ".md", ".bz2")):
-        yield source, folder / "data" / source.relative_to(data)

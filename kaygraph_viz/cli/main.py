@@ -38,30 +38,17 @@ def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | 
         code: int = run(words)
         print(end="", flush=True)
     except (UsageError, KayGraphVizError, OSError) as error:
-        if _has_lost_its_reader(error):
-            return _closed_quietly()
-        print(f"kaygraph-viz: {_one_line(error)}", file=sys.stderr)
+        # Nobody reads what is printed any more; Windows calls it an invalid argument.
+        is_invalid = isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+        if isinstance(error, BrokenPipeError) or (os.name == "nt" and is_invalid):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit raises no error
+            return OK
+        text = str(error)
+        if isinstance(error, OSError) and error.filename is not None and not isinstance(error, KayGraphVizError):
+            text = f"{short(str(error.filename), 300)}: {error.strerror}"
+        print(f"kaygraph-viz: {printable(' '.join(text.split()))}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("kaygraph-viz: interrupted", file=sys.stderr)
         return INTERRUPTED
     return code
-
-
-def _one_line(error: BaseException) -> str:
-    text = str(error)
-    if isinstance(error, OSError) and error.filename is not None and not isinstance(error, KayGraphVizError):
-        text = f"{short(str(error.filename), 300)}: {error.strerror}"
-    return printable(" ".join(text.split()))
-
-
-def _has_lost_its_reader(error: BaseException) -> bool:
-    """Return whether nobody reads what is printed any more; Windows calls it an invalid argument."""
-    is_invalid = isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
-    return isinstance(error, BrokenPipeError) or (os.name == "nt" and is_invalid)
-
-
-def _closed_quietly() -> int:
-    """Point stdout at the null device after its reader has gone, so that the flush at exit raises no error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK

@@ -52,7 +52,13 @@ def run(words: Sequence[str]) -> int:
     """Run what the words of the command line ask for, and return the exit code."""
     options = parser().parse_args(words)
     out = None if options.out is None else Path(options.out)
-    options.setup = _setup(options)
+    options.setup = Setup(
+        workers=options.workers,
+        executor=options.executor,
+        items=options.items,
+        seed=options.seed,
+        clock="virtual" if options.virtual else None,
+    )
     if options.interactive:
         from kaygraph_viz.cli.shell import Shell
 
@@ -70,13 +76,6 @@ def run(words: Sequence[str]) -> int:
         print("validation, on a record of the shipped data:\n")
         _validate([sample_record()], options, out)
     return _run_examples([name for name in named if name != "validation"], options, out)
-
-
-def _setup(options: argparse.Namespace) -> Setup:
-    return Setup(
-        workers=options.workers, executor=options.executor, items=options.items, seed=options.seed,
-        clock="virtual" if options.virtual else None,
-    )  # fmt: skip
 
 
 def _run_examples(names: Sequence[str], options: argparse.Namespace, out: Path | None) -> int:
@@ -119,40 +118,41 @@ def parser() -> Parser:
         epilog=EXAMPLES_OF_USE,
     )
     made.add_argument("input", nargs="?", help="a JSON record, a JSON file, or a sentence that names patterns")
-    _add_setup(made)
-    made.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
-    made.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
-    made.add_argument("--interactive", action="store_true", help="enter commands at a prompt")
-    made.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
-    return made
-
-
-def _add_setup(made: argparse.ArgumentParser) -> None:
-    """Add the options that say what is run, and how."""
     made.add_argument(
-        "--example", choices=[*EXAMPLES, "all"], default="all", metavar="NAME",
+        "--example",
+        choices=[*EXAMPLES, "all"],
+        default="all",
+        metavar="NAME",
         help=f"which pattern to run: {', '.join(EXAMPLES)} or all (default)",
-    )  # fmt: skip
+    )
     made.add_argument(
-        "--workers", type=whole, metavar="N",
+        "--workers",
+        type=whole,
+        metavar="N",
         help="how many branches may run at once, 1 to 4096 (default: depends on the pattern)",
-    )  # fmt: skip
+    )
     made.add_argument(
-        "--executor", choices=KINDS, metavar="KIND",
+        "--executor",
+        choices=KINDS,
+        metavar="KIND",
         help=f"the kind of workers: {', '.join(KINDS)} (default: depends on the pattern)",
-    )  # fmt: skip
+    )
     made.add_argument(
-        "--items", type=whole, metavar="N",
+        "--items",
+        type=whole,
+        metavar="N",
         help="how many records, orders, texts or events (default: what makes a readable chart)",
-    )  # fmt: skip
+    )
     made.add_argument(
         "--seed", type=whole, default=0, metavar="N", help="seed of the random latencies, faults and events (default 0)"
     )
     made.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
-
-
-def _version() -> str:
+    made.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
+    made.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
+    made.add_argument("--interactive", action="store_true", help="enter commands at a prompt")
     try:
-        return version("kaygraph-viz")
+        found = version("kaygraph-viz")
     except PackageNotFoundError:
-        return "(a checkout that is not installed)"
+        found = "(a checkout that is not installed)"
+    made.add_argument("--version", action="version", version=f"kaygraph-viz {found}")
+    return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kaygraph_viz.analysis.explain.explain import explain
@@ -44,7 +45,7 @@ def run(words: Sequence[str]) -> int:
         raise OptionError("SCRIPT", program[0], "a file with Python code", "kaygraph-viz record crawl.py")
     recording = record(capture=kinds, label="arguments" if options.arguments else None)
     trace = recording.__enter__()  # until the program is over, which may be after this function
-    last = LastWord(lambda: _finish(recording, trace, paths))
+    last = LastWord(lambda: _end(recording, trace, paths))
     (run_module if options.is_module else run_script)(program[0], program[1:], last)
     return OK
 
@@ -76,10 +77,10 @@ def _read(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     return options, program
 
 
-def _finish(recording: object, trace: Trace, paths: dict[str, Path]) -> None:
+def _end(recording: AbstractContextManager[Trace], trace: Trace, paths: dict[str, Path]) -> None:
     """End the recording and write it; nothing of this may change how the program ends."""
     try:
-        recording.__exit__(None, None, None)  # type: ignore[attr-defined]
+        recording.__exit__(None, None, None)
         _write(trace, paths)
     except BaseException as error:
         print(f"kaygraph-viz: could not save: {printable(repr(error))}", file=sys.stderr)

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "check_outputs", "print_files", "print_overview", "print_run", "print_verdicts", "write_outputs",
-]  # fmt: skip
+    "check_outputs",
+    "print_files",
+    "print_overview",
+    "print_run",
+    "print_verdicts",
+    "write_outputs",
+]
 
 WIDTH = 110  # of a line before a sentence goes on in the next
 WORTH_SHOWING = 0.01  # of the time of all workers
@@ -65,18 +70,17 @@ def print_verdicts(verdicts: Sequence[Verdict], run: ExampleRun) -> None:
 def _print_measured(run: ExampleRun) -> None:
     _say("Measured in simulated time:" if run.is_simulated else "Measured:", "  ")
     _print_table(run.measured.facts())
-    heading, rows = run.details or _where_time_went(run.trace)
+    if run.details:
+        heading, rows = run.details
+    else:
+        found = explain(run.trace)
+        shares = [(name, share) for name, share in found.shares.items() if share >= WORTH_SHOWING and found.workers > 1]
+        by_size = sorted(shares, key=lambda item: -item[1])
+        heading = f"How the time of {counted(found.workers, 'worker')} was used:"
+        rows = [(name, f"{share:.0%}", CAUSES[name].meaning) for name, share in by_size]
     if rows:
         _say(heading, "  ")
         _print_table(rows, right=range(1, len(rows[0])) if run.details else (1,))
-
-
-def _where_time_went(trace: Trace) -> tuple[str, Sequence[Sequence[str]]]:
-    found = explain(trace)
-    shares = [(name, share) for name, share in found.shares.items() if share >= WORTH_SHOWING and found.workers > 1]
-    by_size = sorted(shares, key=lambda item: -item[1])
-    rows = [(name, f"{share:.0%}", CAUSES[name].meaning) for name, share in by_size]
-    return f"How the time of {counted(found.workers, 'worker')} was used:", rows
 
 
 def print_overview(runs: Sequence[ExampleRun]) -> None:
@@ -84,16 +88,15 @@ def print_overview(runs: Sequence[ExampleRun]) -> None:
     headings = ("", "items", "failed", "one by one", "in parallel", "measured speedup", "workers", "bottleneck")
     _say("All patterns")
     print("------------\n")
-    _print_table([headings, *map(_overview, runs)], right=range(1, 7))
-
-
-def _overview(run: ExampleRun) -> tuple[str, ...]:
-    found = run.measured
-    serial = "" if found.serial_s is None else duration(found.serial_s)
-    speedup = "" if found.speedup is None else significant(found.speedup, 2)
-    bottleneck = "" if found.bottleneck is None else found.bottleneck[0]
-    times = (serial, duration(found.makespan_s), speedup)
-    return run.name, f"{found.items:,}", f"{found.failed:,}", *times, f"{found.workers:,}", bottleneck
+    rows: list[Sequence[str]] = [headings]
+    for run in runs:
+        found = run.measured
+        serial = "" if found.serial_s is None else duration(found.serial_s)
+        speedup = "" if found.speedup is None else significant(found.speedup, 2)
+        bottleneck = "" if found.bottleneck is None else found.bottleneck[0]
+        times = (serial, duration(found.makespan_s), speedup)
+        rows.append((run.name, f"{found.items:,}", f"{found.failed:,}", *times, f"{found.workers:,}", bottleneck))
+    _print_table(rows, right=range(1, 7))
 
 
 def print_files(out: Path, files: Mapping[Path, str]) -> None:
@@ -126,37 +129,27 @@ def check_outputs(out: Path, name: str, *, force: bool) -> None:
 
 def write_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
     """Write charts, diagram, trace and the other files of a run; return by path what to look for in each."""
-    with noticing_interrupts():
-        return _written_outputs(run, out)
-
-
-def _written_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
-    from kaygraph_viz.plot.diagram.diagram import diagram
-
     files: dict[Path, str] = {}
-    for label in run.traces:
-        path = out / ("-".join([run.name, *([label] if label != "parallel" else []), "gantt"]) + ".png")
-        _save(_chart(run, label), path)
-        files[path] = run.captions.get(label, "when each branch waited, ran and ended, a row for each worker")
-    path = out / f"{run.name}-diagram.png"
-    _save(diagram(run.graph, trace=run.traces.get(run.drawn, run.trace)), path)
-    files[path] = f"the graph, with the times of the {run.drawn or 'parallel'} run"
-    for end, content in run.extras.items():
-        path = out / f"{run.name}-{end}"
-        with written(path) as stream:
-            stream.write(content)
-        files[path] = run.captions.get(end, "")
-    files[run.trace.save(out / f"{run.name}-trace.jsonl.gz")] = "the parallel run, for kaygraph_viz.load()"
+    longest_s = max((run.traces[name].makespan_s for name in run.compared), default=0.0)
+    with noticing_interrupts():
+        from kaygraph_viz.plot.diagram.diagram import diagram
+        from kaygraph_viz.plot.gantt.gantt import gantt
+
+        for label, trace in run.traces.items():
+            path = out / ("-".join([run.name, *([label] if label != "parallel" else []), "gantt"]) + ".png")
+            end_s = longest_s if label in run.compared else 0.0
+            _save(gantt(trace, title=_title(run.name, label, trace), color_by=run.color_by, end_s=end_s), path)
+            files[path] = run.captions.get(label, "when each branch waited, ran and ended, a row for each worker")
+        path = out / f"{run.name}-diagram.png"
+        _save(diagram(run.graph, trace=run.traces.get(run.drawn, run.trace)), path)
+        files[path] = f"the graph, with the times of the {run.drawn or 'parallel'} run"
+        for end, content in run.extras.items():
+            path = out / f"{run.name}-{end}"
+            with written(path) as stream:
+                stream.write(content)
+            files[path] = run.captions.get(end, "")
+        files[run.trace.save(out / f"{run.name}-trace.jsonl.gz")] = "the parallel run, for kaygraph_viz.load()"
     return files
-
-
-def _chart(run: ExampleRun, label: str) -> Axes:
-    from kaygraph_viz.plot.gantt.gantt import gantt
-
-    trace = run.traces[label]
-    longest = max((run.traces[name].makespan_s for name in run.compared), default=0.0)
-    end_s = longest if label in run.compared else 0.0
-    return gantt(trace, title=_title(run.name, label, trace), color_by=run.color_by, end_s=end_s)
 
 
 def _title(name: str, label: str, trace: Trace) -> str:

@@ -96,9 +96,14 @@ def run_script(path: str, arguments: Sequence[str], last: LastWord) -> None:
     sys.path[0] = os.path.dirname(os.path.realpath(absolute))  # noqa: PTH120
     main = types.ModuleType("__main__")
     vars(main).update(
-        __file__=absolute, __builtins__=__builtins__, __spec__=None, __package__=None, __cached__=None,
-        __loader__=None, __annotations__={},
-    )  # fmt: skip
+        __file__=absolute,
+        __builtins__=__builtins__,
+        __spec__=None,
+        __package__=None,
+        __cached__=None,
+        __loader__=None,
+        __annotations__={},
+    )
 
     def run() -> None:
         # They stay: exit functions, threads and pickles look there, and what comes back from spawned children.

@@ -77,16 +77,14 @@ help shows the commands, gantt draws the last run, quit leaves."""
             super().cmdloop(intro)
             return
         with _history():
-            while self._is_interrupted(intro):
-                intro = ""
-
-    def _is_interrupted(self, intro: str | None) -> bool:
-        try:
-            super().cmdloop(intro)
-        except KeyboardInterrupt:
-            print()
-            return True
-        return False
+            while True:
+                try:
+                    super().cmdloop(intro)
+                except KeyboardInterrupt:
+                    print()
+                    intro = ""
+                else:
+                    break
 
     def onecmd(self, line: str) -> bool:
         """Run one command; what goes wrong in it is said in one line, and the prompt comes back."""

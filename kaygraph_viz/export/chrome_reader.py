@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -46,21 +46,28 @@ class ChromeReader(Reader):
         self._names: dict[Key, str] = {}
         self._open: dict[Key, list[_Begun]] = {}
         self._count = self._last_ns = 0
-        self._take: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "X": self._complete, "B": self._begin, "E": self._end, "b": self._begin_apart, "e": self._end_apart,
-            "M": self._name,
-        }  # fmt: skip
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take in one event."""
         phase = event.get("ph")
         if not isinstance(phase, str):
             raise ValueError("it has no phase 'ph', so it is no trace event")  # noqa: TRY004  (it is the file's fault)
-        take = self._take.get(phase)
-        if take is not None:
-            take(event)
-
-    # -- events ------------------------------------------------------------------------------------------------------
+        if phase == "X":
+            begun, duration = self._begun(event), event.get("dur", 0)
+            duration_ns = integer_ns(duration, MICROSECOND_NS)
+            # Rounded once: inner events stay within outer ones.
+            ended_ns = integer_ns(event["ts"] + duration, MICROSECOND_NS)
+            cpu_ns = min(integer_ns(event["tdur"], MICROSECOND_NS), duration_ns) if "tdur" in event else -1
+            self._add(_thread(event), begun, ended_ns, "ok", cpu_ns)
+        elif phase in ("B", "b"):
+            key = _thread(event) if phase == "B" else _identity(event)
+            self._open.setdefault(key, []).append(self._begun(event))
+        elif phase in ("E", "e"):
+            key = _thread(event) if phase == "E" else _identity(event)
+            if self._open.get(key):  # no begin: it lay before the recording
+                self._add(key, self._open[key].pop(), integer_ns(event.get("ts"), MICROSECOND_NS), "ok")
+        elif phase == "M":
+            self._name(event)
 
     def _begun(self, event: Mapping[str, Any]) -> _Begun:
         name, noted, category = event.get("name"), event.get("args"), event.get("cat")
@@ -69,30 +76,6 @@ class ChromeReader(Reader):
             kept.setdefault("category", intern(category))
         started_ns = integer_ns(event.get("ts"), MICROSECOND_NS)
         return _Begun(name[:LONGEST_NAME] if isinstance(name, str) else "", started_ns, self._noted(kept))
-
-    def _complete(self, event: Mapping[str, Any]) -> None:
-        begun, duration = self._begun(event), event.get("dur", 0)
-        duration_ns = integer_ns(duration, MICROSECOND_NS)
-        # Rounded once: inner events stay within outer ones.
-        ended_ns = integer_ns(event["ts"] + duration, MICROSECOND_NS)
-        cpu_ns = min(integer_ns(event["tdur"], MICROSECOND_NS), duration_ns) if "tdur" in event else -1
-        self._add(_thread(event), begun, ended_ns, "ok", cpu_ns)
-
-    def _begin(self, event: Mapping[str, Any]) -> None:
-        self._open.setdefault(_thread(event), []).append(self._begun(event))
-
-    def _end(self, event: Mapping[str, Any]) -> None:
-        self._close(_thread(event), event)
-
-    def _begin_apart(self, event: Mapping[str, Any]) -> None:
-        self._open.setdefault(_identity(event), []).append(self._begun(event))
-
-    def _end_apart(self, event: Mapping[str, Any]) -> None:
-        self._close(_identity(event), event)
-
-    def _close(self, key: Key, event: Mapping[str, Any]) -> None:
-        if self._open.get(key):  # no begin: it lay before the recording
-            self._add(key, self._open[key].pop(), integer_ns(event.get("ts"), MICROSECOND_NS), "ok")
 
     def _name(self, event: Mapping[str, Any]) -> None:
         noted = event.get("args")

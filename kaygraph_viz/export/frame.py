@@ -105,12 +105,29 @@ def to_frame(trace: Trace, *, parts: bool = False) -> pd.DataFrame:
     checked_flag("parts", parts, "to_frame(trace, parts=True)")
     pandas = require("pandas")
     columns = trace.columns
-    frame = _frame_of_parts(pandas, columns) if parts else _frame_of_spans(pandas, columns)
+    zero_ns = int(columns.column("submitted_ns").min(initial=np.iinfo(np.int64).max))
+    if parts:
+        found = stretches(columns)
+        frame = pandas.DataFrame(
+            {
+                "span_id": columns.column("span_id")[found.owner],
+                "part": _category(pandas, found.kind, PART_KINDS),
+                "started_s": (found.started_ns - zero_ns) / SECOND_NS,
+                "ended_s": (found.ended_ns - zero_ns) / SECOND_NS,
+                "cpu_share": found.cpu_share,
+            }
+        )
+    else:
+        frame = _frame_of_spans(pandas, columns, zero_ns)
     frame.attrs["dropped"] = trace.dropped
     return frame
 
 
-def _frame_of_spans(pandas: Any, columns: SpanColumns) -> Any:
+def _frame_of_spans(pandas: Any, columns: SpanColumns, zero_ns: int) -> Any:
+    submitted, started, ended, cpu, blocked = (
+        columns.column(name) for name in ("submitted_ns", "started_ns", "ended_ns", "cpu_ns", "blocked_ns")
+    )
+    waiting = np.maximum(0, ended - started - cpu - blocked)
     numbers = columns.column("span_id").tolist()
     return pandas.DataFrame(
         {
@@ -121,7 +138,14 @@ def _frame_of_spans(pandas: Any, columns: SpanColumns) -> Any:
             "index": _nullable(pandas, columns.column("index"), columns.column("index") < 0),
             "attempt": columns.column("attempt"),
             "status": _category(pandas, columns.rows["status"], STATUSES),
-            **_seconds(columns),
+            "submitted_s": (submitted - zero_ns) / SECOND_NS,
+            "started_s": (started - zero_ns) / SECOND_NS,
+            "ended_s": (ended - zero_ns) / SECOND_NS,
+            "queue_wait_s": (started - submitted) / SECOND_NS,
+            "service_s": (ended - started) / SECOND_NS,
+            "cpu_s": np.where(cpu < 0, np.nan, cpu / SECOND_NS),
+            "blocked_s": blocked / SECOND_NS,
+            "waiting_s": np.where(cpu < 0, np.nan, waiting / SECOND_NS),
             "error": pandas.array(
                 [columns.errors.get(number) for number in numbers], dtype=pandas.StringDtype("python")
             ),
@@ -129,41 +153,6 @@ def _frame_of_spans(pandas: Any, columns: SpanColumns) -> Any:
             "attributes": pandas.Series([dict(columns.attributes.get(number, ())) for number in numbers], dtype=object),
         }
     ).set_index(pandas.Index(numbers, name="span_id", dtype="int64"))
-
-
-def _frame_of_parts(pandas: Any, columns: SpanColumns) -> Any:
-    found, zero_ns = stretches(columns), _zero_ns(columns)
-    return pandas.DataFrame(
-        {
-            "span_id": columns.column("span_id")[found.owner],
-            "part": _category(pandas, found.kind, PART_KINDS),
-            "started_s": (found.started_ns - zero_ns) / SECOND_NS,
-            "ended_s": (found.ended_ns - zero_ns) / SECOND_NS,
-            "cpu_share": found.cpu_share,
-        }
-    )
-
-
-def _zero_ns(columns: SpanColumns) -> int:
-    return int(columns.column("submitted_ns").min(initial=np.iinfo(np.int64).max))
-
-
-def _seconds(columns: SpanColumns) -> dict[str, npt.NDArray[np.float64]]:
-    submitted, started, ended, cpu, blocked = (
-        columns.column(name) for name in ("submitted_ns", "started_ns", "ended_ns", "cpu_ns", "blocked_ns")
-    )
-    zero_ns = _zero_ns(columns)
-    waiting = np.maximum(0, ended - started - cpu - blocked)
-    return {
-        "submitted_s": (submitted - zero_ns) / SECOND_NS,
-        "started_s": (started - zero_ns) / SECOND_NS,
-        "ended_s": (ended - zero_ns) / SECOND_NS,
-        "queue_wait_s": (started - submitted) / SECOND_NS,
-        "service_s": (ended - started) / SECOND_NS,
-        "cpu_s": np.where(cpu < 0, np.nan, cpu / SECOND_NS),
-        "blocked_s": blocked / SECOND_NS,
-        "waiting_s": np.where(cpu < 0, np.nan, waiting / SECOND_NS),
-    }
 
 
 def _nullable(pandas: Any, values: npt.NDArray[np.int64], is_missing: npt.NDArray[np.bool_]) -> Any:

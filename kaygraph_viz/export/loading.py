@@ -87,18 +87,14 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     <Trace: 1 span on 1 lane, 2 s>
     """
     path = Path(path)
-    return _load_other(path, partial=partial) if _is_of_others(path) else native.load(path, partial=partial)
-
-
-def _is_of_others(path: Path) -> bool:
-    """Return whether a file is JSON, but not our own lines; files that are no JSON are refused by our own reader."""
     with path.open("rb") as raw:
         try:
-            head = opened(raw, path)[0].read(64)
+            head = opened(raw, path)[0].read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
         except _DAMAGE:
-            return False
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return head.startswith(b"[") or (head.startswith(b"{") and not head.startswith(b'{"format"'))
+            head = b""
+    # Files that are no JSON, or our own lines, are read or refused by our own reader.
+    is_of_others = head.startswith((b"[", b"{")) and not head.startswith(b'{"format"')
+    return _load_other(path, partial=partial) if is_of_others else native.load(path, partial=partial)
 
 
 def _load_other(path: Path, *, partial: bool) -> Trace:
@@ -110,7 +106,9 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
             stream = JsonStream(io.TextIOWrapper(unpacked, encoding="utf-8-sig"), path, allowance)
             reader, events = _begun(stream, path, allowance)
             for count, event in enumerate(events, 1):  # noqa: B007  (an error says which one it was)
-                reader.add(_checked_event(event))
+                if not isinstance(event, dict):
+                    raise ValueError(f"it is {type(event).__name__}, expected an object")  # noqa: TRY004  (the file's fault)
+                reader.add(event)
             stream.skip_rest()
         columns, dropped = reader.finish(is_complete=True)
     except (*_DAMAGE, ValueError) as error:
@@ -129,15 +127,11 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
 
 def _begun(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
     """Return the reader for a document, and its events."""
-    if stream.peek() == "{":
-        return _begun_object(stream, path, allowance)
-    events = stream.array(may_lack_end=True)  # the format allows it, for programs that are killed
-    first = list(islice(events, 1))
-    is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
-    return TaskStreamReader(allowance) if is_task else ChromeReader(allowance), chain(first, events)
-
-
-def _begun_object(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
+    if stream.peek() != "{":
+        events = stream.array(may_lack_end=True)  # the format allows it, for programs that are killed
+        first = list(islice(events, 1))
+        is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
+        return TaskStreamReader(allowance) if is_task else ChromeReader(allowance), chain(first, events)
     head: Any = None
     fields = stream.fields()
     for name in fields:
@@ -149,12 +143,6 @@ def _begun_object(stream: JsonStream, path: Path, allowance: Allowance) -> tuple
         value = stream.value()
         head = value if name == "otherData" else head
     raise TraceFormatError(f"{path} is not a trace: there is no field 'traceEvents' or 'resourceSpans' in it")
-
-
-def _checked_event(event: object) -> dict[str, Any]:
-    if not isinstance(event, dict):
-        raise ValueError(f"it is {type(event).__name__}, expected an object")  # noqa: TRY004  (of the file, not of ours)
-    return event
 
 
 def _placed(error: Exception, path: Path, count: int) -> TraceFormatError:

@@ -23,7 +23,7 @@ from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span as OtelSpan, Tracer, TracerProvider
 
@@ -98,7 +98,11 @@ def to_opentelemetry(
     columns = trace.columns
     shift_ns = _shift_ns(columns, began)
     if exporter is None:
-        provider = tracer_provider if tracer_provider is not None else _global_provider()
+        from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+
+        provider = get_tracer_provider() if tracer_provider is None else tracer_provider
+        if tracer_provider is None and isinstance(provider, ProxyTracerProvider):  # none was set up: it drops all spans
+            raise OptionError("exporter", None, "an exporter, or a tracer_provider", "exporter=ConsoleSpanExporter()")
         try:
             return _emit(trace, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
         except Exception as error:  # processors may raise anything, as exporters may
@@ -150,32 +154,17 @@ class _Exported:
 
 def _tracer_of(exported: _Exported) -> Tracer:
     """Return a tracer that keeps its spans for an exporter, without sampling and without limits."""
-    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+    from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-
-    unlimited = SpanLimits(max_links=SpanLimits.UNSET, max_span_attributes=SpanLimits.UNSET)
-    provider = TracerProvider(sampler=ALWAYS_ON, span_limits=unlimited, shutdown_on_exit=False)
-    provider.add_span_processor(_keeping(exported))
-    return provider.get_tracer("kaygraph_viz")
-
-
-def _keeping(exported: _Exported) -> SpanProcessor:
-    from opentelemetry.sdk.trace import SpanProcessor
 
     class Keeping(SpanProcessor):
         def on_end(self, span: ReadableSpan) -> None:
             exported.ended.append(span)
 
-    return Keeping()
-
-
-def _global_provider() -> TracerProvider:
-    from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
-
-    provider = get_tracer_provider()
-    if isinstance(provider, ProxyTracerProvider):  # the default before a program has set one up, which drops all spans
-        raise OptionError("exporter", None, "an exporter, or a tracer_provider", "exporter=ConsoleSpanExporter()")
-    return provider
+    unlimited = SpanLimits(max_links=SpanLimits.UNSET, max_span_attributes=SpanLimits.UNSET)
+    provider = TracerProvider(sampler=ALWAYS_ON, span_limits=unlimited, shutdown_on_exit=False)
+    provider.add_span_processor(Keeping())
+    return provider.get_tracer("kaygraph_viz")
 
 
 # -- spans ---------------------------------------------------------------------------------------------------------
@@ -193,6 +182,8 @@ def _shift_ns(columns: SpanColumns, began: datetime | None) -> int:
 
 def _emit(trace: Trace, shift_ns: int, tracer: Tracer, flush: Callable[[], object]) -> int:
     """Start all spans, parents first, then link and end them in the order of their ends; return their number."""
+    from opentelemetry.trace import Status, StatusCode
+
     columns = trace.columns
     started = _started(columns, shift_ns, tracer)
     if trace.predicted_from and started:
@@ -205,7 +196,8 @@ def _emit(trace: Trace, shift_ns: int, tracer: Tracer, flush: Callable[[], objec
             if link in started:
                 other.add_link(started[link].get_span_context())
         _add_parts(other, span, shift_ns)
-        _set_status(other, span)
+        if span.status in FAILED:
+            other.set_status(Status(StatusCode.ERROR, _text(span.error or span.status)))
         other.end(span.ended_ns + shift_ns)
         if count % BATCH == 0:
             flush()
@@ -247,19 +239,16 @@ def _add_parts(other: OtelSpan, span: Span, shift_ns: int) -> None:
         other.add_event(part.kind, noted, timestamp=part.started_ns + shift_ns)
 
 
-def _set_status(other: OtelSpan, span: Span) -> None:
-    from opentelemetry.trace import Status, StatusCode
-
-    if span.status in FAILED:
-        other.set_status(Status(StatusCode.ERROR, _text(span.error or span.status)))
-
-
 # -- attributes ----------------------------------------------------------------------------------------------------
 
 
 def _attributes(span: Span) -> dict[str, Any]:
     """Return the attributes of a span, in the types that OpenTelemetry allows."""
     type_of_error = (span.error or "").partition(":")[0]
+    sums_ns: dict[str, int] = {}  # by kind of part, without those that other attributes have
+    for part in span.parts if span.noted_parts is not None else ():
+        if part.kind not in ("cpu", "blocked"):
+            sums_ns[part.kind] = sums_ns.get(part.kind, 0) + part.lasted_ns
     ours = {
         "kind": span.kind,
         "status": span.status,
@@ -268,7 +257,7 @@ def _attributes(span: Span) -> dict[str, Any]:
         "queue_wait_s": span.queue_wait_s,
         "cpu_s": None if span.cpu_ns is None else span.cpu_ns / 1e9,
         "blocked_s": span.blocked_ns / 1e9 if span.blocked_ns else None,
-        **_sums_of_parts(span),
+        **{f"{kind}_s": lasted_ns / 1e9 for kind, lasted_ns in sums_ns.items()},
     }
     noted = {
         **span.attributes,
@@ -277,15 +266,6 @@ def _attributes(span: Span) -> dict[str, Any]:
         **{f"kaygraph_viz.{name}": value for name, value in ours.items()},
     }
     return {_text(name): _plain(value) for name, value in noted.items() if name and value is not None}
-
-
-def _sums_of_parts(span: Span) -> dict[str, float]:
-    """Return the times of a span by kind of part [s], without the kinds that other attributes have."""
-    found: dict[str, int] = {}
-    for part in span.parts if span.noted_parts is not None else ():
-        if part.kind not in ("cpu", "blocked"):
-            found[f"{part.kind}_s"] = found.get(f"{part.kind}_s", 0) + part.lasted_ns
-    return {name: lasted_ns / 1e9 for name, lasted_ns in found.items()}
 
 
 def _plain(value: Any) -> Any:

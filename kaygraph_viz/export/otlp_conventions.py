@@ -41,24 +41,19 @@ LONGEST = 200  # characters of a word or a name
 def facts_of(noted: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a span did, with which model, tool and agent, and how many tokens that took, as far as it says so."""
     found: dict[str, Any] = {name: _text_in(noted, places) for name, places in NAMED.items()}
-    found |= {name: _count_in(noted, places) for name, places in TOKENS.items()}
+    for name, places in TOKENS.items():
+        counts = (noted.get(place) for place in places)
+        numbers = (each for each in counts if isinstance(each, (int, float)) and not isinstance(each, bool))
+        found[name] = next((int(each) for each in numbers if 0 <= each < 1 << 62), None)
     word = _text_in(noted, KINDS)
-    operation = OPERATIONS.get(word.lower(), word.lower()) if word else _implied(found)
+    implied = next((each for each in ("tool", "agent") if found[each]), "llm" if found["model"] else None)
+    operation = OPERATIONS.get(word.lower(), word.lower()) if word else implied
     return {name: value for name, value in {"operation": operation, **found}.items() if value is not None}
-
-
-def _implied(found: Mapping[str, Any]) -> str | None:
-    return next((operation for operation in ("tool", "agent") if found[operation]), "llm" if found["model"] else None)
 
 
 def _text_in(noted: Mapping[str, Any], places: Iterable[str]) -> str | None:
     found = (noted.get(place) for place in places)
     return next((each[:LONGEST] for each in found if isinstance(each, str) and each), None)
-
-
-def _count_in(noted: Mapping[str, Any], places: Iterable[str]) -> int | None:
-    found = (noted.get(place) for place in places)
-    return next((int(each) for each in found if type(each) in (int, float) and 0 <= each < 1 << 62), None)  # type: ignore[operator, arg-type]
 
 
 def name_of(name: str, facts: Mapping[str, Any]) -> str:

@@ -38,20 +38,16 @@ def otlp_events(stream: JsonStream, fields: Iterable[str]) -> Iterator[dict[str,
         for name in fields:
             for _ in _elements(stream, are_wanted=name in TRACES):
                 number += 1
-                for event in _of_resource(stream):
-                    yield event | {"of": number}
+                for field in stream.fields():
+                    if field == "resource":
+                        yield {"resource": stream.value(), "of": number}
+                    else:
+                        for _ in _elements(stream, are_wanted=field in SCOPES):
+                            for event in _of_scope(stream):
+                                yield event | {"of": number}
         if not stream.peek():
             return
         fields = stream.fields()
-
-
-def _of_resource(stream: JsonStream) -> Iterator[dict[str, Any]]:
-    for name in stream.fields():
-        if name == "resource":
-            yield {"resource": stream.value()}
-        else:
-            for _ in _elements(stream, are_wanted=name in SCOPES):
-                yield from _of_scope(stream)
 
 
 def _of_scope(stream: JsonStream) -> Iterator[dict[str, Any]]:
@@ -97,18 +93,16 @@ def id_of(value: object) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{str(value)[:40]!r} is not an id")  # noqa: TRY004  (of the file, not of ours)
-    found = value.lower() if HEX.fullmatch(value) else _from_base64(value)
+    found = value.lower()
+    if not HEX.fullmatch(value):
+        try:
+            decoded = base64.b64decode(value[:40], validate=True)
+        except binascii.Error:
+            decoded = b""
+        if len(decoded) not in WIDTHS or len(value) > 40:
+            raise ValueError(f"{value[:40]!r} is not an id")
+        found = decoded.hex()
     return found if found.strip("0") else ""
-
-
-def _from_base64(text: str) -> str:
-    try:
-        found = base64.b64decode(text[:40], validate=True)
-    except binascii.Error:
-        found = b""
-    if len(found) not in WIDTHS or len(text) > 40:
-        raise ValueError(f"{text[:40]!r} is not an id")
-    return found.hex()
 
 
 def time_ns(value: object) -> int:

@@ -18,7 +18,7 @@ from kaygraph_viz.export.otlp_own import PREFIX, as_recorded, origin_in
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.row_packing import Packed, pack_rows
 from kaygraph_viz.export.sequences import links_to_earlier
-from kaygraph_viz.export.tracks import outside_in
+from kaygraph_viz.export.tracks import outside_in, parent_positions
 from kaygraph_viz.trace.attributes import safe_error
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
 from kaygraph_viz.trace.fields import LONGEST_NAME
@@ -144,7 +144,9 @@ class OtlpReader(Reader):
 
     def _linked(self, columns: SpanColumns) -> dict[int, tuple[int, ...]]:
         """Return the links to spans that are here, and, of spans of others, that had ended before."""
-        times = columns.rows[["span_id", "started_ns", "ended_ns"]][np.isin(columns.rows["span_id"], self._link_ends())]
+        ends = {self._numbers[key] for keys in self._links.values() for key in keys if key in self._numbers}
+        is_end = np.isin(columns.rows["span_id"], sorted({*self._links, *ends}))
+        times = columns.rows[["span_id", "started_ns", "ended_ns"]][is_end]
         started, ended = ({row[0]: row[at] for row in times.tolist()} for at in (1, 2))
         found: dict[int, tuple[int, ...]] = {}
         found |= {number: (each,) for number, each in links_to_earlier(columns).items() if number not in self._recorded}
@@ -157,15 +159,11 @@ class OtlpReader(Reader):
                 found[number] = tuple(dict.fromkeys((*links, *found.get(number, ()))))
         return found
 
-    def _link_ends(self) -> list[int]:
-        targets = {self._numbers[key] for keys in self._links.values() for key in keys if key in self._numbers}
-        return sorted({*self._links, *targets})
-
     def _set_kinds_and_lanes(self, columns: SpanColumns) -> None:
         """Give the spans of others a kind and a lane; ours have theirs."""
         order = outside_in(columns)
         is_other = ~np.isin(columns.rows["span_id"], list(self._recorded))
-        parents = _positions(columns, columns.column("parent_id"))
+        parents = parent_positions(columns)
         kinds = _kinds(order.tolist(), parents.tolist(), np.isin(columns.rows["span_id"], self._calls).tolist())
         codes = np.array([KINDS.index(kind) for kind in kinds], np.uint8)
         columns.rows["kind"] = np.where(is_other, codes, columns.rows["kind"])
@@ -229,14 +227,6 @@ def _outcome(span: Mapping[str, Any], noted: Mapping[str, Any]) -> tuple[Status,
     error = ": ".join(filter(None, (kind, message))) if raised else str(status.get("message") or kind)
     is_cancelled = kind.endswith("CancelledError")
     return "cancelled" if is_cancelled else "error", safe_error(error or "the span says that it failed")
-
-
-def _positions(columns: SpanColumns, numbers: Ints) -> Ints:
-    """Return the position of each span with such a number; -1 for 0."""
-    ids = columns.column("span_id")
-    order = np.argsort(ids)
-    at = order[np.minimum(np.searchsorted(ids, numbers, sorter=order), len(ids) - 1)]
-    return np.where(ids[at] == numbers, at, -1)
 
 
 def _kinds(order: Sequence[int], parents: Sequence[int], is_call: Sequence[bool]) -> list[Kind]:

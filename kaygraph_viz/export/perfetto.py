@@ -115,7 +115,9 @@ def _json(value: Mapping[str, Any]) -> str:
 def _events(columns: SpanColumns, heading: str) -> Iterator[Event]:
     if not len(columns):
         return
-    lanes = _numbered_lanes(columns)
+    # Lanes are numbered from 1: main first, then by name, numbers in names by value.
+    used = {columns.lanes[code] for code in np.unique(columns.rows["lane"]).tolist()}
+    lanes = {lane: number for number, lane in enumerate(sorted(used, key=_natural), FIRST)}
     zero_ns = int(columns.column("submitted_ns").min())
     tracks = place(columns)
     yield from _names(lanes, heading)
@@ -126,12 +128,6 @@ def _events(columns: SpanColumns, heading: str) -> Iterator[Event]:
 
 
 # -- rows of workers -----------------------------------------------------------------------------------------------
-
-
-def _numbered_lanes(columns: SpanColumns) -> dict[str, int]:
-    """Return the number of each lane that is used, from 1: main first, then by name, numbers in names by value."""
-    used = {columns.lanes[code] for code in np.unique(columns.rows["lane"]).tolist()}
-    return {lane: number for number, lane in enumerate(sorted(used, key=_natural), FIRST)}
 
 
 def _natural(lane: str) -> tuple[bool, list[tuple[int, str]]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["Tracks", "enclosing", "nearest_node", "outside_in", "place"]
+__all__ = ["Tracks", "enclosing", "nearest_node", "outside_in", "parent_positions", "place"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -31,14 +31,19 @@ class Tracks(NamedTuple):
 
 def place(columns: SpanColumns) -> Tracks:
     """Return the tracks of spans, such that those of one track lie within or beside each other."""
-    order = _by_lane(columns)
+    parents, lanes = parent_positions(columns), _lane(columns)
+    depth, _ = _climb(parents)
+    numbers, starts, ends = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
+    # By lane and start; spans that begin at the same time from outside in, then by their ends.
+    order = np.lexsort((numbers, ends, depth, starts, lanes)).astype(np.int64)
     apart = np.zeros(len(columns), np.int64)
-    is_coroutine = np.array([_is_coroutine(lane) for lane in columns.lanes], np.bool_)
+    kinds = (lane.rpartition("/")[2].rpartition("-")[0] for lane in columns.lanes)
+    is_coroutine = np.array([kind in COROUTINE_LANES for kind in kinds], np.bool_)
     goes_apart = columns.is_kind(*UNITS) & is_coroutine[columns.rows["lane"]]
     row: list[int] = []  # the ends of what is open in the row of the lane [ns]
     rows_apart: dict[int, list[int]] = {}  # the same by number of their outermost span
     lane_before = -1
-    for position, number, parent, lane, start, end in _walk(columns, order):
+    for position, number, parent, lane, start, end in _in_chunks(order, numbers, parents, lanes, starts, ends):
         if lane != lane_before:
             row, rows_apart, lane_before = [], {}, lane
         home = int(apart[parent]) if parent >= 0 else 0
@@ -53,23 +58,10 @@ def place(columns: SpanColumns) -> Tracks:
     return Tracks(order, apart)
 
 
-def _by_lane(columns: SpanColumns) -> Ints:
-    """Return the positions by lane and start; spans that begin at the same time from outside in, then by their ends."""
-    depth, _ = _climb(_parents(columns))
-    rows = columns.rows
-    return np.lexsort((rows["span_id"], rows["ended_ns"], depth, rows["started_ns"], _lane(columns))).astype(np.int64)
-
-
 def _lane(columns: SpanColumns) -> Ints:
     """Return a number for the lane of each span; lanes whose names became equal by being cut are one."""
     first = {lane: code for code, lane in reversed(list(enumerate(columns.lanes)))}
     return np.array([first[lane] for lane in columns.lanes], np.int64)[columns.column("lane")]
-
-
-def _walk(columns: SpanColumns, order: Ints) -> Iterator[tuple[int, ...]]:
-    """Yield position, number, position of the parent, lane, start and end of each span, in order."""
-    number, start, end = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
-    yield from _in_chunks(order, number, _parents(columns), _lane(columns), start, end)
 
 
 def _in_chunks(order: Ints, *fields: Ints) -> Iterator[tuple[int, ...]]:
@@ -105,24 +97,20 @@ def _fits(open_ends: list[int], start: int, end: int) -> bool:
     return not open_ends or end <= open_ends[-1]
 
 
-def _is_coroutine(lane: str) -> bool:
-    return lane.rpartition("/")[2].rpartition("-")[0] in COROUTINE_LANES
-
-
 def outside_in(columns: SpanColumns) -> Ints:
     """Return the positions of all spans, parents before their children."""
-    depth, _ = _climb(_parents(columns))
+    depth, _ = _climb(parent_positions(columns))
     return np.lexsort((columns.rows["span_id"], columns.rows["started_ns"], depth)).astype(np.int64)
 
 
 def nearest_node(columns: SpanColumns) -> Ints:
     """Return the position of the innermost node that encloses each span, or is it; -1 where there is none."""
     is_node = columns.is_kind("node")
-    _, last = _climb(np.where(is_node, -1, _parents(columns)))
+    _, last = _climb(np.where(is_node, -1, parent_positions(columns)))
     return np.where(is_node[last], last, -1) if len(last) else last
 
 
-def _parents(columns: SpanColumns) -> Ints:
+def parent_positions(columns: SpanColumns) -> Ints:
     """Return the position of the parent of each span, or -1."""
     numbers, parents = columns.column("span_id"), columns.column("parent_id")
     if not len(numbers):

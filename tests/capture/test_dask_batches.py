@@ -75,12 +75,6 @@ def test_it_starts_its_own_processes_as_without_a_recording():
     assert {each.name for each in trace} == {"load", "inside"}
 
 
-def test_a_label_knows_what_lists_of_results_hold(pool):
-    with kv.record(capture="dask", label=len) as trace:
-        compute(pool, total())
-    assert [each.attributes.get("label") for each in found_in(trace, "add")] == ["5"]
-
-
 def test_a_task_that_fails_says_so_and_its_error_is_as_it_was(pool):
     def seen():
         with pytest.raises(ValueError, match="7") as caught:

@@ -74,23 +74,6 @@ def names_in(inner):
     return [Row._make(row).name for row in inner.rows]
 
 
-def test_what_a_task_begins_is_told_with_the_time_at_which_that_began(worker):
-    assert worker.run(pooled, -3)["result"] == 3
-    ((topic, key, inner),) = worker.told
-    assert (topic, key, names_in(inner), inner.dropped) == ("name", "key", ["abs"], 0)
-    assert inner.began_ns <= Row._make(inner.rows[0]).started_ns
-
-
-def test_one_that_begins_nothing_tells_nothing(worker):
-    assert worker.run(abs, -3)["result"] == 3
-    assert not worker.told
-
-
-def test_one_that_fails_tells_what_came_before(worker):
-    assert worker.run(failing, -3)["op"] == "task-erred"
-    assert [names_in(inner) for _, _, inner in worker.told] == [["abs"]]
-
-
 def test_so_does_a_coroutine(worker):
     assert asyncio.run(worker.run_async(awaited, -3))["result"] == 3
     assert [names_in(inner) for _, _, inner in worker.told] == [["abs"]]

@@ -65,21 +65,6 @@ def notes_of(scheduler):
     return take("name", dask_scheduler=scheduler)[0]
 
 
-def test_it_notes_who_asked_what_was_needed_and_the_label(scheduler, reporter):
-    for task in (["load"], ["add", "load"]):
-        scheduler.task(*task)
-    reporter.update_graph(scheduler, client="me", keys={"add"}, tasks=["load", "add"], stimulus_id="")
-    run(reporter, "load", **RAN)
-    reporter.log_event("name", {"key": "add", "worker": "tcp://a", "label": "7"})
-    reporter.log_event("all", {"action": "something else"})
-    run(reporter, "add", **RAN)
-    load, add = notes_of(scheduler)
-    assert (load["asked"], load["needs"], load["label"]) == (("me", "add"), [], "")
-    assert (add["asked"], add["needs"], add["label"]) == (("me", "add"), ["load"], "7")
-    assert add["sent"] <= add["got"]
-    assert "type" not in add
-
-
 def test_a_task_of_which_its_worker_dies_is_lost_and_one_that_is_cancelled_is_let_go(scheduler, reporter):
     for key in ("dies", "cancelled"):
         scheduler.task(key)
@@ -107,25 +92,6 @@ def test_what_a_restart_takes_is_lost(scheduler, reporter):
     assert [each["status"] for each in notes_of(scheduler)] == ["lost"]
 
 
-def test_what_is_on_a_worker_comes_last(scheduler, reporter):
-    for key in ("runs", "ran"):
-        scheduler.task(key)
-        reporter.transition(key, "waiting", "processing", stimulus_id="")
-    reporter.transition("ran", "processing", "memory", stimulus_id="", **RAN)
-    assert [(each["key"], each["status"]) for each in notes_of(scheduler)] == [("ran", "OK"), ("runs", "sent")]
-
-
-def test_attempts_are_counted_and_what_they_failed_with_is_heard(scheduler, reporter):
-    scheduler.task("a")
-    reporter.transition("a", "waiting", "processing", stimulus_id="")
-    failed = RAN | {"status": "error", "exception_text": "no", "worker": "tcp://a"}
-    scheduler.stream_handlers["task-erred"](key="a", **failed)
-    run(reporter, "a", **RAN)
-    one, two = notes_of(scheduler)
-    assert (one["status"], one["exception_text"], one["attempt"]) == ("error", "no", 1)
-    assert (two["status"], two["attempt"]) == ("OK", 2)
-
-
 def test_a_task_that_was_taken_from_a_worker_has_run_where_it_ended(scheduler, reporter):
     scheduler.task("a")
     run(reporter, "a", **RAN, worker="tcp://b")
@@ -138,14 +104,6 @@ def test_a_task_that_was_moved_is_looked_for_where_it_is(scheduler, reporter):
     scheduler.tasks["a"].processing_on, scheduler.tasks["a"].run_id = SimpleNamespace(address="tcp://b"), 7
     (found,) = notes_of(scheduler)
     assert (found["run"], found["sent_as"], found["worker"]) == (0, 7, "tcp://b")
-
-
-def test_a_task_that_is_a_coroutine_says_so(scheduler, reporter):
-    for key, is_coroutine in (("a", True), ("b", False)):
-        scheduler.task(key)
-        scheduler.tasks[key].run_spec = SimpleNamespace(is_coro=is_coroutine)
-        run(reporter, key, **RAN)
-    assert [each["is_coroutine"] for each in notes_of(scheduler)] == [True, False]
 
 
 def test_a_task_that_hands_over_another_is_known(scheduler, reporter):
@@ -174,13 +132,6 @@ def test_it_listens_as_long_as_there_is_one(scheduler, reporter):
     assert inspect.iscoroutinefunction(scheduler.stream_handlers["update-graph"])
     take("other", dask_scheduler=scheduler)
     assert scheduler.stream_handlers == originals
-
-
-def test_taking_the_notes_leaves_the_scheduler_as_it_was(scheduler, reporter):
-    scheduler._broker._topics["name"] = "events"
-    take("name", dask_scheduler=scheduler)
-    assert (scheduler.plugins, scheduler._broker._topics) == ({}, {})
-    assert take("name", dask_scheduler=scheduler) == ([], 0)
 
 
 def test_it_leaves_with_the_last_client(scheduler, reporter):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -148,3 +150,24 @@ def test_items_of_a_batch_are_labelled_on_request():
     with kv.record(capture="pocketflow", label="arguments") as trace:
         run({"count": 2})
     assert [each.attributes.get("label") for each in trace if each.kind == "branch"] == ["0", "1"] * 2
+
+
+# -- pocketflow nodes ----------------------------------------------------------------------------------------------
+
+
+PROGRAM = """
+import sys
+import kaygraph_viz as kv
+with kv.record(capture="pocketflow") as trace:
+    assert "pocketflow" not in sys.modules
+    import pocketflow
+    pocketflow.Flow(start=pocketflow.Node()).run({})
+print([span.name for span in trace])
+"""
+
+
+@pytest.mark.processes
+def test_a_library_that_the_block_imports_first_is_captured_too():
+    pytest.importorskip("pocketflow")
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['Flow', 'Node', 'prep', 'exec', 'post']"

@@ -7,15 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kaygraph_viz.capture.kinds import KINDS, checked_kinds, hooked, keep_hooked
+from kaygraph_viz.capture.kinds import checked_kinds, hooked, keep_hooked
 from kaygraph_viz.errors import OptionError
 
 PLAIN = ThreadPoolExecutor.submit
 FUTURES = frozenset({"futures"})
-
-
-def test_all_are_all():
-    assert checked_kinds("all") == set(KINDS)
 
 
 def test_asyncio_needs_the_pools_in_which_its_calls_end():

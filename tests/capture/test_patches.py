@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from kaygraph_viz.capture.around import around
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 
 
@@ -54,13 +57,6 @@ def test_what_others_put_on_top_stays():
     patch.remove()
     assert Base().size() == 11
     Base.size = before
-
-
-def test_a_class_method_stays_one():
-    patch = Patch(Base, "made", lambda original: classmethod(lambda cls: original.__func__(cls).upper()))
-    assert Child.made() == "CHILD"
-    patch.remove()
-    assert Child.made() == "Child"
 
 
 def test_the_signature_is_that_of_the_original():
@@ -113,3 +109,39 @@ def test_a_module_that_is_never_loaded_leaves_no_trace():
 def test_a_module_that_is_loaded_after_the_end_is_left_alone(shop: str):
     OnImport(shop, doubled).remove()
     assert importlib.import_module(shop).price() == 1
+
+
+# -- around --------------------------------------------------------------------------------------------------------
+
+
+def divide(a, b):
+    return a // b
+
+
+async def divide_later(a, b):
+    return a // b
+
+
+def run(function, *args):
+    found = function(*args)
+    return asyncio.run(found) if asyncio.iscoroutine(found) else found
+
+
+@pytest.mark.parametrize("function", [divide, divide_later])
+def test_what_is_opened_is_ended_with_the_error(function):
+    ended = []
+    wrapped = around(lambda a, b: ended.append)(function)
+    assert run(wrapped, 6, 3) == 2
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(wrapped, 1, 0)
+    assert ended == [None, caught.value]
+
+
+@pytest.mark.parametrize("function", [divide, divide_later])
+def test_the_traceback_is_that_of_the_function(function):
+    def frames(called):
+        with pytest.raises(ZeroDivisionError) as caught:
+            run(called, 1, 0)
+        return [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+
+    assert frames(around(lambda a, b: lambda error: None)(function)) == frames(function)

@@ -9,7 +9,6 @@ import pytest
 
 from kaygraph_viz.capture.process_diary import told
 from kaygraph_viz.capture.process_run import RecordedRun
-from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Row
 
 
@@ -37,24 +36,6 @@ def run(monkeypatch, tmp_path):
         return process
 
     return run
-
-
-def test_it_says_when_it_begins_and_all_that_was_recorded_when_it_has_ended(run, tmp_path):
-    file = str(tmp_path / "1")
-
-    def work():
-        rows, (begun,), _ = told(file)
-        assert (rows, Row._make(begun).name) == ([], "pack")
-        with span("inside"):
-            pass
-
-    process = run(work)
-    rows, opened, dropped = told(file)
-    inside, outer = map(Row._make, rows)
-    assert (opened, dropped) == ([], 0)
-    assert (outer.name, outer.submitted_ns, outer.attributes, outer.status) == ("pack", 5, {"label": "order 7"}, "ok")
-    assert (inside.name, inside.parent_id) == ("inside", outer.span_id)
-    assert process.attributes == ["work"]
 
 
 def test_an_error_is_raised_without_our_frame(run, tmp_path):

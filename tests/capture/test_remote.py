@@ -5,13 +5,19 @@ from __future__ import annotations
 import copyreg
 import os
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import cloudpickle
 import pytest
 
 from kaygraph_viz.capture import away, remote
+from kaygraph_viz.capture.away import recorder_for, wanted_by
 from kaygraph_viz.capture.remote import Carried, RemoteCall, TravellingCall
+from kaygraph_viz.clock import REAL
 from kaygraph_viz.recording import record
-from kaygraph_viz.trace.recorder import COMPACT_FIRST_AT, current_scope, span
+from kaygraph_viz.trace.recorder import COMPACT_FIRST_AT, Recorder, current_scope, span
+from kaygraph_viz.trace.storage import RowList
 
 
 def double(number: int) -> int:
@@ -111,5 +117,37 @@ def test_a_call_that_comes_back_unused_is_recorded_here():
     assert [(each.name, each.lane) for each in trace] == [("double", "main")]
 
 
-def test_a_result_reads_as_it_is():
-    assert repr(Carried([1], (0, 0, 0, []))) == "[1]"
+# -- away ----------------------------------------------------------------------------------------------------------
+
+
+class Needy:
+    """A label that pickles and does not unpickle."""
+
+    def __call__(self):
+        return "needy"
+
+    def __reduce__(self):
+        return divmod, (1, 0)
+
+
+def there(label) -> Recorder:
+    """Return the recorder of a worker process for a recording with these labels."""
+    return recorder_for(wanted_by(Recorder(REAL, cpu_time=False, label=label)), RowList(5))
+
+
+def test_the_process_of_the_recording_keeps_nothing_hooked():
+    plain = ThreadPoolExecutor.submit
+    recorder_for(wanted_by(Recorder(REAL, captured=frozenset({"futures"}))), RowList(5))
+    assert ThreadPoolExecutor.submit is plain
+
+
+def test_labels_go_there_also_by_a_function_without_a_name():
+    assert there("arguments").label == "arguments"
+    assert there(lambda url: url[1:]).label("/tea") == "tea"
+
+
+def test_labels_that_cannot_go_there_are_none():
+    lock = threading.Lock()
+    assert there(lambda: lock).label is None
+    assert cloudpickle.dumps(Needy())
+    assert there(Needy()).label is None

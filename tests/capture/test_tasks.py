@@ -8,13 +8,17 @@ import inspect
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
 
 import kaygraph_viz as kv
+from kaygraph_viz.capture.task_lanes import SHORT_WAIT_NS, TaskLane, lane_for, told_by, told_of
 from kaygraph_viz.capture.tasks import TaskRun
+from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.lanes import Lanes
 from kaygraph_viz.trace.span import Span
 
 HANDLE_RUN = asyncio.events.Handle._run
@@ -248,18 +252,6 @@ def test_a_task_that_has_ended_leaves_nothing_to_the_garbage_collector():
         gc.enable()
 
 
-def test_tasks_that_follow_each_other_share_a_row():
-    async def nothing():
-        pass
-
-    async def main():
-        for _ in range(5):
-            await asyncio.create_task(nothing())
-
-    found = recorded(main())
-    assert [span.lane for span in found["nothing"]] == ["task-2"] * 5
-
-
 def test_an_error_has_the_same_traceback():
     async def failing() -> None:
         raise ValueError
@@ -413,3 +405,193 @@ def test_a_fault_of_ours_ends_the_recording_and_not_the_program(step: str, monke
     with kv.record(capture="asyncio") as trace:
         assert asyncio.run(main()) == [0, 1, 2, 3]
     assert len(trace.validate()) > 0
+
+
+# -- task names ----------------------------------------------------------------------------------------------------
+
+
+def recorded_task_names(main, **options) -> list[Span]:
+    with kv.record(capture="asyncio", **options) as trace:
+        asyncio.run(main)
+    return [span for span in trace.validate() if span.kind == "branch"]  # a busy machine may hold up the loop
+
+
+def names(main) -> list[str]:
+    return [span.name for span in recorded_task_names(main)]
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+async def fetch(page: str) -> str:
+    await asyncio.sleep(0)
+    return page
+
+
+async def _in_a_group(several) -> None:
+    async with asyncio.TaskGroup() as group:
+        for each in several:
+            group.create_task(each)
+
+
+async def _as_completed(several) -> None:
+    for each in asyncio.as_completed(list(several)):
+        await each
+
+
+ASKED = {
+    "gather": lambda several: asyncio.gather(*several),
+    "group": _in_a_group,
+    "create": lambda several: asyncio.wait([asyncio.create_task(each) for each in several]),
+    "ensure": lambda several: asyncio.wait([asyncio.ensure_future(each) for each in several]),
+    "completed": _as_completed,
+}
+
+
+@pytest.mark.parametrize("how", ASKED)
+def test_a_task_of_the_program_is_a_branch_whoever_wrote_its_coroutine(how: str):
+    async def main() -> None:
+        await ASKED[how](asyncio.sleep(0) for _ in range(3))
+
+    spans = recorded_task_names(main())
+    (own,) = (span for span in spans if span.name == "main")
+    assert [span.parent_id for span in spans if span.name == "sleep"] == [own.span_id] * 3
+
+
+def test_a_task_that_a_library_makes_for_itself_is_no_branch():
+    async def main() -> None:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+        queue.put_nowait(1)
+        assert await asyncio.wait_for(queue.get(), 60) == 1
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            await reader.read()
+            writer.close()
+
+    assert names(main()) == ["main"]
+
+
+def test_what_is_waited_for_with_a_time_limit_is_one_branch():
+    async def main() -> None:
+        pages = (asyncio.wait_for(fetch(page), 60) for page in "ab")
+        assert await asyncio.gather(*pages) == ["a", "b"]
+
+    spans = recorded_task_names(main(), label="arguments")
+    assert sorted((span.name, span.attributes.get("label")) for span in spans if span.name != "main") == [
+        ("fetch", '"a"'), ("fetch", '"b"'),
+    ]  # fmt: skip
+
+
+# -- task lanes ----------------------------------------------------------------------------------------------------
+
+
+def lane_from(now_ns: int) -> TaskLane:
+    return lane_for(Lanes(lambda: 0), [], now_ns)
+
+
+@pytest.fixture
+def resting() -> Iterator[asyncio.Task[None]]:
+    """A task that has let others go first and has not gone on yet."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0))
+    yield task
+    loop.run_until_complete(task)
+    loop.close()
+
+
+def step(lane: TaskLane, began_ns: int, ended_ns: int) -> None:
+    """Take a short step, as the hook of a loop notes it."""
+    lane.ran_ns += ended_ns - began_ns
+    lane.ended_ns = ended_ns
+
+
+def shown(lane: TaskLane, started_ns: int, now_ns: int) -> list[tuple[str, int]]:
+    return [(PART_KINDS[code], until_ns) for code, until_ns, _ in lane.told(started_ns, now_ns)[2] or ()]
+
+
+def test_a_wait_comes_between_two_stretches(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    lane.end_wait(resting, 3_000 + SHORT_WAIT_NS)
+    step(lane, 53_000, 54_000)
+    assert shown(lane, 1_000, 54_000) == [("cpu", 3_000), ("gil", 53_000), ("cpu", 54_000)]
+
+
+def test_what_is_told_later_changes_nothing_for_the_next_task_on_the_lane(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    lane.end_wait(resting, 60_000)
+    step(lane, 60_000, 61_000)
+    told = lane.hand_over(1_000)
+    assert told_of(told)[2] is not None
+    assert lane.log.entries == []
+
+
+def test_what_the_next_task_on_the_lane_does_changes_nothing_of_what_is_told_later(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    told = lane.hand_over(1_000)
+    lane.end_wait(resting, 60_000)
+    lane.end_long_step(200_000)
+    assert told_of(told) == (2_000, 0, None)
+
+
+def test_what_others_note_comes_after_the_waits_before_it(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    lane.end_wait(resting, 60_000)
+    log = lane.noting()
+    assert log is not None
+    log.cover("blocked", 62_000, 70_000)
+    step(lane, 60_000, 71_000)
+    lane.end_wait(resting, 200_000)
+    step(lane, 200_000, 201_000)
+    told = [("gil", 60_000), ("blocked", 70_000), ("cpu", 71_000), ("gil", 200_000), ("cpu", 201_000)]
+    assert shown(lane, 1_000, 201_000) == [("cpu", 3_000), *told]
+    told_last = told_of(lane.hand_over(1_000))[2] or ()
+    assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in told_last][1:] == told
+    assert lane.log.entries == []  # so that the next task on the lane begins with none
+
+
+def test_a_task_that_is_cut_off_between_steps_waits() -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    assert shown(lane, 1_000, 90_000) == [("cpu", 3_000), ("wait", 90_000)]
+
+
+def test_a_lane_is_used_again_without_what_was_before() -> None:
+    free: list[TaskLane] = []
+    lanes = Lanes(lambda: 0)
+    lane = lane_for(lanes, free, 1_000)
+    lane.log.add("wait", 1_000, 2_000)
+    lane.due_s = 1.0
+    lane.give_back()
+    again = lane_for(lanes, free, 5_000)
+    assert again is lane
+    assert again.told(5_000, 5_000) == (0, 0, None)
+    assert again.due_s is None
+    assert lane_for(lanes, free, 5_000).name == "task-2"
+
+
+@pytest.mark.parametrize(("what", "kind"), [("sleep", "wait"), ("lock", "blocked"), ("queue", "blocked")])
+def test_what_a_task_waits_for_is_read_off_its_innermost_coroutine(what: str, kind: str) -> None:
+    async def waiting() -> None:
+        if what == "sleep":
+            await asyncio.sleep(100)
+        elif what == "lock":
+            lock = asyncio.Lock()
+            await lock.acquire()
+            await lock.acquire()
+        else:
+            await asyncio.Queue().get()
+
+    async def main() -> None:
+        task = asyncio.create_task(waiting())
+        await asyncio.sleep(0)
+        code, due_s = told_by(task.get_coro())
+        assert (PART_KINDS[code], due_s is None) == (kind, what != "sleep")
+        task.cancel()
+
+    asyncio.run(main())

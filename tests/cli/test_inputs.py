@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from kaygraph_viz.cli import inputs
 from kaygraph_viz.cli.inputs import patterns_named_in, read_records
+from kaygraph_viz.cli.terminal import Parser, UsageError, printable
 from kaygraph_viz.errors import DataError
 
 
 @pytest.fixture
 def in_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def test_object_is_one_record():
-    assert read_records('{"name": "Ada"}') == [{"name": "Ada"}]
 
 
 def test_list_of_objects_is_as_many_records():
@@ -73,12 +72,6 @@ def test_other_text_is_a_sentence(text):
     assert read_records(text) is None
 
 
-def test_file_is_read_whatever_its_name(tmp_path):
-    path = tmp_path / "customers"
-    path.write_text('{"name": "Ada"}', encoding="utf-8")
-    assert read_records(str(path)) == [{"name": "Ada"}]
-
-
 def test_file_with_a_byte_order_mark_is_read(tmp_path):
     path = tmp_path / "customers.json"
     path.write_bytes(b'\xef\xbb\xbf{"name": "Ada"}')
@@ -98,11 +91,6 @@ def test_file_without_records_is_a_clear_error_that_names_it(tmp_path, content):
 def test_missing_file_is_an_error(name):
     with pytest.raises(OSError, match="No such file"):
         read_records(name)
-
-
-def test_directory_is_an_error(tmp_path):
-    with pytest.raises(OSError, match="directory"):
-        read_records(str(tmp_path))
 
 
 def test_file_above_the_limit_is_refused(tmp_path, monkeypatch):
@@ -181,3 +169,38 @@ def test_sentence_without_such_a_word_is_a_clear_error(sentence):
 def test_pattern_that_is_not_offered_is_not_chosen():
     with pytest.raises(DataError):
         patterns_named_in("validate", ["batch"])
+
+
+# -- terminal ------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_argument_is_raised_as_one_line():
+    with pytest.raises(UsageError, match="unrecognized arguments: --colour"):
+        Parser(prog="x").parse_args(["--colour"])
+
+
+@pytest.mark.parametrize(
+    "mark", ["\x1b", "\x07", "\n", "\r", "\t", "\x00", "\x7f", "\x9b", "\u202e", "\u2028", "\ud800"]
+)
+def test_marks_that_steer_a_terminal_are_replaced(mark):
+    assert printable(f"a{mark}b") == "a?b"
+
+
+@pytest.mark.parametrize("text", ["", "plain", "Łódź", "東京", "🙂", "<b>&amp;</b>"])
+def test_harmless_text_is_left_as_it_is(text, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert printable(text) == text
+
+
+def test_letters_that_the_output_does_not_know_are_replaced(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert printable("Łodz") == "?odz"
+
+
+def test_output_that_is_closed_is_no_problem(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert printable("Łodz") == "Łodz"
+
+
+def test_huge_text_is_cut():
+    assert len(printable("x" * 1_000_000)) == 500

@@ -22,7 +22,6 @@ from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.validation import Verdict
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.trace import load
 
 SERIAL = make_trace(bar("price 0", "main", 0, 3), bar("price 1", "main", 3, 4))
 PARALLEL = make_trace(bar("price 0", "thread-1", 0, 3), bar("price 1", "thread-2", 0, 1))
@@ -55,11 +54,6 @@ def test_verdict_is_printed_with_its_reasons(run, capsys):
     assert capsys.readouterr().out.startswith(
         "C1: rejected\n  format: email: there is no @-sign\n  external: could not be checked (it is down)\n\n"
     )
-
-
-def test_record_without_a_number_is_called_the_record(run, capsys):
-    print_verdicts([Verdict("", "accepted")], run)
-    assert capsys.readouterr().out.startswith("the record: accepted\n")
 
 
 def test_run_is_printed_as_title_facts_notes_and_what_was_measured(run, capsys):
@@ -99,11 +93,6 @@ def test_simulated_time_is_said(capsys):
     assert "  Measured in simulated time:\n" in capsys.readouterr().out
 
 
-def test_run_without_facts_and_notes_is_short(capsys):
-    print_run(make_run(facts=(), notes=()))
-    assert capsys.readouterr().out.startswith("Prices of orders\n----------------\n\n  Measured:\n")
-
-
 def test_run_of_one_worker_loses_no_time_to_the_others(capsys):
     print_run(make_run(traces={"serial": SERIAL}))
     assert "How the time" not in capsys.readouterr().out
@@ -138,11 +127,6 @@ def test_overview_has_a_line_for_each_run(run, capsys):
         ["stream", "7,000", "1", "0", "s", "0"],
     ]
     assert len({line.index(end) + len(end) for line, end in zip(lines[:2], ("one by one", "4.00 s"), strict=True)}) == 1
-
-
-def test_folder_is_made_with_its_parents(tmp_path):
-    check_outputs(tmp_path / "a" / "b", "validation", force=False)
-    assert (tmp_path / "a" / "b").is_dir()
 
 
 @pytest.mark.parametrize("name", ["batch-gantt.png", "batch-static-gantt.png", "batch-trace.jsonl.gz"])
@@ -190,12 +174,6 @@ def _made(folder):
     return folder
 
 
-@pytest.mark.parametrize("name", ["other-gantt.png", "batch-notes.txt", "batches-gantt.png"])
-def test_other_files_do_not_matter(tmp_path, name):
-    (tmp_path / name).touch()
-    check_outputs(tmp_path, "batch", force=False)
-
-
 def test_every_trace_has_a_chart_and_everything_a_caption(run, tmp_path):
     files = write_outputs(run, tmp_path)
     assert {path.name: caption for path, caption in files.items()} == {
@@ -218,11 +196,6 @@ def test_every_file_that_is_written_was_checked_for(run, tmp_path):
         with pytest.raises(OutputExistsError):
             check_outputs(tmp_path, run.name, force=False)
         path.unlink()
-
-
-def test_trace_that_is_written_is_the_one_of_the_parallel_run(run, tmp_path):
-    write_outputs(run, tmp_path)
-    assert list(load(tmp_path / "batch-trace.jsonl.gz")) == list(PARALLEL)
 
 
 def drawn(monkeypatch, run, tmp_path):
@@ -260,19 +233,6 @@ def test_charts_that_are_compared_share_their_time_axis(monkeypatch, tmp_path):
     run = make_run(traces={"serial": SERIAL, "static": PARALLEL, "dynamic": short}, compared=("static", "dynamic"))
     until = {name: options["end_s"] for name, options in drawn(monkeypatch, run, tmp_path).items()}
     assert until == {"serial": 0.0, "static": 3.0, "dynamic": 3.0}
-
-
-def test_colours_mean_what_the_example_wants(monkeypatch, tmp_path):
-    given = drawn(monkeypatch, make_run(color_by="name"), tmp_path)
-    assert {options["color_by"] for options in given.values()} == {"name"}
-
-
-def test_no_figure_stays_open(run, tmp_path):
-    import matplotlib.pyplot as plt
-
-    before = plt.get_fignums()
-    write_outputs(run, tmp_path)
-    assert plt.get_fignums() == before
 
 
 def test_files_are_printed_with_what_to_look_for(capsys, tmp_path):

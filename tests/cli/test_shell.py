@@ -14,9 +14,7 @@ import pytest
 
 from kaygraph_viz.cli import shell as shell_module
 from kaygraph_viz.cli.shell import COMMANDS, Shell
-from kaygraph_viz.examples.registry import EXAMPLES
 from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.services.datasets import load_customers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,11 +42,6 @@ def asked_for(monkeypatch):
 
     monkeypatch.setattr(shell_module, "run_example", noted)
     return asked
-
-
-def test_record_is_validated(shell, capsys):
-    assert shell.onecmd(json.dumps(GOOD)) is False
-    assert f"{GOOD['customer_id']}: accepted" in capsys.readouterr().out
 
 
 def test_validate_takes_a_record(shell, capsys):
@@ -112,13 +105,6 @@ def test_workers_are_shown_and_set(shell, capsys):
     ]  # fmt: skip
 
 
-def test_executor_is_shown_and_set(shell, capsys):
-    for line in ("executor", "executor async", "executor", "executor auto"):
-        shell.onecmd(line)
-    auto = "executor: auto, the default of the pattern"
-    assert capsys.readouterr().out.splitlines() == [auto, "executor: async", "executor: async", auto]
-
-
 def test_settings_are_used(shell, asked_for):
     for line in ("workers 3", "executor process", "example"):
         shell.onecmd(line)
@@ -177,14 +163,6 @@ def test_gantt_overwrites_the_charts_of_this_session(shell):
     assert Path("out/validation-trace.jsonl.gz").read_bytes() != first
 
 
-def test_gantt_overwrites_with_force(tmp_path):
-    (tmp_path / "validation-gantt.png").write_text("mine")
-    shell = Shell(SIMULATED, out=tmp_path, force=True)
-    shell.onecmd("validate")
-    shell.onecmd("gantt")
-    assert (tmp_path / "validation-gantt.png").read_bytes().startswith(b"\x89PNG")
-
-
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -205,15 +183,6 @@ def test_error_is_one_harmless_line_and_the_prompt_comes_back(shell, capsys, lin
     (printed,) = capsys.readouterr().out.splitlines()
     assert says in printed
     assert printed.isprintable()
-
-
-def test_folder_that_cannot_be_made_is_said(tmp_path, capsys):
-    (tmp_path / "file").touch()
-    shell = Shell(SIMULATED, out=tmp_path / "file" / "out")
-    shell.onecmd("validate")
-    capsys.readouterr()
-    assert shell.onecmd("gantt") is False
-    assert "Not a directory" in capsys.readouterr().out
 
 
 def test_interrupt_ends_the_command_and_not_the_prompt(shell, capsys, monkeypatch):
@@ -257,11 +226,6 @@ def test_every_command_has_help(capsys, name):
     (line,) = help_on(name, capsys).splitlines()
     assert line.startswith(COMMANDS[name][0])
     assert line.endswith(COMMANDS[name][1])
-
-
-def test_help_names_patterns_and_kinds_where_they_can_be_chosen(capsys):
-    assert ", ".join(EXAMPLES) in help_on("example", capsys)
-    assert ", ".join(KINDS) in help_on("executor", capsys)
 
 
 def test_help_on_an_unknown_command_shows_those_that_exist(capsys):
@@ -321,12 +285,6 @@ def test_scripted_session(tmp_path):
     where, *written = [line.split()[:2] for line in said["gantt"].splitlines() if line]
     assert where == ["In", f"charts{os.sep}"]
     assert {name for name, _ in written} == {path.name for path in (tmp_path / "charts").iterdir()}
-
-
-def test_end_of_the_input_ends_the_session(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("workers 5\n"))
-    Shell().cmdloop()
-    assert capsys.readouterr().out.endswith("workers: 5\nkaygraph> \n")
 
 
 def test_interrupt_of_a_script_ends_it(monkeypatch):

@@ -26,13 +26,6 @@ def small():
     return make_trace((exec_, branches), dropped=3)
 
 
-def test_there_is_a_row_for_each_span_in_the_order_of_their_starts():
-    frame = to_frame(small())
-    assert frame.index.tolist() == [1, 2, 3]
-    assert frame.index.name == "span_id"
-    assert frame["name"].tolist() == ["exec", "a", "b"]
-
-
 def test_instants_are_seconds_from_the_first_submission():
     frame = to_frame(small())
     assert frame[["submitted_s", "started_s", "ended_s"]].to_numpy().tolist() == [[0, 0, 4], [0.5, 1, 3], [1, 1, 4]]
@@ -80,10 +73,6 @@ def test_changing_the_frame_leaves_the_trace_as_it_is():
     frame.loc[1, "attributes"]["executor"] = "other"
     frame["parent_id"] = frame["parent_id"] + 1
     assert list(trace) == list(small())
-
-
-def test_what_was_dropped_is_noted():
-    assert to_frame(small()).attrs["dropped"] == 3
 
 
 def test_no_spans_make_the_same_columns():
@@ -145,12 +134,6 @@ def test_parts_are_those_of_the_spans_and_fill_them():
         rows = frame[frame["span_id"] == span.span_id]
         assert rows["part"].tolist() == [part.kind for part in span.parts]
         assert (rows["ended_s"] - rows["started_s"]).sum() == pytest.approx(span.service_s)
-
-
-def test_parts_can_be_joined_with_their_spans():
-    trace = with_parts()
-    joined = to_frame(trace, parts=True).merge(to_frame(trace)[["name"]], on="span_id")
-    assert joined["name"].tolist() == ["exec", "a", "a", "b", "b", "b"]
 
 
 def test_an_empty_trace_has_no_parts():

@@ -19,6 +19,8 @@ import kaygraph_viz as kv
 from kaygraph_viz.export import perfetto
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import to_perfetto
+from kaygraph_viz.export.track_events import PartPiece, SpanBegin, track_events
+from kaygraph_viz.export.tracks import nearest_node, outside_in, place
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.gauges import GaugeSamples
@@ -442,3 +444,102 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path, monkeypa
         to_perfetto(trace, path)
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["run.json"]
+
+
+# -- track events --------------------------------------------------------------------------------------------------
+
+
+def drawn(*spans):
+    return list(track_events((1, span) for span in spans))
+
+
+def pieces(*spans):
+    return [
+        (step.part.kind, step.started_ns / 1e9, step.ended_ns / 1e9)
+        for step in drawn(*spans)
+        if type(step) is PartPiece
+    ]
+
+
+def test_parts_are_cut_where_other_spans_lie():
+    outer = bar("outer", "t", 0, 6, parts=[("wait", 2), ("cpu", 4)])
+    assert pieces(outer, bar("inner", "t", 1, 3), bar("inner", "t", 5, 6)) == [("wait", 0, 1), ("cpu", 3, 5)]
+
+
+lengths = st.lists(st.integers(1, 9), min_size=2, max_size=5)
+
+
+@given(lengths, st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=4))
+def test_pieces_and_inner_spans_fill_a_span_and_never_overlap(lengths, inner):
+    parts = [(PART_KINDS[place % 6], length) for place, length in enumerate(lengths)]
+    outer = bar("outer", "t", 0, sum(lengths), parts=parts)
+    cuts = sorted(min(cut, sum(lengths)) for pair in inner for cut in pair)
+    inside = [bar("inner", "t", begin, end) for begin, end in zip(cuts[::2], cuts[1::2], strict=True)]
+    steps = drawn(outer, *inside)
+    stretches = [
+        (step.started_ns, step.ended_ns) if type(step) is PartPiece else (step.span.started_ns, step.span.ended_ns)
+        for step in steps[1:-1]
+        if isinstance(step, (PartPiece, SpanBegin))
+    ]
+    assert [begin for begin, _ in stretches] == sorted(begin for begin, _ in stretches)
+    assert sum(end - begin for begin, end in stretches) == outer.ended_ns
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(stretches))
+
+
+# -- tracks --------------------------------------------------------------------------------------------------------
+
+
+def apart(*spans):
+    """Return by name on whose track a span is; 0 for the row of its lane."""
+    columns = make_trace(*spans, check=False).columns
+    tracks = place(columns)
+    return {columns.span(place).name: int(tracks.apart[place]) for place in tracks.order.tolist()}
+
+
+def test_spans_within_each_other_share_the_row_of_their_lane():
+    assert apart((bar("a", "t-1", 0, 3), [bar("b", "t-1", 0, 3), bar("c", "t-1", 1, 2)])) == {"a": 0, "b": 0, "c": 0}
+
+
+def test_a_span_that_overlaps_goes_apart_with_what_lies_within_it():
+    late = (bar("late", "t-1", 1, 4, status="abandoned"), [bar("inner", "t-1", 3, 4)])
+    assert apart(bar("a", "t-1", 0, 2), late) == {"a": 0, "late": 2, "inner": 2}
+    assert apart(bar("a", "t-1", 0, 3.5), late) == {"a": 0, "late": 2, "inner": 2}
+
+
+@pytest.mark.parametrize("lane", ["async-1", "task-3", "process-2/async-1"])
+def test_each_branch_of_coroutines_has_its_own_track(lane):
+    one = (bar("one", lane, 0, 2), [bar("call", lane, 0, 1)])
+    assert apart(one, bar("two", lane, 3, 4)) == {"one": 1, "call": 1, "two": 3}
+
+
+def test_a_graph_in_a_task_is_a_row_with_all_that_lies_within():
+    phase = (bar("exec", "task-1", 0, 3, kind="phase"), [bar("call", "task-1", 1, 2)])
+    assert apart((bar("node", "task-1", 0, 3, kind="node"), [phase])) == {"node": 0, "exec": 0, "call": 0}
+
+
+def test_of_what_begins_at_once_the_outer_comes_first_whatever_its_number():
+    inner = bar("inner", "process-1", 0, 2, span_id=1)
+    assert list(apart((bar("outer", "process-1", 0, 2, span_id=2), [inner]))) == ["outer", "inner"]
+
+
+def test_a_branch_that_takes_no_time_keeps_its_place():
+    phases = [bar("prep", "main", 0, 0, kind="phase"), bar("exec", "main", 0, 2, kind="phase")]
+    assert apart((bar("node", "main", 0, 2, kind="node"), phases)) == {"node": 0, "prep": 0, "exec": 0}
+
+
+def test_a_circle_of_parents_comes_to_an_end():
+    columns = make_trace(
+        bar("a", "main", 0, 1, span_id=1, parent_id=2), bar("b", "main", 0, 1, span_id=2, parent_id=1), check=False
+    ).columns
+    assert len(place(columns).order) == len(outside_in(columns)) == len(nearest_node(columns)) == 2
+
+
+def test_lanes_whose_names_became_the_same_are_one_row():
+    lanes = ["x" * 300 + end for end in "ab"]
+    assert apart(bar("a", lanes[0], 0, 2), bar("b", lanes[1], 1, 3)) == {"a": 0, "b": 2}
+
+
+def test_ten_thousand_levels_are_in_order():
+    spans = [bar("level", "main", 0, 1, span_id=number, parent_id=number + 1) for number in range(1, 10_000)]
+    order = outside_in(make_trace(*spans, bar("top", "main", 0, 1, span_id=10_000)).columns)
+    assert np.array_equal(order, np.arange(9_999, -1, -1))
