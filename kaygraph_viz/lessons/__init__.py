@@ -14,9 +14,6 @@ You predicted 2; the result was 1.9: very close.
 
 from __future__ import annotations
 
-import logging
-import sys
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -28,21 +25,6 @@ if TYPE_CHECKING:
 _MODULE_OF = {"Lesson": "lesson", "playground": "playgrounds"}
 
 __all__ = ["Lesson", "goals", "playground"]
-
-
-def _prepare_a_browser_tab() -> None:
-    """Skip cells that need an installed Python; show figures in time, and no message of Matplotlib's first start."""
-    from kaygraph_viz.machine import has_threads
-
-    if not has_threads() and (shell := getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()) is not None:
-        from kaygraph_viz.lessons.in_browser import end_cells_that_await, skip_cells
-
-        skip_cells(shell)
-        end_cells_that_await(shell)
-        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-
-
-_prepare_a_browser_tab()
 
 
 def __getattr__(name: str) -> Any:

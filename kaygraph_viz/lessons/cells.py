@@ -50,7 +50,11 @@ def _set_by(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
         elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
-            yield from _root(node)
+            variable: ast.expr = node
+            while isinstance(variable, (ast.Attribute, ast.Subscript)):  # ``variable.a[0].b``
+                variable = variable.value
+            if isinstance(variable, ast.Name):
+                yield variable.id
         if not isinstance(node, _INNER):
             yield from _set_by(node)
 
@@ -89,14 +93,6 @@ def _read_by(table: SymbolTable) -> Iterator[str]:
             yield symbol.get_name()
     for inner in table.get_children():
         yield from _read_by(inner)
-
-
-def _root(node: ast.expr) -> Iterator[str]:
-    """Yield the variable of ``variable.a[0].b``."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    if isinstance(node, ast.Name):
-        yield node.id
 
 
 class Cells:

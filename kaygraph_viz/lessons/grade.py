@@ -138,19 +138,20 @@ def grade(trace: Trace, goals: Sequence[Goal], refusal: str = "") -> Grade:
     0 of 1 goals met
       [ ] at least 2 branches at once: at most 1 branch ran at once, expected 2
     """
-    refusal = refusal or _why_empty(trace)
+    if not refusal and not isinstance(trace, Trace):
+        got = short(trace)
+        refusal = f"nothing was recorded: expected a trace, got {got}; record it: with kv.record() as mine: ..."
+    elif not refusal and not len(trace):
+        refusal = "nothing was recorded: no node, executor or span ran (kv.record(capture='all') records plain threads)"
     if refusal:
         return Grade(goals, [Finding(False, "not checked")] * len(goals), None, refusal)
-    return Grade(goals, [_evaluated(goal, trace) for goal in goals], trace)
-
-
-def _why_empty(trace: object) -> str:
-    """Return why there is nothing to grade, or ""."""
-    if not isinstance(trace, Trace):
-        return f"nothing was recorded: expected a trace, got {short(trace)}; record it: with kv.record() as mine: ..."
-    if not len(trace):
-        return "nothing was recorded: no node, executor or span ran (kv.record(capture='all') records plain threads)"
-    return ""
+    findings = []
+    for goal in goals:
+        try:
+            findings.append(goal.evaluate(trace))
+        except Exception as error:  # not raised: a reader's run may have any shape, and the other goals still count
+            findings.append(Finding(False, f"it could not be checked: {describe_error(error)}"))
+    return Grade(goals, findings, trace)
 
 
 def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:
@@ -167,10 +168,3 @@ def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:
         else:
             joined.append((from_s, to_s))
     return joined
-
-
-def _evaluated(goal: Goal, trace: Trace) -> Finding:
-    try:
-        return goal.evaluate(trace)
-    except Exception as error:  # not raised: a reader's run may have any shape, and the other goals still count
-        return Finding(False, f"it could not be checked: {describe_error(error)}")

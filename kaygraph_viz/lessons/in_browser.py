@@ -10,18 +10,31 @@ a skipped cell would have made. A notebook goes on after it, as after a cell wit
 from __future__ import annotations
 
 import ast
+import logging
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from kaygraph_viz.errors import MissingDependencyError, PlatformError
+from kaygraph_viz.machine import has_threads
 
-__all__ = ["SkippedCells", "end_cells_that_await", "holds", "skip_cells"]
+__all__ = ["SkippedCells", "end_cells_that_await", "holds", "prepare_a_browser_tab", "skip_cells"]
 
 INSTEAD = "run this lesson with an installed Python: kaygraph-viz lab"
 PROCESSES = f"processes need an installed Python, and this one runs in a browser tab; {INSTEAD}"
 OF_ITS_OWN = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # their names are not the cell's
 SKIPPED = (PlatformError, MissingDependencyError, ModuleNotFoundError, NameError)
 _here: list[SkippedCells] = []  # those of the notebook that runs, if it runs in a browser tab
+
+
+def prepare_a_browser_tab() -> None:
+    """In a notebook of a browser tab, skip such cells from now on, and show figures in time; once for a notebook."""
+    shell = None if _here or has_threads() else getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None:
+        skip_cells(shell)
+        end_cells_that_await(shell)
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it would tell of its first start
 
 
 class SkippedCells:
@@ -57,21 +70,13 @@ class SkippedCells:
         else:
             why = str(error)
         self.count += 1
-        self.names |= _names_made(source)
+        with suppress(SyntaxError):  # magics
+            self.names |= set(_made_by(ast.parse(source)))
         return f"This cell is skipped here: {why}."
 
     def is_of_the_tab(self, error: BaseException) -> bool:
         """Return whether an error comes from what a browser tab has not, or from what a skipped cell was to make."""
         return error.name in self.names if isinstance(error, NameError) else isinstance(error, SKIPPED)
-
-
-def _names_made(source: str) -> set[str]:
-    """Return the names that the source of a cell makes."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # magics
-        return set()
-    return set(_made_by(tree))
 
 
 def _made_by(node: ast.AST) -> Iterator[str]:

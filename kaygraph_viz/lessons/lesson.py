@@ -19,7 +19,7 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.cells import cells_here
 from kaygraph_viz.lessons.goals.goal import Goal
 from kaygraph_viz.lessons.grade import Grade, grade
-from kaygraph_viz.lessons.in_browser import holds
+from kaygraph_viz.lessons.in_browser import holds, prepare_a_browser_tab
 from kaygraph_viz.lessons.parsons import Parsons
 from kaygraph_viz.lessons.predict import Guess, Prediction, checked_guess
 from kaygraph_viz.lessons.results import results
@@ -49,6 +49,7 @@ class Lesson:
         self.predictions: list[Prediction] = []
         self.grades: dict[int, Grade] = {}  # the last of each exercise, by its number
         self._cells = cells_here()
+        prepare_a_browser_tab()
 
     def predict(self, question: str, guess: Guess | None, options: Sequence[str] | None = None) -> Prediction:
         """Keep a reader's `Prediction`, or None for none yet; a second one for a question replaces the first."""
@@ -70,18 +71,15 @@ class Lesson:
         exercise
             The number of the exercise in the lesson, from 1; None for a run of your own, whose grade is not kept.
         """
-        found = grade(trace, goals, self._refusal(trace))
+        refusal = ""
+        old = self._cells.old_one(trace) if self._cells is not None else None
+        if old is not None:
+            name, happened = old
+            refusal = f"the last cell that sets {name} {happened}: correct it, run it, and then run this cell again"
+        found = grade(trace, goals, refusal)
         if exercise is not None:
             self.grades[exercise] = found
         return found
-
-    def _refusal(self, trace: Trace) -> str:
-        """Return why a run is not graded, or "": the cell that was to make it anew did not reach its end."""
-        old = self._cells.old_one(trace) if self._cells is not None else None
-        if old is None:
-            return ""
-        name, happened = old
-        return f"the last cell that sets {name} {happened}: correct it, run it, and then run this cell again"
 
     def hint(self, number: int, exercise: int = 1) -> None:
         """Print one hint for an exercise; the first one tells least.
@@ -93,12 +91,12 @@ class Lesson:
         exercise
             The number of the exercise in the lesson, from 1.
         """
-        hints = self._solution(exercise)[0]
+        hints = self._solution("exercise", exercise)[0]
         print(hints[checked_whole("number", number, 1, len(hints), "lesson.hint(1)") - 1])
 
     def show_solution(self, exercise: int = 1) -> None:
         """Print the solution of an exercise."""
-        print(self._solution(exercise)[1])
+        print(self._solution("exercise", exercise)[1])
 
     def puzzle(
         self, check: Callable[[Mapping[str, Any]], bool], given: Mapping[str, Any] | None = None, *, number: int = 1
@@ -117,18 +115,17 @@ class Lesson:
         OptionError
             If the lesson has no such puzzle.
         """
-        source = files("kaygraph_viz.lessons.solutions").joinpath(f"l{self.name[:2]}_puzzle_{number}.py")
-        if not source.is_file():
-            raise OptionError("number", number, f"a puzzle of {self.name}", "lesson.puzzle(check, number=1)")
-        program = split_solution(source.read_text(encoding="utf-8"))[1]
+        program = self._solution("puzzle", number, "number", "lesson.puzzle(check, number=1)")[1]
         return Parsons([line for line in program.splitlines() if line.strip()], check, given)
 
-    def _solution(self, exercise: int) -> tuple[list[str], str]:
+    def _solution(
+        self, what: str, number: int, option: str = "exercise", example: str = "lesson.show_solution(1)"
+    ) -> tuple[list[str], str]:
         """Return the hints and the code of a solution."""
-        name = f"l{self.name[:2]}_exercise_{exercise}.py"
-        source = files("kaygraph_viz.lessons.solutions").joinpath(name)
+        source = files("kaygraph_viz.lessons.solutions").joinpath(f"l{self.name[:2]}_{what}_{number}.py")
         if not source.is_file():
-            raise OptionError("exercise", exercise, f"an exercise of {self.name}", "lesson.show_solution(1)")
+            kind = "an exercise" if what == "exercise" else f"a {what}"
+            raise OptionError(option, number, f"{kind} of {self.name}", example)
         return split_solution(source.read_text(encoding="utf-8"))
 
     def check(self, *checks: Callable[[], object]) -> None:

@@ -102,9 +102,15 @@ def playground(
 
 
 def validation(
-    workers: int = 4, *, executor: Waiting = "thread", items: int = 20, latency_s: float = 0.02,
-    failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
-) -> Trace:  # fmt: skip
+    workers: int = 4,
+    *,
+    executor: Waiting = "thread",
+    items: int = 20,
+    latency_s: float = 0.02,
+    failure_rate: float = 0.0,
+    seed: int = 0,
+    clock: Clock = "virtual",
+) -> Trace:
     """Validate customer records: four checks of each, one of which asks a service."""
     from kaygraph_viz.patterns.checks import (
         local_checks,  # pydantic, which few of these need, is not there in each browser tab
@@ -125,9 +131,15 @@ def validation(
 
 
 def enrichment(
-    workers: int = 4, *, executor: Waiting = "thread", items: int = 12, latency_s: float = 0.04,
-    failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
-) -> Trace:  # fmt: skip
+    workers: int = 4,
+    *,
+    executor: Waiting = "thread",
+    items: int = 12,
+    latency_s: float = 0.04,
+    failure_rate: float = 0.0,
+    seed: int = 0,
+    clock: Clock = "virtual",
+) -> Trace:
     """Ask four services about each customer at once, and do so for several customers at once."""
     from kaygraph_viz.patterns.customer_sources import customer_sources
     from kaygraph_viz.patterns.enrichment import enrichment_graph
@@ -143,9 +155,13 @@ def enrichment(
 
 
 def batch(
-    workers: int = 4, *, executor: Computing = "process", items: int = 64,
-    schedule: Literal["dynamic", "static", "longest-first"] = "dynamic", clock: Clock = "virtual",
-) -> Trace:  # fmt: skip
+    workers: int = 4,
+    *,
+    executor: Computing = "process",
+    items: int = 64,
+    schedule: Literal["dynamic", "static", "longest-first"] = "dynamic",
+    clock: Clock = "virtual",
+) -> Trace:
     """Price orders that differ 50-fold in what they cost."""
     orders = load_orders()[FIRST_ORDER : FIRST_ORDER + items]
     setup = Setup(clock=clock)
@@ -164,9 +180,15 @@ def mapreduce(workers: int = 4, *, executor: Computing = "process", items: int =
 
 
 def pipeline(
-    workers: int = 4, *, executor: Waiting = "thread", items: int = 40, latency_s: float = 0.02,
-    failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
-) -> Trace:  # fmt: skip
+    workers: int = 4,
+    *,
+    executor: Waiting = "thread",
+    items: int = 40,
+    latency_s: float = 0.02,
+    failure_rate: float = 0.0,
+    seed: int = 0,
+    clock: Clock = "virtual",
+) -> Trace:
     """Load orders into a database, stage by stage; only the stage that waits for services has several workers."""
     from kaygraph_viz.patterns.customer_sources import customer_sources
     from kaygraph_viz.patterns.pipeline import etl_graph

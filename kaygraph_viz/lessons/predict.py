@@ -109,10 +109,17 @@ class Prediction:
         left, right = ax.get_xlim()
         ax.set_xlim(left, max(right, x * 1.15))
         note = ax.annotate(
-            "your prediction", (x, 1), xycoords=("data", "axes fraction"), xytext=(NOTE_GAP_PT, 0),
-            textcoords="offset points", color="#8F3D6E", va="top", fontsize=8, zorder=6,
+            "your prediction",
+            (x, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(NOTE_GAP_PT, 0),
+            textcoords="offset points",
+            color="#8F3D6E",
+            va="top",
+            fontsize=8,
+            zorder=6,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )  # fmt: skip
+        )
         _place(note, ax)
         return ax
 

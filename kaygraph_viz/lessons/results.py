@@ -34,23 +34,25 @@ def results(name: str, grades: Mapping[int, Grade], predictions: Iterable[Predic
     scores = [
         each.comparison.score for each in made if each.comparison is not None and each.comparison.score is not None
     ]
+    exercises = [
+        {
+            "exercise": number,
+            "met": sum(found.is_met for found in grade.findings),
+            "of": len(grade.findings),
+            "goals": [
+                {"goal": goal.text, "is_met": found.is_met}
+                for goal, found in zip(grade.goals, grade.findings, strict=True)
+            ],
+            "trace": None if grade.trace is None else digest(grade.trace),
+        }
+        for number, grade in sorted(grades.items())
+    ]
     return {
         "lesson": name,
         "kaygraph_viz": _version(),
-        "exercises": [_exercise(number, grades[number]) for number in sorted(grades)],
+        "exercises": exercises,
         "predictions": [_prediction(each) for each in made],
         "points": {"got": sum(scores), "of": 2 * len(scores)},
-    }
-
-
-def _exercise(number: int, grade: Grade) -> dict[str, Any]:
-    pairs = zip(grade.goals, grade.findings, strict=True)
-    return {
-        "exercise": number,
-        "met": sum(found.is_met for found in grade.findings),
-        "of": len(grade.findings),
-        "goals": [{"goal": goal.text, "is_met": found.is_met} for goal, found in pairs],
-        "trace": None if grade.trace is None else digest(grade.trace),
     }
 
 

@@ -81,17 +81,14 @@ class RealThreads:
 
     def frames_of(self, thread: threading.Thread, turn: Any) -> list[FrameType]:
         """Return the frames of a fiber, innermost first."""
-        return stack_of(self._frame_of(thread))
-
-    def _frame_of(self, thread: threading.Thread) -> FrameType | None:
-        """Return the innermost frame; in Python 3.11 a collection just then can hang (python/cpython#106883)."""
         is_collecting = gc.isenabled()
-        gc.disable()
+        gc.disable()  # in Python 3.11 a collection just then can hang (python/cpython#106883)
         try:
-            return None if thread.ident is None else sys._current_frames().get(thread.ident)
+            frame = None if thread.ident is None else sys._current_frames().get(thread.ident)
         finally:
             if is_collecting:
                 gc.enable()
+        return stack_of(frame)
 
     def block(self) -> AbstractContextManager[None]:
         """Return the block in which fibers are carried: there is nothing to prepare."""
@@ -104,14 +101,13 @@ _in_use: list[Carrier] = []
 def carrier() -> Carrier:
     """Return what carries fibers here: real threads where there are threads."""
     if not _in_use:
-        _in_use.append(RealThreads() if has_threads() else _promises())
+        if has_threads():
+            _in_use.append(RealThreads())
+        else:
+            from kaygraph_viz.virtual.promises import Promises  # there is nothing to import it for elsewhere
+
+            _in_use.append(Promises())
     return _in_use[-1]
-
-
-def _promises() -> Carrier:
-    from kaygraph_viz.virtual.promises import Promises  # there is nothing to import it for elsewhere
-
-    return Promises()
 
 
 @contextmanager

@@ -221,37 +221,35 @@ class VirtualClock(Clock):
         if self.is_running:  # a block inside the block
             yield
             return
-        with carrier().block(), self._schedule_of_caller():
-            yield
+        scheduler = self._scheduler
 
-    @contextmanager
-    def _schedule_of_caller(self) -> Iterator[None]:
-        scheduler, state = self._scheduler, random.getstate()
-        random.seed(self.seed)
-        self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
-        try:
-            scheduler.enter(Fiber("the main program", self.threads.interpreter()))
-            with ordinary_code(), started_threads(self.threads):  # still there for threads that `close` ends
-                try:
-                    with (
-                        guards(),
-                        self._preemption.in_block(),
-                        loops_in_simulated_time(scheduler, self.new_event_loop),
-                        futures_in_simulated_time(self.threads.Event, self._now_s_here),
-                    ):
-                        yield
-                finally:
-                    self.threads.shut_pools()
-                    scheduler.close()
-        except KeyboardInterrupt:
-            if scheduler.reason is not None:
-                raise scheduler.reason from None
-            raise
-        finally:
-            random.setstate(state)
+        def now_s_here() -> float | None:
+            return None if scheduler.mine() is None else scheduler.now_ns / 1e9
 
-    def _now_s_here(self) -> float | None:
-        return None if self._scheduler.mine() is None else self._scheduler.now_ns / 1e9
+        with carrier().block():
+            state = random.getstate()
+            random.seed(self.seed)
+            self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
+            try:
+                scheduler.enter(Fiber("the main program", self.threads.interpreter()))
+                with ordinary_code(), started_threads(self.threads):  # still there for threads that `close` ends
+                    try:
+                        with (
+                            guards(),
+                            self._preemption.in_block(),
+                            loops_in_simulated_time(scheduler, self.new_event_loop),
+                            futures_in_simulated_time(self.threads.Event, now_s_here),
+                        ):
+                            yield
+                    finally:
+                        self.threads.shut_pools()
+                        scheduler.close()
+            except KeyboardInterrupt:
+                if scheduler.reason is not None:
+                    raise scheduler.reason from None
+                raise
+            finally:
+                random.setstate(state)
 
     def __enter__(self) -> Self:
         block = self._block()

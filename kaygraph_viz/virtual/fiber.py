@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from opcode import opmap
 from time import monotonic, sleep  # bound before a block replaces them: they stay real
-from types import FrameType
 
 from kaygraph_viz.parts import PartLog
 from kaygraph_viz.virtual.carriers import carrier
@@ -76,7 +75,14 @@ def end_within(fiber: Fiber, seconds: float) -> None:
         return
     _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     its_ident, own_ident = ctypes.c_ulong(thread.ident), ctypes.c_ulong(threading.get_ident())
-    while _is_entering(fiber.carrier.frames_of(thread, fiber.turn)) and not fiber.is_over and monotonic() < until:
+
+    def is_entering() -> bool:
+        """Return whether it enters a ``with`` block, as it does for a lock, which would stay taken."""
+        frames = fiber.carrier.frames_of(thread, fiber.turn)  # innermost first
+        has_frame = LOAD_SPECIAL is not None and bool(frames)
+        return has_frame and frames[0].f_code.co_code[frames[0].f_lasti - 2] == LOAD_SPECIAL
+
+    while is_entering() and not fiber.is_over and monotonic() < until:
         sleep(STEP_S)
     _raise_in(its_ident, stopped)
     while not fiber.is_over and monotonic() < until:
@@ -88,13 +94,6 @@ def end_within(fiber: Fiber, seconds: float) -> None:
             pass
     except Stopped:
         pass
-
-
-def _is_entering(frames: list[FrameType]) -> bool:
-    """Return whether a thread with these frames, innermost first, enters a ``with`` block, as one does for a lock."""
-    if LOAD_SPECIAL is None or not frames:
-        return False
-    return frames[0].f_code.co_code[frames[0].f_lasti - 2] == LOAD_SPECIAL
 
 
 def join_at_most(fiber: Fiber, seconds: float) -> None:

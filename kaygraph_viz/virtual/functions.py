@@ -44,7 +44,11 @@ class RewrittenFunctions:
             self._blocks -= 1
             if not self._blocks:
                 gc.callbacks.remove(self._before_collection)
-                self._give_back()
+                for each, own, other in self._exchanged:
+                    function = each()
+                    if function is not None and function.__code__ is other:  # nobody else has given it another one
+                        function.__code__ = own
+                self._exchanged.clear()
 
     def look(self) -> None:
         """Rewrite the functions that were made since the last collection of garbage."""
@@ -62,14 +66,6 @@ class RewrittenFunctions:
                 if other is not own:
                     function.__code__ = other
                     self._exchanged.append((ref(function), own, other))
-
-    def _give_back(self) -> None:
-        """Give the functions their code back, unless somebody else has given them another one."""
-        for each, own, other in self._exchanged:
-            function = each()
-            if function is not None and function.__code__ is other:
-                function.__code__ = own
-        self._exchanged.clear()
 
 
 functions = RewrittenFunctions()  # those of all blocks

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, _base
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,24 +49,27 @@ class VirtualFuture(Future[Any]):
         super().set_exception(CancelledError("its block has ended") if isinstance(exception, Stopped) else exception)
 
 
-def _wait_unless_late(wait: Callable[[float | None], bool], timeout: float | None = None) -> bool:
-    """Wait; raise where no time is left: `as_completed` would poll until time passes, which it does not meanwhile."""
-    if timeout is not None and timeout <= 0:
-        raise TimeoutError("not all futures have finished")
-    return wait(timeout)
-
-
 @contextmanager
 def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[], float | None]) -> Iterator[None]:
     """Make ``wait`` and ``as_completed`` of `concurrent.futures` wait in simulated time for simulated futures."""
     before, clock = _base._create_and_install_waiters, _base.time  # type: ignore[attr-defined]  # not public
+
+    def wait_unless_late(wait: Callable[[float | None], bool]) -> Callable[..., bool]:
+        """Raise where no time is left: `as_completed` would poll until time passes, which it does not meanwhile."""
+
+        def wait_in_time(timeout: float | None = None) -> bool:
+            if timeout is not None and timeout <= 0:
+                raise TimeoutError("not all futures have finished")
+            return wait(timeout)
+
+        return wait_in_time
 
     def install(futures: Any, return_when: str) -> Any:
         waiter = before(futures, return_when)
         if any(getattr(future._condition._lock, "is_simulated", False) for future in futures):
             waiter.event = make_event()
             if return_when == _base._AS_COMPLETED:  # type: ignore[attr-defined]
-                waiter.event.wait = partial(_wait_unless_late, waiter.event.wait)
+                waiter.event.wait = wait_unless_late(waiter.event.wait)
         return waiter
 
     def monotonic() -> float:

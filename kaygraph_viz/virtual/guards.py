@@ -41,12 +41,18 @@ def guards() -> Iterator[None]:
     if not _is_installed:
         _is_installed.append(True)
         sys.addaudithook(_hook)  # once: Python cannot remove it
-    loop = asyncio._get_running_loop()
+    loop = asyncio._get_running_loop()  # one that was running before the block, such as that of a notebook
     if loop is None or any(name in vars(loop) for name in _WAITS_OF_LOOPS):
         yield
         return
-    with _refusing(loop):
+    with suppress(AttributeError):  # a loop written in C has no attributes to replace
+        for name in _WAITS_OF_LOOPS:
+            setattr(loop, name, _refuser(getattr(loop, name)))
+    try:
         yield
+    finally:
+        for name in _WAITS_OF_LOOPS:
+            vars(loop).pop(name, None)
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
@@ -77,22 +83,14 @@ _REFUSED: dict[str, Callable[[tuple[Any, ...]], None]] = {
 }
 
 
-@contextmanager
-def _refusing(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Refuse waits of user coroutines in a loop that was running before the block, such as that of a notebook."""
-    with suppress(AttributeError):  # a loop written in C has no attributes to replace
-        for name in _WAITS_OF_LOOPS:
-            setattr(loop, name, _refuser(getattr(loop, name)))
-    try:
-        yield
-    finally:
-        for name in _WAITS_OF_LOOPS:
-            vars(loop).pop(name, None)
-
-
 def _refuser(wait: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of a loop that refuses to wait for coroutines of the user."""
+
     def refuse(*args: Any, **options: Any) -> Any:
-        if here() is not None and _is_for_user(sys._getframe(1)):
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and module_of(frame).partition(".")[0] == "asyncio":
+            frame = frame.f_back
+        if here() is not None and frame is not None and is_user_frame(frame):
             raise VirtualClockError(
                 "this event loop runs in real time, because it existed before the block began; write kv.run(main()) "
                 "instead of await main(), or await graph.run_async(shared)"
@@ -100,9 +98,3 @@ def _refuser(wait: Callable[..., Any]) -> Callable[..., Any]:
         return wait(*args, **options)
 
     return refuse
-
-
-def _is_for_user(frame: FrameType | None) -> bool:
-    while frame is not None and module_of(frame).partition(".")[0] == "asyncio":
-        frame = frame.f_back
-    return frame is not None and is_user_frame(frame)

@@ -183,7 +183,11 @@ def wait(condition: Any, scheduler: Scheduler, timeout_s: float | None) -> bool:
     """Wait in simulated time as `threading.Condition.wait` does; any thread may notify."""
     if not condition._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
-    waiter = Waiter(scheduler, _function_called(sys._getframe(2)))
+    name: str = "Condition.wait"
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") in PRIMITIVES:
+        name, frame = frame.f_code.co_qualname, frame.f_back  # what user code has called, such as ``Queue.get``
+    waiter = Waiter(scheduler, f"{name}()")
     until_ns = waiter.until_ns(timeout_s)
     condition._waiters.append(waiter)
     state = condition._release_save()
@@ -196,12 +200,3 @@ def wait(condition: Any, scheduler: Scheduler, timeout_s: float | None) -> bool:
             if not waiter.is_released:
                 with suppress(ValueError):
                     condition._waiters.remove(waiter)
-
-
-def _function_called(frame: FrameType | None) -> str:
-    """Return the function that user code has called, such as ``Queue.get()``."""
-    name = "Condition.wait"
-    while frame is not None and frame.f_globals.get("__name__") in PRIMITIVES:
-        name = frame.f_code.co_qualname
-        frame = frame.f_back
-    return f"{name}()"

@@ -129,13 +129,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._limits: list[tuple[asyncio.TimerHandle, Callable[..., object], tuple[Any, ...]]] = []
         self._due_ns: int | None = None  # when the callback that runs at the moment was due
         self.beginner: _Task | None = None  # the task that is being made, which queues its first step
-        self.set_task_factory(self._make_task)  # type: ignore[arg-type]  # which knows of no kinds of loops
 
-    @staticmethod
-    def _make_task(loop: VirtualLoop, coro: Any, **options: Any) -> _Task:
-        made = _Task(coro, loop=loop, **options)
-        loop.beginner = None
-        return made
+        def make_task(_: object, coro: Any, **options: Any) -> _Task:
+            made = _Task(coro, loop=self, **options)
+            self.beginner = None
+            return made
+
+        self.set_task_factory(make_task)
 
     @property
     def now_ns(self) -> int:
@@ -159,7 +159,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         tie = self._threads.scheduler.random.random() if self._ties_by_chance else 0.0
         when = _When(when)
         when.order = round(when * 1e9), tie, next(self._serial)
-        if not _is_limit(callback):
+        is_limit = isinstance(getattr(callback, "__self__", None), asyncio.Timeout) or callback is _RELEASE_WAITER
+        if not is_limit:  # limits come last in their instant
             return super().call_at(when, self._call_due, when.order[0], callback, *args, **options)
         timer: asyncio.TimerHandle = super().call_at(
             when, lambda: self._limits.append((timer, callback, args)), **options
@@ -245,18 +246,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             error.__cause__ = raised
         except BaseException as raised:
             error = raised
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            self.call_soon_threadsafe(self._helped, future, value, error)
 
-    def _helped(self, future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-        self._helpers -= 1
-        self._helper_has_ended.set()
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(value)
+        def end() -> None:
+            self._helpers -= 1
+            self._helper_has_ended.set()
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(value)
+
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            self.call_soon_threadsafe(end)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (as asyncio's)
         """Wait for all functions of `run_in_executor`."""
@@ -277,18 +279,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock.notify()
 
 
-def _is_limit(callback: Callable[..., object]) -> bool:
-    """Return whether a callback enforces a time limit: those come last in their instant."""
-    return isinstance(getattr(callback, "__self__", None), asyncio.Timeout) or callback is _RELEASE_WAITER
-
-
 _RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
 
 
 @contextmanager
 def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[None]:
     """Make `asyncio.run` use loops of `make` where threads of the schedule call it, while the block runs."""
-    policy = _policy()
+    # What makes loops for all of asyncio; from 3.14 on its public name warns, and 3.16 has none.
+    private: Any = getattr(asyncio.events, "_get_event_loop_policy", None)
+    policy: Any = asyncio.get_event_loop_policy() if private is None else private()
     outer, before = vars(policy).get("new_event_loop"), policy.new_event_loop
 
     def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -313,9 +312,3 @@ def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.Abs
             del policy.new_event_loop
         else:
             policy.new_event_loop = outer
-
-
-def _policy() -> Any:
-    """Return what makes loops for all of asyncio; from 3.14 on its public name warns, and 3.16 has none."""
-    private = getattr(asyncio.events, "_get_event_loop_policy", None)
-    return asyncio.get_event_loop_policy() if private is None else private()

@@ -137,9 +137,13 @@ def ordinary_code() -> Iterator[None]:
     block = object()
     with _mutex:
         if not _blocks:
-            _replace_in_stdlib()
+            for place, name, made in _OF_STDLIB:
+                _replace(vars(place), name, made)
+            threading.Condition.wait = _wait  # type: ignore[method-assign,assignment]
+            asyncio.Lock.acquire = acquire_and_note  # type: ignore[method-assign,assignment]
         _blocks.append(block)
-        for names in _namespaces_of_user():
+        of_users = [vars(module) for name, module in list(sys.modules.items()) if _is_module_of_user(name)]
+        for names in (vars(sys.modules["__main__"]), *of_users):
             _replace_in(names)
     try:
         yield
@@ -147,17 +151,17 @@ def ordinary_code() -> Iterator[None]:
         with _mutex:
             _blocks.remove(block)
             if not _blocks:
-                _put_back()
-
-
-def _replace_in_stdlib() -> None:
-    for place, name, made in _OF_STDLIB:
-        _replace(vars(place), name, made)
-    threading.Condition.wait = _wait  # type: ignore[method-assign,assignment]
-    asyncio.Lock.acquire = acquire_and_note  # type: ignore[method-assign,assignment]
+                threading.Condition.wait = _real_wait  # type: ignore[method-assign]
+                asyncio.Lock.acquire = real_acquire  # type: ignore[method-assign]
+                while _replaced:
+                    place, name, made, before = _replaced.pop()
+                    if _names_in(place).get(name) is made:
+                        _set(place, name, before)
+                _around.clear()
 
 
 def _replace_in(names: dict[str, Any]) -> None:
+    """Replace what a module of the user has bound: names of the standard library, and locks."""
     for name, value in list(names.items()):
         made = _STANDS_FOR.get(id(value))
         if made is not None:
@@ -198,21 +202,6 @@ def _set(place: Any, name: str, value: Any) -> None:
         place[name] = value
     else:
         type.__setattr__(place, name, value)
-
-
-def _put_back() -> None:
-    threading.Condition.wait = _real_wait  # type: ignore[method-assign]
-    asyncio.Lock.acquire = real_acquire  # type: ignore[method-assign]
-    while _replaced:
-        place, name, made, before = _replaced.pop()
-        if _names_in(place).get(name) is made:
-            _set(place, name, before)
-    _around.clear()
-
-
-def _namespaces_of_user() -> list[dict[str, Any]]:
-    of_users = [vars(module) for name, module in list(sys.modules.items()) if _is_module_of_user(name)]
-    return [vars(sys.modules["__main__"]), *of_users]
 
 
 @cache  # there may be thousands of modules, and lazy ones import something for each attribute that is read

@@ -104,21 +104,16 @@ def _steps_before(names: list[str], extensions: list[int]) -> list[int]:
     """Return how many calls stand before each instruction; Python reports the parts of a long argument, too."""
     first = names.index("RESUME")
     counts = [
-        1 + extensions[position] if position > first and _is_step(names, position) else 0
-        for position in range(len(names))
+        0 if position <= first or name in ("RESUME", "END_FOR") else 1 + extensions[position]
+        for position, name in enumerate(names)
     ]
+    if VERSION == (3, 13):  # the end of a loop jumps over one more
+        counts = [0 if position and names[position - 1] == "END_FOR" else n for position, n in enumerate(counts)]
     for position in reversed(range(1, len(names))):
         if names[position - 1] in TIED:
             counts[position - 1] += counts[position]
             counts[position] = 0
     return counts
-
-
-def _is_step(names: list[str], position: int) -> bool:
-    """Return whether Python reports an instruction: not a mark, nor what the end of a loop jumps over."""
-    if names[position] in ("RESUME", "END_FOR"):
-        return False
-    return not (VERSION == (3, 13) and names[position - 1] == "END_FOR")
 
 
 def _call(before: Instr) -> Iterator[Instr]:

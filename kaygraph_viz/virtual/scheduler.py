@@ -107,20 +107,19 @@ class Scheduler(EventQueue):
         """Return the fiber of the calling thread; `VirtualClockError` if it does not belong to this schedule."""
         fiber: Fiber | None = getattr(self._here, "fiber", None)
         if fiber is None or fiber.is_over or fiber.is_away:
-            raise self._not_here(fiber)
+            if fiber is not None and fiber.is_away:
+                raise VirtualClockError("this event loop runs in real time; await one graph after the other in it")
+            if fiber is not None and fiber.stop_error is not None:
+                raise fiber.stop_error  # its block has ended without it
+            if self.root is None:
+                raise VirtualClockError(
+                    "the time of a virtual clock passes only inside its block; write: with clock: ..."
+                )
+            raise VirtualClockError(
+                f"thread {threading.current_thread().name!r} cannot wait in simulated time, since it was not started "
+                "by your code inside the block; start it there, use a parallel node, or record with the real clock"
+            )
         return fiber
-
-    def _not_here(self, fiber: Fiber | None) -> BaseException:
-        if fiber is not None and fiber.is_away:
-            return VirtualClockError("this event loop runs in real time; await one graph after the other in it")
-        if fiber is not None and fiber.stop_error is not None:
-            return fiber.stop_error  # its block has ended without it
-        if self.root is None:
-            return VirtualClockError("the time of a virtual clock passes only inside its block; write: with clock: ...")
-        return VirtualClockError(
-            f"thread {threading.current_thread().name!r} cannot wait in simulated time, since it was not started by "
-            "your code inside the block; start it there, use a parallel node, or record with the real clock"
-        )
 
     def mine(self) -> Fiber | None:
         """Return the fiber of the calling thread, or None if it does not belong to this schedule."""
@@ -134,9 +133,15 @@ class Scheduler(EventQueue):
     # -- waiting ------------------------------------------------------------------------------------------------
 
     def park(
-        self, until_ns: int | None = None, waits_for: object = "", *, queue: deque[Fiber] | None = None,
-        is_notifiable: bool = False, is_last: bool = False, kind: PartKind = "wait",
-    ) -> bool:  # fmt: skip
+        self,
+        until_ns: int | None = None,
+        waits_for: object = "",
+        *,
+        queue: deque[Fiber] | None = None,
+        is_notifiable: bool = False,
+        is_last: bool = False,
+        kind: PartKind = "wait",
+    ) -> bool:
         """Pass the turn on, wait for the next one, and return whether another thread ended the wait."""
         fiber, began_ns = self.here(), self.now_ns
         self.check(fiber)
@@ -173,9 +178,14 @@ class Scheduler(EventQueue):
         return fiber.was_woken
 
     def _pass_turn(
-        self, fiber: Fiber, until_ns: int | None, waits_for: object, queue: deque[Fiber] | None, is_notifiable: bool,
+        self,
+        fiber: Fiber,
+        until_ns: int | None,
+        waits_for: object,
+        queue: deque[Fiber] | None,
+        is_notifiable: bool,
         is_last: bool,
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Park a fiber and give the turn to the next one; return False if that is the same fiber."""
         if fiber is self.root:
             self.before_root_waits()

@@ -50,7 +50,13 @@ class WaitsOfTasks(InnerWaits):
         """Return the waits of tasks that wait for locks of each other; empty if there are none."""
         tasks = tasks_of(self._loop)
         names = {task: _name(task, number) for number, task in enumerate(tasks, 1)}
-        awaited = {task: hold for task in tasks if (hold := _awaited(task)) is not None and hold.holder in names}
+        awaited = {}
+        for task in tasks:  # that wait for locks which tasks of this loop hold
+            frame = next(iter(frames_of(task.get_coro())), None)
+            if frame is not None and frame.f_code is real_acquire.__code__:
+                hold = _holds.get(frame.f_locals["self"])
+                if hold is not None and hold.holder in names:
+                    awaited[task] = hold
         in_circle = circle_of(list(awaited), lambda task: awaited[task].holder if task in awaited else None)
         return [_wait_of(task, awaited[task], names) for task in in_circle]
 
@@ -58,12 +64,6 @@ class WaitsOfTasks(InnerWaits):
 def _name(task: asyncio.Task[Any], number: int) -> str:
     name = task.get_name()
     return f"task {number}" if NUMBERED.fullmatch(name) else f"task {name!r}"
-
-
-def _awaited(task: asyncio.Task[Any]) -> Hold | None:
-    """Return who holds the lock that a task waits for; None where it waits for something else."""
-    frame = next(iter(frames_of(task.get_coro())), None)
-    return _holds.get(frame.f_locals["self"]) if frame is not None and frame.f_code is real_acquire.__code__ else None
 
 
 def _wait_of(task: asyncio.Task[Any], hold: Hold, names: dict[asyncio.Task[Any], str]) -> Wait:

@@ -35,9 +35,7 @@ _NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # d
 class VirtualThreads:
     """The threads of a virtual clock: what `kaygraph_viz.sync.threads` returns under it."""
 
-    def __init__(
-        self, clock: Clock, scheduler: Scheduler, preemption: Preemption, *, has_gil: bool = True
-    ) -> None:  # fmt: skip
+    def __init__(self, clock: Clock, scheduler: Scheduler, preemption: Preemption, *, has_gil: bool = True) -> None:
         self.clock = clock
         self.scheduler = scheduler
         self.preemption = preemption
@@ -98,9 +96,14 @@ class VirtualThreads:
         return VirtualThread(self, thread.run, thread.name, None, thread)
 
     def Thread(
-        self, target: Callable[..., object], args: tuple[Any, ...] = (), *, name: str | None = None,
-        daemon: bool = True, interpreter: Slots | None = None,
-    ) -> VirtualThread:  # fmt: skip
+        self,
+        target: Callable[..., object],
+        args: tuple[Any, ...] = (),
+        *,
+        name: str | None = None,
+        daemon: bool = True,
+        interpreter: Slots | None = None,
+    ) -> VirtualThread:
         """Return a thread, as `threading.Thread`; with an `interpreter` of its own it simulates a process."""
         return VirtualThread(self, lambda: target(*args), name or f"Thread-{next(self.numbers)}", interpreter)
 
@@ -298,9 +301,13 @@ class VirtualThread:
     """A real thread that runs only when it has the turn."""
 
     def __init__(
-        self, threads: VirtualThreads, run: Callable[[], object], name: str, interpreter: Slots | None,
+        self,
+        threads: VirtualThreads,
+        run: Callable[[], object],
+        name: str,
+        interpreter: Slots | None,
         thread: threading.Thread | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._clock = threads.clock
         self._scheduler = threads.scheduler
         self._preemption = threads.preemption

@@ -43,7 +43,7 @@ def started_threads(threads: VirtualThreads) -> Iterator[None]:
     with _mutex:
         if not _blocks:
             _replace(start, join, is_alive, make_pool, submit)
-            logging.getLogger("concurrent.futures").addFilter(_is_no_end)
+            logging.getLogger("concurrent.futures").addFilter(_is_not_the_end_of_a_worker)
         _blocks.append(threads)
     try:
         yield
@@ -134,6 +134,6 @@ class _InOrder(dict[threading.Thread, None]):
         self[thread] = None
 
 
-def _is_no_end(record: logging.LogRecord) -> bool:
+def _is_not_the_end_of_a_worker(record: logging.LogRecord) -> bool:
     """Return whether a log record is about something else than a pool worker that ended with its block."""
     return not (isinstance(record.exc_info, tuple) and record.exc_info[0] is Stopped)

@@ -87,23 +87,24 @@ class Watchdog:
         state = scheduler.switches, current
         self._checks_at_instant = self._checks_at_instant + 1 if now_ns == self._instant_ns else 0
         self._instant_ns = now_ns
-        if self._checks_at_instant == LONG * CHECKS:
-            self._say_that_time_stands_still(current)
+        others = current is not scheduler.root or len(scheduler.fibers) > 1
+        if self._checks_at_instant == LONG * CHECKS and current is not None and others:
+            warn(
+                f"simulated time has not advanced for {LONG * self.patience_s:g} s, while {named_place_of(current)} "
+                "computed or polled: is it an endless loop? Only kv.sleep and kv.compute advance the simulated time",
+                stacklevel=1,
+            )
         if state != self._state:
             self._state, self._idleness, self._is_told = state, Idleness(current), False
             return
         self._idleness.sample()
-        is_stuck = self._idleness.has_used_none(SLOWER * CHECKS, SLOWER * self.patience_s) or self._is_idle(current)
+        is_stuck = self._idleness.has_used_none(SLOWER * CHECKS, SLOWER * self.patience_s)
+        if not is_stuck and current is not None and self._idleness.idle_samples >= IDLE_CHECKS:
+            self._idleness.idle_samples = 0
+            is_stuck = current is not scheduler.root or is_in_branch(current)  # it waits for something real
         if is_stuck and scheduler.is_innermost() and state == (scheduler.switches, scheduler.current):
             self._report(current, is_first=not self._is_told)
             self._is_told = True
-
-    def _is_idle(self, fiber: Fiber | None) -> bool:
-        """Return whether a fiber certainly waits for something real; the main program counts only inside a branch."""
-        if fiber is None or self._idleness.idle_samples < IDLE_CHECKS:
-            return False
-        self._idleness.idle_samples = 0
-        return fiber is not self._scheduler.root or is_in_branch(fiber)
 
     def _report(self, stuck: Fiber | None, *, is_first: bool) -> None:
         if stuck is None:
@@ -120,13 +121,3 @@ class Watchdog:
             return
         if is_first and len(self._scheduler.fibers) > 1:
             warn(what, stacklevel=1)
-
-    def _say_that_time_stands_still(self, current: Fiber | None) -> None:
-        """Warn that a fiber has computed or polled for long, which takes no simulated time."""
-        if current is None or (current is self._scheduler.root and len(self._scheduler.fibers) == 1):
-            return
-        warn(
-            f"simulated time has not advanced for {LONG * self.patience_s:g} s, while {named_place_of(current)} "
-            "computed or polled: is it an endless loop? Only kv.sleep and kv.compute advance the simulated time",
-            stacklevel=1,
-        )

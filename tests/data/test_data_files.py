@@ -17,15 +17,21 @@ import pytest
 from kaygraph_viz.services import datasets
 
 DATA = Path(__file__).resolve().parents[2] / "data"
+
 README = (DATA / "README.md").read_text(encoding="utf-8")
+
 CHECKSUMS = {name: digest for digest, name in re.findall(r"^([0-9a-f]{64})  (\S+)$", README, re.MULTILINE)}
+
 GENERATED = {  # by the script that makes them
     "make_customers.py": ("customers.csv", "customers_key.csv", "domains.csv"),
     "make_orders.py": ("orders.csv", "orders_key.csv"),
     "make_profiles.py": ("profiles.csv", "companies.csv"),
 }
+
 KEY = datasets.load_customers_key()
+
 CUSTOMERS = datasets.load_customers()
+
 CLEAN = [customer for customer in CUSTOMERS if KEY[customer["customer_id"]].is_clean]
 
 
@@ -80,11 +86,6 @@ def test_script_says_what_it_needs_when_it_is_missing(script, command):
     assert "Traceback" not in result.stderr
 
 
-def test_attribution_of_geonames_is_written_down():
-    assert "GeoNames" in README
-    assert "CC BY 4.0" in README
-
-
 def test_one_customer_in_five_has_a_planted_fault():
     assert len(CUSTOMERS) == 2000
     assert len(CUSTOMERS) - len(CLEAN) == 408
@@ -95,10 +96,6 @@ def test_every_fault_is_planted_equally_often_and_in_the_catalogue():
     catalogue = re.findall(r"^\| (security|format|business|external) \| `(\w+)` \|", README, re.MULTILINE)
     assert faults == dict.fromkeys(catalogue, 17)
     assert len(catalogue) == 24
-
-
-def test_key_names_every_customer_in_order():
-    assert list(KEY) == [customer["customer_id"] for customer in CUSTOMERS]
 
 
 def test_key_names_a_column_for_every_fault():
@@ -142,14 +139,6 @@ def test_mail_domains_are_reserved_ones():
     assert all(re.fullmatch(r"([a-z-]+\.)?example\.(com|org|net)", domain) for domain in domains)
 
 
-def test_clean_addresses_differ_in_more_than_case():
-    assert len({customer["email"].casefold() for customer in CLEAN}) == len(CLEAN)
-
-
-def test_clean_records_come_from_many_countries():
-    assert len({customer["country"] for customer in CLEAN}) >= 25
-
-
 @pytest.mark.parametrize(
     ("field", "pattern"),
     [
@@ -169,11 +158,3 @@ def test_clean_records_come_from_many_countries():
 )
 def test_clean_records_tempt_careless_checks(field, pattern):
     assert any(re.search(pattern, customer[field]) for customer in CLEAN)
-
-
-def test_cities_are_the_geonames_extract():
-    assert len(datasets.load_cities()) == 6204
-
-
-def test_countries_are_the_geonames_extract():
-    assert len(datasets.load_countries()) == 252

@@ -1,11 +1,14 @@
-"""The clock that users hold: its options, its blocks, and blocks inside each other."""
+"""The clock that users hold: its options, its blocks, blocks inside each other, and what is refused in one."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import random
+import socket
+import sys
 import threading
+import time
 from multiprocessing.pool import ThreadPool
 
 import pytest
@@ -13,11 +16,11 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.clock import REAL, Clock, compute, current_clock, sleep
 from kaygraph_viz.errors import OptionError, SharedConflictError, VirtualClockError
-from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.virtual.clock import VirtualClock
+from tests.virtual.running import now_s
 
 S = 10**9
 
@@ -27,8 +30,6 @@ def bars(trace):
 
 
 # -- options ---------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -66,8 +67,6 @@ def test_record_makes_a_clock_with_a_seed():
 
 
 # -- blocks ----------------------------------------------------------------------------------------------------------
-
-
 def test_a_run_of_simulated_hours_is_recorded_to_the_nanosecond():
     with record(clock="virtual") as trace:
         with span("wait"):
@@ -140,14 +139,6 @@ def test_a_block_of_the_real_clock_inside_is_real():
     assert bars(outer) == [(0, 0)] * 2
 
 
-def test_a_fake_clock_inside_moves_alone():
-    with record(clock="virtual"):
-        with record(clock=FakeClock()) as inner, span("s"):
-            sleep(3)
-        assert current_clock().now_ns() == 0
-    assert bars(inner) == [(0, 3)]
-
-
 def test_the_module_random_is_seeded_inside_and_as_before_afterwards():
     drawn = []
     random.seed(12)
@@ -185,8 +176,6 @@ def test_the_clock_of_a_block_that_runs_in_another_thread_is_refused():
 
 
 # -- in a loop that is running already -------------------------------------------------------------------------------
-
-
 class Wait(kv.AsyncNode):
     async def exec_async(self, prep_res):
         await asyncio.gather(kv.sleep_async(1), kv.sleep_async(2))
@@ -280,8 +269,6 @@ def test_in_a_loop_of_simulated_time_they_overlap():
 
 
 # -- nodes -----------------------------------------------------------------------------------------------------------
-
-
 def test_a_plain_node_waits_and_retries_in_simulated_time():
     class Flaky(kv.Node):
         def exec(self, prep_res):
@@ -314,3 +301,103 @@ def test_a_conflict_over_a_key_is_recorded_in_every_run_and_refused_in_strict_mo
     assert [dict(s.attributes) for s in trace.where(kind="branch")] == [{"reads": ["total"], "writes": ["total"]}] * 2
     with pytest.raises(SharedConflictError), record(clock="virtual", shared_access="strict"):
         kv.Graph(start=Deposit(2)).run({"total": 0})
+
+
+GUARD_S = 20.0
+
+
+def sleep_by_default(seconds, sleep=time.sleep):
+    sleep(seconds)
+
+
+def connect(port):
+    with socket.socket() as mine:
+        mine.connect(("127.0.0.1", port))
+
+
+def failing(kind, function, item):
+    """Return the error of a branch in simulated time."""
+    with record(clock="virtual"), get_executor(kind, 2) as executor:
+        (outcome,) = executor.imap(function, [item], on_error="collect", owner="Check")
+    assert type(outcome.error) is VirtualClockError
+    assert outcome.error.__notes__[0] == "in item 0 of 'Check'"
+    return str(outcome.error)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_real_connection_of_a_branch_is_refused(kind):
+    text = failing(kind, connect, 9)
+    assert text.startswith("under a virtual clock no real connection to ('127.0.0.1', 9) is possible")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="Python says nothing of it; what lasts, the watch notices")
+def test_sleeping_that_somebody_got_hold_of_before_is_refused_with_what_to_write():
+    assert "write kv.sleep(0.01) instead" in failing("thread", sleep_by_default, 0.01)
+
+
+def test_the_main_program_may_connect():
+    with socket.socket() as server, VirtualClock():
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        with socket.create_connection(server.getsockname()) as mine, server.accept()[0] as other:
+            assert mine.getsockname() == other.getpeername()
+
+
+def test_branches_outside_of_simulated_time_may_connect_meanwhile():
+    def run(go):
+        go.wait(GUARD_S)
+        with get_executor("thread", 1) as executor:
+            found.extend(executor.imap(connect, [port]))
+
+    found, go = [], threading.Event()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        outsider = threading.Thread(target=run, args=(go,))
+        outsider.start()
+        with VirtualClock():
+            go.set()
+            outsider.join(GUARD_S)
+    assert [outcome.ok for outcome in found] == [True]
+
+
+def test_a_loop_of_the_block_still_has_a_real_neighbour():
+    async def main():
+        _, writer = await asyncio.open_connection(*server.getsockname())
+        writer.close()
+        await writer.wait_closed()
+        return "connected"
+
+    with socket.socket() as server, ThreadPool(1) as pool:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        with VirtualClock():
+            assert pool.apply(asyncio.run, (main(),)) == "connected"
+
+
+def test_the_loop_that_was_there_before_is_as_it_was_after_the_block():
+    async def main():
+        before = dict(vars(asyncio.get_running_loop()))
+        with VirtualClock(), VirtualClock():
+            assert vars(asyncio.get_running_loop()).keys() != before.keys()
+        assert vars(asyncio.get_running_loop()).keys() == before.keys()
+
+    asyncio.run(main())
+
+
+def test_coroutines_in_the_loop_of_a_notebook_are_told_at_once_what_to_write():
+    async def cell():
+        with kv.record(clock="virtual"):
+            for waiting in (asyncio.gather(asyncio.sleep(9), asyncio.sleep(9)), asyncio.to_thread(time.sleep, 9)):
+                with pytest.raises(VirtualClockError, match=r"write kv\.run\(main\(\)\) instead of await main\(\)"):
+                    await waiting
+            with pytest.raises(VirtualClockError, match=r"write kv\.run"):
+                async with asyncio.timeout(9):
+                    await asyncio.sleep(0)
+            assert kv.run(asyncio.sleep(5, "found")) == "found"
+            assert now_s() == 5
+        await asyncio.sleep(0.001)
+        await asyncio.to_thread(int)
+
+    asyncio.run(cell())

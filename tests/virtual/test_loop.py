@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextvars
 import time
 
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
-from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.clock import sleep, sleep_async
+from kaygraph_viz.errors import DeadlockError, VirtualClockError
 from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock, new_event_loop
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.loop import VirtualLoop, _policy
+from kaygraph_viz.virtual.loop import VirtualLoop
+from tests.virtual.running import now_s
 
 GUARD_S = 20.0
-
-
-def now_s():
-    return current_clock().now_ns() / 1e9
 
 
 def run(main, seed=0):
@@ -37,8 +33,6 @@ async def after(seconds, value=None):
 
 
 # -- time ------------------------------------------------------------------------------------------------------------
-
-
 def test_asyncio_run_takes_a_loop_of_simulated_time_and_no_real_one():
     async def main():
         assert isinstance(asyncio.get_running_loop(), VirtualLoop)
@@ -49,12 +43,13 @@ def test_asyncio_run_takes_a_loop_of_simulated_time_and_no_real_one():
 
 
 def test_outside_of_the_block_loops_are_real_ones_and_nothing_of_it_is_left():
-    policy = _policy()
+    makes_loops = getattr(asyncio.events, "_get_event_loop_policy", asyncio.get_event_loop_policy)
+    policy = makes_loops()
     before = dict(vars(policy))
     with VirtualClock():
         with VirtualClock(1):
             assert vars(policy) != before
-    assert _policy() is policy
+    assert makes_loops() is policy
     assert vars(policy) == before
 
     async def main():
@@ -62,27 +57,6 @@ def test_outside_of_the_block_loops_are_real_ones_and_nothing_of_it_is_left():
 
     assert asyncio.run(main()) is not VirtualLoop
     new_event_loop().close()
-
-
-def test_sleeping_overlaps_and_computing_does_not():
-    async def both(seconds):
-        await sleep_async(seconds)
-        compute(seconds)
-
-    async def main():
-        await asyncio.gather(both(1), both(1), both(1))
-
-    assert run(main)[1] == 4
-
-
-def test_plain_sleeping_holds_up_the_loop_as_it_really_does():
-    async def main():
-        async def block():
-            sleep(2)
-
-        await asyncio.gather(block(), block())
-
-    assert run(main)[1] == 4
 
 
 def test_someone_who_wants_something_of_a_loop_does_not_end_the_plain_sleep_of_a_coroutine():
@@ -154,8 +128,6 @@ def test_the_loop_of_a_notebook_keeps_real_time_and_says_so_where_it_matters():
 
 
 # -- what asyncio has to wait with -----------------------------------------------------------------------------------
-
-
 def test_task_groups_timeouts_queues_and_semaphores():
     async def main():
         seen = []
@@ -204,15 +176,6 @@ def test_what_ends_at_the_very_instant_of_its_deadline_is_in_time(seed):
     assert run(main, seed) == (("in time", 1, 0), 5)
 
 
-def test_a_timeout_that_is_not_needed_any_more_does_not_call():
-    async def main():
-        async with asyncio.timeout(1):
-            await asyncio.sleep(1)
-        await asyncio.sleep(1)
-
-    assert run(main)[1] == 2
-
-
 def test_first_error_cancels_the_others_at_its_instant():
     async def main():
         ended = []
@@ -237,8 +200,6 @@ def test_first_error_cancels_the_others_at_its_instant():
 
 
 # -- order -----------------------------------------------------------------------------------------------------------
-
-
 def test_as_completed_begins_coroutines_in_the_order_in_which_they_are_given():
     async def begin(number, begun):
         begun.append(number)
@@ -298,8 +259,6 @@ def test_another_seed_draws_another_order_of_what_wakes_up_at_one_instant():
 
 
 # -- threads of a loop -----------------------------------------------------------------------------------------------
-
-
 def test_to_thread_runs_in_the_same_time_with_as_many_threads_as_wanted():
     async def main():
         return await asyncio.gather(*(asyncio.to_thread(lambda n=n: (sleep(1), n)[1]) for n in range(100)))
@@ -350,17 +309,7 @@ def test_threads_that_come_and_go_get_the_same_lane_in_every_run():
     assert [s.lane for s in trace] == ["to_thread"] * 21 + ["to_thread #2", "to_thread #3"]
 
 
-def test_a_pool_of_real_threads_works_beside_it():
-    async def main():
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            return await asyncio.get_running_loop().run_in_executor(pool, pow, 2, 3)
-
-    assert run(main) == (8, 0)
-
-
 # -- connections, ends -----------------------------------------------------------------------------------------------
-
-
 def test_a_real_connection_is_refused():
     async def main():
         with pytest.raises(VirtualClockError, match="under a virtual clock no real connection is possible"):
@@ -384,17 +333,6 @@ def test_the_end_of_the_block_closes_loops_that_still_run():
     assert ended == ["cleaned up"]
 
 
-def test_coroutines_that_wait_for_ever_are_named():
-    async def lost(gate):
-        await gate.wait()
-
-    async def main():
-        await asyncio.gather(lost(asyncio.Event()), lost(asyncio.Event()))
-
-    with pytest.raises(VirtualClockError, match=r"test_loop.py:\d+ in lost; test_loop.py:\d+ in lost"):
-        run(main)
-
-
 def test_an_interrupt_cancels_the_main_task_as_in_any_loop(press_stop):
     seen = []
 
@@ -411,12 +349,6 @@ def test_an_interrupt_cancels_the_main_task_as_in_any_loop(press_stop):
     with pytest.raises(KeyboardInterrupt):
         run(main)
     assert seen == ["cancelled"]
-
-
-def test_a_loop_costs_no_real_time():
-    before = time.monotonic()
-    assert run(lambda: after(1e6))[1] == 1e6
-    assert time.monotonic() - before < GUARD_S
 
 
 async def call(number, places, wait):
@@ -451,3 +383,91 @@ def test_one_that_really_sleeps_holds_up_the_others():
             await asyncio.sleep(1)
 
     assert calls(wait, asyncio.run) == [(0, 2), (0, 2), (2, 3), (2, 3), (3, 4), (3, 4)]
+
+
+def error_of(program):
+    """Run a coroutine that ends in a deadlock, in simulated time; return the error."""
+    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=5)):
+        kv.run(program)
+    return caught.value
+
+
+async def take_two(locks, first):
+    async with locks[first]:
+        await asyncio.sleep(1)
+        async with locks[(first + 1) % len(locks)]:
+            pass
+
+
+async def three_in_a_circle():
+    locks = [asyncio.Lock() for _ in range(3)]
+    await asyncio.gather(*(take_two(locks, first) for first in range(3)))
+
+
+def test_each_task_of_the_circle_is_told_with_the_lock_and_who_holds_it():
+    error = error_of(three_in_a_circle())
+    assert [wait.thread for wait in error.circle] == ["task 2", "task 3", "task 4"]  # the first one waits for them
+    assert [wait.held_by for wait in error.circle] == ["task 3", "task 4", "task 2"]
+    assert {wait.code for wait in error.circle} == {"async with locks[(first + 1) % len(locks)]:"}
+    assert {wait.held_code for wait in error.circle} == {"async with locks[first]:"}
+    text = str(error)
+    assert "tasks wait for each other in a circle (take locks in the same order everywhere): task 2" in text
+    assert "in take_two) waits for a lock that task 3 took in test_loop.py:" in text
+    assert "an event that its coroutines await" in text
+
+
+def test_tasks_of_an_executor_are_told_with_their_items():
+    locks = {}
+
+    async def transfer(names):
+        async with locks.setdefault(names[0], asyncio.Lock()):
+            await asyncio.sleep(1)
+            async with locks.setdefault(names[1], asyncio.Lock()):
+                pass
+
+    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=5)):
+        with kv.get_executor("async", 2) as executor:
+            list(executor.imap(transfer, ["ab", "ba"]))
+    items = [wait.place.split(",")[0] for wait in caught.value.circle]
+    assert items == ["item 0 of 'transfer'", "item 1 of 'transfer'"]
+
+
+def test_a_task_has_the_name_that_it_was_given():
+    async def program():
+        locks = [asyncio.Lock(), asyncio.Lock()]
+        async with asyncio.TaskGroup() as group:
+            for number, name in enumerate(("Ada", "Bob")):
+                group.create_task(take_two(locks, number), name=name)
+
+    assert [wait.thread for wait in error_of(program()).circle] == ["task 'Ada'", "task 'Bob'"]
+
+
+def test_a_task_may_wait_for_itself():
+    async def program():
+        lock = asyncio.Lock()
+        async with lock, lock:
+            pass
+
+    error = error_of(program())
+    assert [(wait.thread, wait.held_by) for wait in error.circle] == [("task 1", "task 1")]
+    assert "a task waits for itself (take a lock once): task 1" in str(error)
+
+
+def test_a_lock_belongs_to_the_task_that_took_it_last():
+    async def program():
+        locks = [asyncio.Lock(), asyncio.Lock()]
+        async with locks[0]:
+            pass
+        await take_two(locks, 1)  # by the same task, one after the other
+        await asyncio.gather(take_two(locks, 0), take_two(locks, 1))
+
+    assert [wait.held_by for wait in error_of(program()).circle] == ["task 3", "task 2"]
+
+
+def test_tasks_that_wait_for_an_event_are_in_no_circle():
+    async def program():
+        lock = asyncio.Lock()
+        async with lock:
+            await asyncio.gather(lock.acquire(), asyncio.Event().wait())
+
+    assert error_of(program()).circle == ()

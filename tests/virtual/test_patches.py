@@ -5,21 +5,29 @@ from __future__ import annotations
 import asyncio
 import pickle
 import queue
+import sys
+import sysconfig
 import threading
 import time
+from pathlib import Path
 from threading import Lock as LockByName
 from time import monotonic as clock_by_name, sleep as sleep_by_name
+from types import SimpleNamespace
 
 import pytest
 
+import kaygraph_viz as kv
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.virtual import patches as ordinary, user_threads as started
+from kaygraph_viz.sync import threads
+from kaygraph_viz.virtual import patches as ordinary, places, user_threads as started
 from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.virtual.places import Line, caller_of, is_user_code, named_place_of
 from tests.virtual.running import branches, now_s, threads_of
 
 GUARD_S = 20.0
 
 REAL = {name: getattr(time, name) for name in ("sleep", "monotonic", "perf_counter", "time", "time_ns")}
+
 REAL_LOCK, REAL_START, REAL_WAIT = threading.Lock, threading.Thread.start, threading.Condition.wait
 
 
@@ -55,27 +63,6 @@ class TestSleeping:
         branches(deeply)
         branches(time.sleep)  # 0 to 3 s
         assert now_s() == 4
-
-    def test_a_coroutine_that_sleeps_holds_up_its_loop(self):
-        async def block():
-            time.sleep(1)  # noqa: ASYNC251  (that is the point)
-
-        async def main():
-            await asyncio.gather(block(), asyncio.sleep(1), block())
-
-        asyncio.run(main())
-        assert now_s() == 2
-
-    def test_the_main_program_sleeps_in_simulated_time_too(self):
-        time.sleep(3600)
-        assert now_s() == 3600
-
-    def test_whoever_sleeps_for_no_time_lets_others_go_first(self):
-        seen = []
-        thread = threading.Thread(target=seen.append, args=("other",))
-        thread.start()
-        time.sleep(0)
-        assert seen == ["other"]
 
     @pytest.mark.parametrize(("seconds", "error"), [(-1, ValueError), ("1", TypeError), (float("nan"), ValueError)])
     def test_nonsense_is_refused_as_ever(self, seconds, error):
@@ -128,3 +115,47 @@ def test_whoever_got_hold_of_a_replaced_name_may_keep_it():
 def test_code_that_looks_again_and_again_at_something_real_sleeps_in_real_time(module):
     exec("import time; time.sleep(1e-4)", {"__name__": module})
     assert now_s() == 0
+
+
+def here():
+    return Line(*caller_of(sys._getframe(0)))
+
+
+def test_a_line_is_a_file_a_number_and_what_is_written_there():
+    line = here()
+    assert str(line) == f"test_patches.py:{here.__code__.co_firstlineno + 1} in here"
+    assert line.text == "return Line(*caller_of(sys._getframe(0)))"
+
+
+def test_a_cell_of_a_notebook_has_its_number(monkeypatch):
+    compiler = SimpleNamespace(format_code_name=lambda file: ("Cell", "In[7]") if "ipykernel" in file else None)
+    shell = SimpleNamespace(compile=compiler)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    cell, module = (compile("first()\nsecond()", name, "exec") for name in ("/tmp/ipykernel_1/2.py", "/a/bank.py"))
+    at = len(cell.co_code) - 2
+    assert str(Line(cell, at)) == "cell [7] line 2 in <module>"
+    assert str(Line(module, at)) == "bank.py:2 in <module>"
+
+
+@pytest.mark.parametrize(
+    ("file", "is_users"),
+    [
+        (kv.__file__, False), (threading.__file__, False), (pytest.__file__, False), ("<frozen runpy>", False),
+        (__file__, True), ("/tmp/ipykernel_1/2.py", True), ("<doctest x[0]>", True),
+    ],
+)  # fmt: skip
+def test_whose_code_it_is(file, is_users):
+    assert is_user_code(file) is is_users
+
+
+def test_a_thread_that_has_not_begun_has_a_name_and_no_place():
+    with VirtualClock():
+        assert named_place_of(threads().Thread(print, name="first").fiber) == "thread 'first'"
+
+
+def test_folders_of_libraries_are_known_in_a_browser_tab_too(monkeypatch):
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: f"//lib/python/{name}")
+    monkeypatch.setattr(asyncio, "__file__", "/lib/python.zip/asyncio/__init__.py")
+    package, *libraries = places._outside()
+    assert places.__file__.startswith(package)
+    assert libraries == ["/lib/python/stdlib", "/lib/python/purelib", str(Path("/lib/python.zip"))]

@@ -1,7 +1,8 @@
-"""Who runs when: the order of ties, waking, ending, interrupts; always one at a time."""
+"""Who runs when: ties, waking, ending, interrupts, deadlocks; always one at a time."""
 
 from __future__ import annotations
 
+import pickle
 import threading
 from contextlib import suppress
 from multiprocessing.pool import ThreadPool
@@ -9,12 +10,14 @@ from multiprocessing.pool import ThreadPool
 import pytest
 from hypothesis import given, strategies as st
 
+import kaygraph_viz as kv
 from kaygraph_viz.clock import REAL, sleep, use_clock
-from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.errors import DeadlockError, VirtualClockError
 from kaygraph_viz.sync import threads
 from kaygraph_viz.virtual import user_threads as started
 from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.fiber import Stopped
+from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
+from kaygraph_viz.virtual.fiber import Fiber, Stopped
 
 GUARD_S = 20.0
 
@@ -41,14 +44,8 @@ def order_of(seed, sleeps_s):
 
 
 # -- order -----------------------------------------------------------------------------------------------------------
-
-
 def test_time_jumps_from_event_to_event():
     assert order_of(0, [3, 1, 2]) == [(1, 1), (2, 2), (0, 3)]
-
-
-def test_at_one_instant_those_go_first_who_fell_asleep_first():
-    assert order_of(0, [1] * 5) == [(number, 1) for number in range(5)]
 
 
 def test_another_seed_draws_another_order_of_ties_and_each_seed_its_own():
@@ -135,8 +132,6 @@ def test_time_limits_that_were_not_needed_do_not_pile_up(clock):
 
 
 # -- who takes part --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("wait", [lambda: sleep(1), lambda: threads().Event().wait(), lambda: start(print)])
 def test_a_thread_that_a_library_has_started_is_told_that_it_takes_no_part(wait):
@@ -181,25 +176,6 @@ def test_a_thread_that_the_system_refuses_leaves_the_schedule(clock, monkeypatch
     assert not thread.is_alive()
 
 
-# -- everybody waits for somebody else -------------------------------------------------------------------------------
-
-
-def test_a_stalemate_is_told_at_once_with_everybody_in_it():
-    def wait_for_a_lock():
-        locked.acquire()
-
-    with pytest.raises(VirtualClockError) as caught, VirtualClock(patience_s=5):  # nobody has to look from outside
-        locked = threads().Lock()
-        locked.acquire()
-        threads().Thread(wait_for_a_lock, name="second").start()
-        threads().Event().wait()
-    text = str(caught.value)
-    assert text.startswith("deadlock in simulated time, every thread waits: the main program (test_scheduler.py:")
-    assert "waits for an event" in text
-    assert "thread 'second' (test_scheduler.py:" in text
-    assert "in wait_for_a_lock) waits for a lock" in text
-
-
 def test_a_stalemate_is_one_error_however_often_the_program_goes_on():
     with VirtualClock():
         with pytest.raises(VirtualClockError, match="deadlock in simulated time") as first:
@@ -232,8 +208,6 @@ def test_others_that_could_wake_somebody_are_given_the_patience(meanwhile):
 
 
 # -- ending ----------------------------------------------------------------------------------------------------------
-
-
 def test_the_end_of_the_block_ends_what_still_runs_where_it_waits():
     ended = []
 
@@ -327,8 +301,6 @@ def test_what_ends_a_thread_is_no_ordinary_error():
 
 
 # -- interrupts ------------------------------------------------------------------------------------------------------
-
-
 def test_an_interrupt_gives_the_main_program_the_next_turn_and_simulated_time_goes_on(clock, press_stop):
     ticks = []
 
@@ -360,3 +332,162 @@ def test_an_interrupt_while_somebody_computes_without_end_does_not_wait_for_it(p
         with pytest.raises(KeyboardInterrupt):  # nobody can wait in simulated time any more
             sleep(1)
     assert not thread.is_alive()
+
+
+def parked(name):
+    fiber = Fiber(name, None)
+    fiber.is_parked = True
+    return fiber
+
+
+def order_in(queue):
+    """Return the names of all fibers that come, with the time of each."""
+    found = []
+    while (fiber := queue.next()) is not None:
+        found.append((fiber.name, queue.now_ns))
+    return found
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_first_and_last_are_so_with_any_seed(seed):
+    queue = EventQueue(seed)
+    queue.push(5, parked("limit"), woken=False, tie=LAST)
+    for _ in range(5):
+        queue.push(5, parked("other"), woken=False)
+    queue.push(5, parked("interrupted"), woken=True, tie=FIRST)
+    names = [name for name, _ in order_in(queue)]
+    assert (names[0], names[-1]) == ("interrupted", "limit")
+
+
+def test_time_never_goes_back():
+    queue = EventQueue(0)
+    queue.push(10, parked("a"), woken=False)
+    queue.next()
+    queue.push(4, parked("b"), woken=True)
+    assert order_in(queue) == [("b", 10)]
+
+
+MAKERS = {"kv.Lock": lambda: kv.Lock(), "Lock": lambda: threading.Lock(), "RLock": lambda: threading.RLock()}
+
+
+def error_of(program):
+    """Run a program that ends in a deadlock, in simulated time; return the error."""
+    with pytest.raises(DeadlockError) as caught, kv.record(clock="virtual"):
+        program()
+    return caught.value
+
+
+def in_threads(function, arguments):
+    started = [threading.Thread(target=function, args=each, name=f"t{number}") for number, each in enumerate(arguments)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_each_thread_of_the_circle_is_told_with_what_it_waits_for_and_who_holds_that(make):
+    def program():
+        locks = [make() for _ in range(3)]
+
+        def take_two(first):
+            with locks[first]:
+                kv.sleep(1)
+                with locks[(first + 1) % 3]:
+                    pass
+
+        with kv.get_executor("thread", 3) as executor:
+            list(executor.imap(take_two, range(3)))
+
+    error = error_of(program)
+    names = [f"thread 'thread-{number}'" for number in (1, 2, 3)]
+    assert [wait.thread for wait in error.circle] == names
+    assert [wait.held_by for wait in error.circle] == [*names[1:], names[0]]
+    assert {wait.code for wait in error.circle} == {"with locks[(first + 1) % 3]:"}
+    assert {wait.held_code for wait in error.circle} == {"with locks[first]:"}
+    assert [wait.thread for wait in error.others] == ["the main program"]
+    text = str(error)
+    assert "threads wait for each other in a circle (take locks in the same order everywhere): thread" in text
+    assert "(item 2 of 'take_two', test_scheduler.py:" in text
+    assert "in take_two) waits for a lock that thread 'thread-1' took in test_scheduler.py:" in text
+    assert "The others wait, too: the main program" in text
+
+
+@pytest.mark.parametrize("make", [MAKERS["kv.Lock"], MAKERS["Lock"]], ids=["kv.Lock", "Lock"])
+def test_a_thread_may_wait_for_itself(make):
+    def program():
+        lock = make()
+        with lock, lock:
+            pass
+
+    error = error_of(program)
+    assert [(wait.thread, wait.held_by) for wait in error.circle] == [("the main program", "the main program")]
+    assert "a thread waits for itself (take a lock once, or use an RLock): the main program" in str(error)
+
+
+def test_the_end_of_a_thread_is_something_to_wait_for():
+    def program():
+        lock = threading.Lock()
+        thread = threading.Thread(target=lock.acquire, name="child")
+        with lock:
+            thread.start()
+            thread.join()
+
+    text = str(error_of(program))
+    assert "in a circle: the main program (test_scheduler.py:" in text
+    assert "waits for the end of thread 'child'; thread 'child' waits for a lock that the main program took in" in text
+    assert "same order" not in text
+
+
+def test_a_lock_that_was_handed_on_belongs_to_whom_it_was_handed_to():
+    def program():
+        first, second = kv.Lock(), kv.Lock()
+
+        def use(number):
+            with first:
+                kv.sleep(1)
+                if number == 1:
+                    second.acquire()
+
+        second.acquire()
+        in_threads(use, [(0,), (1,), (2,)])
+
+    error = error_of(program)
+    assert [wait.held_by for wait in error.others if wait.thread == "thread 't2'"] == ["thread 't1'"]
+
+
+def test_a_thread_that_ended_with_a_lock_is_told():
+    def program():
+        lock = threading.Lock()
+
+        def take():
+            lock.acquire()
+
+        in_threads(take, [(), ()])
+
+    error = error_of(program)
+    assert error.circle == ()
+    assert "waits for a lock that thread 't0', which has ended, took" in str(error)
+
+
+def test_the_main_program_that_waits_for_a_circle_is_not_in_it():
+    def program():
+        locks = [kv.Lock(), kv.Lock()]
+
+        def take_both(first):
+            with locks[first]:
+                kv.sleep(1)
+                with locks[1 - first]:
+                    pass
+
+        in_threads(take_both, [(0,), (1,)])
+
+    error = error_of(program)
+    assert [wait.thread for wait in error.circle] == ["thread 't0'", "thread 't1'"]
+    assert [wait.waits_for for wait in error.others] == ["the end of thread 't0'"]
+
+
+def test_the_error_comes_home_from_another_process():
+    error = error_of(lambda: kv.Lock().acquire() and threading.Event().wait())
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.circle, again.others) == (str(error), error.circle, error.others)

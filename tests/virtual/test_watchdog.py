@@ -18,12 +18,16 @@ from kaygraph_viz.clock import REAL, sleep, sleep_async
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import Lock, threads
-from kaygraph_viz.virtual import watchdog as watch
+from kaygraph_viz.sync import threads
+from kaygraph_viz.virtual import idleness, watchdog as watch
 from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.virtual.fiber import Fiber
+from kaygraph_viz.virtual.idleness import Idleness
 
 GUARD_S = 20.0
+
 PATIENCE_S = 0.2  # what is stuck here would be so for ever; a thread that a busy machine lets wait is not meant
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="threads have no CPU clock, and pipes are different")
 
 
@@ -187,22 +191,6 @@ def test_what_is_stuck_is_given_up_under_a_profiler_too():
     assert "waits in real time" in done.stdout
 
 
-def hold_up(seconds):
-    held_up.get(timeout=seconds)
-
-
-held_up = queue.SimpleQueue()
-
-
-@pytest.mark.parametrize("kind", ["process", "dask"])
-def test_in_a_simulated_process_too(kind):
-    try:
-        with pytest.raises(VirtualClockError, match=r"item 0 of 'Check', test_watchdog.py:\d+ in hold_up"):
-            run(kind, hold_up, [GUARD_S])
-    finally:
-        held_up.put(None)
-
-
 def test_a_real_lock_between_branches_is_reported_and_all_threads_end():
     lock = threading.Lock()
 
@@ -222,25 +210,6 @@ def test_a_real_lock_between_branches_is_reported_and_all_threads_end():
 def test_whatever_is_done_about_errors_of_branches_this_one_is_raised(blocking, on_error):
     with pytest.raises(VirtualClockError, match="waits in real time"):
         run("thread", blocking.lock, on_error=on_error, retry=kv.RetryPolicy(3))
-
-
-def test_two_locks_in_different_order_are_told_with_both_branches():
-    locks = [Lock(), Lock()]
-
-    def take_both(first):
-        with locks[first]:
-            sleep(1)
-            with locks[1 - first]:
-                pass
-
-    with pytest.raises(VirtualClockError) as caught:
-        run("thread", take_both)
-    text = str(caught.value)
-    assert "deadlock in simulated time" in text
-    for item in (0, 1):
-        assert f"thread 'thread-{item + 1}' (item {item} of 'Check', test_watchdog.py:" in text
-    assert text.count("in take_both) waits for a lock") == 2
-    assert not any(lock.locked() for lock in locks)
 
 
 def test_coroutines_that_wait_for_each_other_are_told_with_their_branches():
@@ -361,3 +330,98 @@ def test_an_interrupt_as_it_starts_leaves_neither_it_nor_the_schedule(monkeypatc
     with clock:
         sleep(1)
     assert clock.now_ns() >= 1_000_000_000
+
+
+MANY = 100_000
+
+
+class Machine:
+    """What the system would tell of two threads, 1 and 2; we are thread 3."""
+
+    def __init__(self):
+        self.now_s = 0.0
+        self.cpu_s = {1: 5.0, 2: 7.0}
+        self.states = {"1": b"S", "2": b"S", "3": b"R"}
+
+    def pass_by(self, seconds, **cpu_s):
+        self.now_s += seconds
+        for name, used in cpu_s.items():
+            self.cpu_s[{"own": 1, "other": 2}[name]] += used
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    made = Machine()
+    for name in made.states:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(idleness, "_THREADS", tmp_path)
+    monkeypatch.setattr(idleness, "_state", lambda name: made.states[str(name)])
+    monkeypatch.setattr(idleness, "_now_s", lambda: made.now_s)
+    monkeypatch.setattr(idleness, "_process_cpu_s", lambda: sum(made.cpu_s.values()))
+    monkeypatch.setattr(idleness, "_own_cpu_s", lambda: 0.0)
+    monkeypatch.setattr(idleness.threading, "get_native_id", lambda: 3)
+    monkeypatch.setattr(Idleness, "_cpu", lambda self: made.cpu_s[1])
+    return made
+
+
+@pytest.fixture
+def seen(machine):
+    fiber = Fiber("waiting", object())
+    fiber.thread = type("Thread", (), {"native_id": 1})()
+    return Idleness(fiber)
+
+
+def look(seen, machine, times=3, **cpu_s):
+    for _ in range(times):
+        machine.pass_by(0.01, **cpu_s)
+        seen.sample()
+    return seen.idle_samples
+
+
+@pytest.mark.parametrize("cpu_s", [{"own": 1e-6}, {"other": 0.005}], ids=str)
+def test_they_are_counted_anew_when_it_or_others_compute(seen, machine, cpu_s):
+    look(seen, machine)
+    assert look(seen, machine, 1, **cpu_s) == 0
+    assert look(seen, machine) == 3
+
+
+@pytest.mark.parametrize("name", ["1", "2"])
+@pytest.mark.parametrize("state", [b"R", b"D", b"T"])
+def test_whoever_is_kept_from_computing_or_waits_for_a_disk_is_not_idle(seen, machine, name, state):
+    look(seen, machine)
+    machine.states[name] = state
+    assert look(seen, machine) == 0
+
+
+def test_without_a_system_that_tells_nobody_is_known_to_be_idle(seen, machine, monkeypatch):
+    def missing(name):
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(idleness, "_state", missing)
+    assert look(seen, machine) == 0
+
+
+@pytest.mark.parametrize(("own", "is_none"), [(0, True), (0.001, False)])
+def test_next_to_no_cpu_in_many_looks_is_told_once_for_each_so_many(seen, machine, own, is_none):
+    found = []
+    for _ in range(8):
+        look(seen, machine, 1, own=own)
+        found.append(seen.has_used_none(4, 0.04))
+    assert found == [False, False, False, is_none] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells")
+def test_a_real_thread_that_waits_for_a_lock_is_idle():
+    lock = threading.Lock()
+    with lock:
+        thread = threading.Thread(target=lock.acquire, daemon=True)
+        thread.start()
+        fiber = Fiber("waiting", object())
+        fiber.thread = thread
+        seen = Idleness(fiber)
+        for _ in range(MANY):
+            seen.sample()
+            if seen.idle_samples == 3:
+                break
+    thread.join(GUARD_S)
+    assert seen.idle_samples == 3

@@ -18,9 +18,14 @@ from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "at_least_at_once", "at_most_at_once", "longest_below", "longest_stretch", "no_idle_worker", "overlaps",
+    "at_least_at_once",
+    "at_most_at_once",
+    "longest_below",
+    "longest_stretch",
+    "no_idle_worker",
+    "overlaps",
     "starts_after",
-]  # fmt: skip
+]
 
 
 def at_least_at_once(count: int, *names: str) -> Goal:
@@ -175,19 +180,13 @@ def _longest_idle(trace: Trace) -> tuple[str, float, float]:
     branches = named(trace)
     waits = [(span.submitted_ns, span.started_ns) for span in branches if span.started_ns > span.submitted_ns]
     longest: tuple[str, float, float] = ("", 0, 0)
-    for lane, gap_from, gap_to in _idle_gaps(branches):
-        for wait_from, wait_to in waits:
-            low, high = max(gap_from, wait_from), min(gap_to, wait_to)
-            if high - low > longest[2] - longest[1]:
-                longest = (lane, low, high)
-    return longest
-
-
-def _idle_gaps(branches: list[Span]) -> Iterator[tuple[str, int, int]]:
-    """Yield the gaps between the branches of each lane, also before the first and after the last: lane, from, to."""
     begin = min((span.submitted_ns for span in branches), default=0)
     end = max((span.ended_ns for span in branches), default=0)
     for lane in dict.fromkeys(span.lane for span in branches):
         mine = sorted((span.started_ns, span.ended_ns) for span in branches if span.lane == lane)
         for (_, gap_from), (gap_to, _) in pairwise([(begin, begin), *mine, (end, end)]):
-            yield lane, gap_from, gap_to
+            for wait_from, wait_to in waits:
+                low, high = max(gap_from, wait_from), min(gap_to, wait_to)
+                if high - low > longest[2] - longest[1]:
+                    longest = (lane, low, high)
+    return longest

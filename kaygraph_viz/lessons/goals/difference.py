@@ -40,7 +40,10 @@ def difference(value: Any, expected: Any) -> str:
     if _is_same(value, expected):
         return ""
     if isinstance(value, Mapping) and isinstance(expected, Mapping):
-        return _of_mappings(value, expected)
+        differ = [key for key in expected if key in value and not _is_same(value[key], expected[key])]
+        keys = _of_keys(value.keys(), expected.keys(), "key")
+        first = _differing(differ, len(expected), "value", value, expected)
+        return "; ".join(filter(None, [keys, first]))
     if _is_list(value) and _is_list(expected):
         return _of_lists(value, expected)
     if isinstance(value, AbstractSet) and isinstance(expected, AbstractSet):
@@ -66,19 +69,12 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _of_mappings(value: Mapping[Any, Any], expected: Mapping[Any, Any]) -> str:
-    differ = [key for key in expected if key in value and not _is_same(value[key], expected[key])]
-    keys = _of_keys(value.keys(), expected.keys(), "key")
-    first = _differing(differ, len(expected), "value", value, expected)
-    return "; ".join(filter(None, [keys, first]))
-
-
 def _of_keys(value: Iterable[Any], expected: Iterable[Any], word: str) -> str:
     """Return which keys or items are missing, and which are too many."""
     has, wanted = set(value), set(expected)
     parts = []
-    for found, what in (([key for key in expected if key not in has], "missing"),
-                        ([key for key in value if key not in wanted], "too many")):  # fmt: skip
+    missing, more = [key for key in expected if key not in has], [key for key in value if key not in wanted]
+    for found, what in ((missing, "missing"), (more, "too many")):
         if found:
             verb, such = ("is", "") if len(found) == 1 else ("are", "such as ")
             parts.append(f"{counted(len(found), word)} {verb} {what}: {such}{short(found[0], LONGEST)}")

@@ -54,7 +54,12 @@ def at_most_on_the_way(count: int, first: str, last: str) -> Goal:
         begun = [span for span in trace.where(kind="branch") if _stage(span) == first and span.ok]
         if not begun:
             return _missing(first)
-        journeys = [(_done_ns(span), _arrived_ns(span, made_of, last)) for span in begun]
+        journeys = []
+        for span in begun:
+            arrived = span
+            while _stage(arrived) != last and arrived.span_id in made_of:  # else it has failed
+                arrived = made_of[arrived.span_id]
+            journeys.append((_done_ns(span), _done_ns(arrived)))
         peak, from_s, to_s = _peak(trace, journeys, count)
         if peak <= count:
             return Finding(True, f"at most {peak} items were in the pipeline")
@@ -89,13 +94,6 @@ def _done_ns(span: Span) -> int:
     """Return when a branch was done with its item: a blocked part at its end is the wait for a full queue [ns]."""
     last = span.parts[-1] if span.parts else None
     return last.started_ns if last is not None and last.kind == "blocked" else span.ended_ns
-
-
-def _arrived_ns(span: Span, made_of: dict[int, Span], last: str) -> int:
-    """Return when the item of a branch was through the last stage, or had failed [ns]."""
-    while _stage(span) != last and span.span_id in made_of:
-        span = made_of[span.span_id]
-    return _done_ns(span)
 
 
 def _missing(stage: str) -> Finding:

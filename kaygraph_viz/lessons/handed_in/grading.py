@@ -119,15 +119,12 @@ async def _graded(path: Path, timeout_s: float) -> Graded:
         shipped = shipped_exercises(lesson)
         answers = answers_to(shipped, cells)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            async with Kernel(Path(folder), environment=_environment()) as kernel:
+            environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+            async with Kernel(Path(folder), environment) as kernel:
                 run = _Run(kernel, time.monotonic() + timeout_s)
                 return Graded(path, lesson, tuple([each async for each in run.all(shipped, answers)]))
     except (KayGraphVizError, OSError, RuntimeError) as error:  # a file that is none, a kernel that does not start
         return Graded(path, lesson, (), str(error))
-
-
-def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
 
 
 class _Run:

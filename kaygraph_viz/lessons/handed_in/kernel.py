@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
@@ -105,7 +105,16 @@ class Kernel:
         asked = self._client.execute(source, silent=silent, allow_stdin=False)
         shown: list[str] = []
         error, left, until = "", MAX_PRINTED, time.monotonic() + timeout_s
-        async for kind, content in self._messages_of(asked, until):
+        while time.monotonic() < until:
+            try:
+                message = await self._client.get_iopub_msg(timeout=POLL_S)
+            except queue.Empty:
+                if not await self._manager.is_alive():
+                    break
+                continue
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            kind, content = message["msg_type"], message["content"]
             if kind == "status" and content["execution_state"] == "idle":
                 return CellRun("".join(shown), error, "error" if error else "ok")
             if kind == "error":
@@ -114,18 +123,6 @@ class Kernel:
             shown.append(text[:left])
             left -= len(shown[-1])
         return CellRun("".join(shown), error, "late" if await self._manager.is_alive() else "died")
-
-    async def _messages_of(self, asked: str, until: float) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the messages about a cell until a time [s], or until the kernel is gone."""
-        while time.monotonic() < until:
-            try:
-                message = await self._client.get_iopub_msg(timeout=POLL_S)
-            except queue.Empty:
-                if not await self._manager.is_alive():
-                    return
-                continue
-            if message["parent_header"].get("msg_id") == asked:
-                yield message["msg_type"], message["content"]
 
 
 def _text(content: Mapping[str, Any]) -> str:

@@ -71,11 +71,17 @@ def answers_to(shipped: Sequence[Exercise], handed_in: Sequence[Cell]) -> list[A
     found: list[Answer | None] = []
     start = 0
     for exercise in shipped:
-        places = [at for at, cell in enumerate(handed_in) if _is_answer(cell, exercise)]
+        its_id = exercise.asked.id
+        places = [
+            at
+            for at, cell in enumerate(handed_in)
+            if cell.exercise == exercise.number or (not cell.exercise and cell.id and cell.id == its_id)
+        ]
         if not places:
             found.append(None)
             continue
-        end = _grade_after(handed_in, places[-1])
+        after = range(places[-1] + 1, len(handed_in))
+        end = next((at for at in after if GRADE in handed_in[at].source), len(handed_in))
         above = [cell for cell in handed_in[start : places[0]] if _is_added(cell, known)]
         below = [cell for cell in handed_in[places[-1] + 1 : end] if _is_added(cell, known)]
         found.append(Answer("\n\n".join(handed_in[at].source for at in places), tuple(above), tuple(below)))
@@ -83,13 +89,5 @@ def answers_to(shipped: Sequence[Exercise], handed_in: Sequence[Cell]) -> list[A
     return found
 
 
-def _is_answer(cell: Cell, exercise: Exercise) -> bool:
-    return cell.exercise == exercise.number or (not cell.exercise and bool(cell.id) and cell.id == exercise.asked.id)
-
-
 def _is_added(cell: Cell, known: set[str]) -> bool:
     return bool(cell.id) and cell.id not in known and not cell.exercise and GRADE not in cell.source
-
-
-def _grade_after(cells: Sequence[Cell], place: int) -> int:
-    return next((at for at in range(place + 1, len(cells)) if GRADE in cells[at].source), len(cells))

@@ -20,9 +20,15 @@ from kaygraph_viz.services.datasets import load_customers, load_customers_key
 from kaygraph_viz.services.settings import ServiceSettings
 
 __all__ = [
-    "CheckLog", "Finding", "all_checks_made", "compare_with_key", "load_customers", "load_customers_key",
-    "open_checks", "validation_graph",
-]  # fmt: skip
+    "CheckLog",
+    "Finding",
+    "all_checks_made",
+    "compare_with_key",
+    "load_customers",
+    "load_customers_key",
+    "open_checks",
+    "validation_graph",
+]
 
 LATENCY_S = 0.05
 Check = Callable[[Record], list[Finding]]

@@ -20,9 +20,16 @@ from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
 
 __all__ = [
-    "ServiceSettings", "customer_sources", "each_source_is_asked", "enrichment_graph", "load_customers",
-    "most_in_one_second", "refused", "serve", "within_limit",
-]  # fmt: skip
+    "ServiceSettings",
+    "customer_sources",
+    "each_source_is_asked",
+    "enrichment_graph",
+    "load_customers",
+    "most_in_one_second",
+    "refused",
+    "serve",
+    "within_limit",
+]
 
 SOURCES = ("profile", "location", "social", "company")
 SECOND_NS = 1_000_000_000

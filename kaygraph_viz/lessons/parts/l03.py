@@ -18,9 +18,16 @@ from kaygraph_viz.services.datasets import Order, load_orders, load_orders_key
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "batch_graph", "by_country", "compare_with_key", "count_repeats", "load_orders", "load_orders_key",
-    "price", "sample_orders", "search_in_turn",
-]  # fmt: skip
+    "batch_graph",
+    "by_country",
+    "compare_with_key",
+    "count_repeats",
+    "load_orders",
+    "load_orders_key",
+    "price",
+    "sample_orders",
+    "search_in_turn",
+]
 
 PAIR_S = 1e-6  # CPU time to compare two orders
 Groups = Mapping[str, Sequence[Order]]

@@ -17,9 +17,17 @@ from kaygraph_viz.services.speeches import Speech, load_speeches
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "TextMapReduce", "average_years", "count_words", "cut", "every_letter_read", "in_some_order", "load_speeches",
-    "right_elsewhere", "with_one_long_text", "words_of",
-]  # fmt: skip
+    "TextMapReduce",
+    "average_years",
+    "count_words",
+    "cut",
+    "every_letter_read",
+    "in_some_order",
+    "load_speeches",
+    "right_elsewhere",
+    "with_one_long_text",
+    "words_of",
+]
 
 SECONDS_PER_LETTER = 60e-9  # to find the words
 SECONDS_PER_VALUE = 1e-6  # to send it to a reducer

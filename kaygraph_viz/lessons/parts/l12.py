@@ -38,19 +38,19 @@ def answer(request: Request) -> int:
 
 def run_day(serve_all: Callable[[Iterator[Request]], list[int]]) -> tuple[list[int], Trace]:
     """Pass the requests of a day to a function, each when it comes; return its answers and the trace."""
+
+    def coming() -> Iterator[Request]:
+        number = 0
+        for short in range(SHORT_REQUESTS):
+            sleep(EVERY_S)
+            kinds = ["short"] + ["long"] * (REPORTS if short % REPORTS_EVERY == REPORTS_EVERY // 2 else 0)
+            for kind in kinds:
+                yield Request(number, kind, current_clock().now_ns())
+                number += 1
+
     with record(clock="virtual", capture="all") as trace:
-        answers = serve_all(_coming())
+        answers = serve_all(coming())
     return answers, trace
-
-
-def _coming() -> Iterator[Request]:
-    number = 0
-    for short in range(SHORT_REQUESTS):
-        sleep(EVERY_S)
-        kinds = ["short"] + ["long"] * (REPORTS if short % REPORTS_EVERY == REPORTS_EVERY // 2 else 0)
-        for kind in kinds:
-            yield Request(number, kind, current_clock().now_ns())
-            number += 1
 
 
 def waits_at_most(limit_s: float, kind: str, *, of_100: int = 100) -> Goal:

@@ -23,21 +23,42 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "ACCOUNTS", "OTHER_RIGHT", "RIGHT", "TRANSFERS", "balances_are_right", "booked", "chunk_costs", "chunk_curve",
-    "law_curves", "other_day", "result_or_error", "settled", "wait_circle",
-]  # fmt: skip
+    "ACCOUNTS",
+    "OTHER_RIGHT",
+    "RIGHT",
+    "TRANSFERS",
+    "balances_are_right",
+    "booked",
+    "chunk_costs",
+    "chunk_curve",
+    "law_curves",
+    "other_day",
+    "result_or_error",
+    "settled",
+    "wait_circle",
+]
 
 Transfer = tuple[str, str, int]  # from, to, how much
 ACCOUNTS: Mapping[str, int] = {"Ada": 100, "Bob": 100, "Cleo": 100, "Dan": 100}
 TRANSFERS: tuple[Transfer, ...] = (
-    ("Ada", "Bob", 10), ("Bob", "Ada", 20), ("Cleo", "Dan", 30), ("Dan", "Cleo", 40),
-    ("Ada", "Cleo", 5), ("Bob", "Dan", 15), ("Dan", "Ada", 25), ("Cleo", "Bob", 35),
-)  # fmt: skip
+    ("Ada", "Bob", 10),
+    ("Bob", "Ada", 20),
+    ("Cleo", "Dan", 30),
+    ("Dan", "Cleo", 40),
+    ("Ada", "Cleo", 5),
+    ("Bob", "Dan", 15),
+    ("Dan", "Ada", 25),
+    ("Cleo", "Bob", 35),
+)
 _OTHER_ACCOUNTS = {"Dan": 70, "Cleo": 80, "Bob": 90, "Ada": 110}
 _OTHER_TRANSFERS: tuple[Transfer, ...] = (
-    ("Bob", "Ada", 7), ("Ada", "Bob", 3), ("Dan", "Cleo", 11), ("Cleo", "Dan", 2), ("Ada", "Dan", 13),
+    ("Bob", "Ada", 7),
+    ("Ada", "Bob", 3),
+    ("Dan", "Cleo", 11),
+    ("Cleo", "Dan", 2),
+    ("Ada", "Dan", 13),
     ("Dan", "Bob", 4),
-)  # fmt: skip
+)
 
 WORK, SENDING = Fill(FILLS["cpu"].colour, "work"), FILLS["queued"]._replace(label="sending chunks")
 IDLE = Fill("#F6D9B8", "idle at the end: the tail", "////", line="#A8631A")

@@ -25,9 +25,22 @@ from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "SERVICE", "ServiceUnavailable", "TextClient", "TextSettings", "all_answered", "at_most_refused", "cost_at_most",
-    "count_tokens", "done_within", "first_wins", "held_up", "in_words", "run_of", "serve", "texts",
-]  # fmt: skip
+    "SERVICE",
+    "ServiceUnavailable",
+    "TextClient",
+    "TextSettings",
+    "all_answered",
+    "at_most_refused",
+    "cost_at_most",
+    "count_tokens",
+    "done_within",
+    "first_wins",
+    "held_up",
+    "in_words",
+    "run_of",
+    "serve",
+    "texts",
+]
 
 SERVICE = TextSettings(
     calls_per_minute=60, tokens_per_minute=12_000, first_token_s=1.0, token_s=0.02, answer_tokens=100

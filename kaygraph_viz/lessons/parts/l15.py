@@ -27,9 +27,19 @@ with needed():
     import httpx2
 
 __all__ = [
-    "PANELS", "SERVICES", "ask", "best_customers", "check", "count_panel", "new_customers", "none_longer_than",
-    "orders", "price", "run", "show",
-]  # fmt: skip
+    "PANELS",
+    "SERVICES",
+    "ask",
+    "best_customers",
+    "check",
+    "count_panel",
+    "new_customers",
+    "none_longer_than",
+    "orders",
+    "price",
+    "run",
+    "show",
+]
 
 SERVICES = ("profile", "social", "company")
 PANELS = ("sold by country", "plans of the best", "remarks on new customers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from os import PathLike
@@ -49,19 +49,16 @@ def open_shop(
     """
     customers = {customer["customer_id"]: customer for customer in load_customers()}
     check = OrderValidator(frozenset(customers), frozenset(load_countries()))
+    settings = None
+    if latency_s is not None:
+        each = ServiceSettings(latency_s=latency_s, latency_spread=0.8, seed=seed)
+        settings = {"profile": each, "location": each}
     with (
-        serve(_settings(latency_s, seed)) as server,
+        serve(settings) as server,
         OrderStore(database, write_s=WRITE_S) as store,
         customer_sources(server.base_url, ("profile", "location")) as sources,
     ):
         yield Shop(check, price, Enricher(sources, customers), store.load, store)
-
-
-def _settings(latency_s: float | None, seed: int) -> Mapping[str, ServiceSettings] | None:
-    if latency_s is None:
-        return None
-    each = ServiceSettings(latency_s=latency_s, latency_spread=0.8, seed=seed)
-    return {"profile": each, "location": each}
 
 
 def max_in_pipeline(trace: Trace) -> int:

@@ -1,4 +1,4 @@
-"""The speeches are the texts of the collection, word for word."""
+"""Profiles, companies and speeches are as data/README.md describes them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,51 @@ from pathlib import Path
 
 import pytest
 
+from kaygraph_viz.services import datasets
 from kaygraph_viz.services.datasets import load_speeches
 from kaygraph_viz.services.files import read_table
 from kaygraph_viz.services.speeches import SPEECH_COLUMNS
 
+PROFILES = datasets.load_profiles()
+
+COMPANIES = datasets.load_companies()
+
+CUSTOMERS = {customer["customer_id"]: customer for customer in datasets.load_customers()}
+
+
+def test_employers_are_in_the_list_of_companies():
+    employers = {profile.company_id for profile in PROFILES.values()}
+    assert employers - {""} == set(COMPANIES)
+    assert len(COMPANIES) == 120
+
+
+def test_domains_are_reserved_ones():
+    assert all(re.fullmatch(r"[a-z-]+\.example\.com", company.domain) for company in COMPANIES.values())
+
+
+def test_companies_are_in_cities_of_their_country():
+    cities = {(city.country, city.name) for city in datasets.load_cities()}
+    assert {(company.country, company.city) for company in COMPANIES.values()} <= cities
+
+
+def test_nothing_in_a_profile_comes_from_the_name_of_the_customer():
+    nickname = r"[a-z]+-[a-z]+-\d\d"
+    names = [profile.user_name for profile in PROFILES.values()]
+    names += [account.handle for profile in PROFILES.values() for account in profile.accounts]
+    assert all(re.fullmatch(nickname, name) for name in names)
+
+
+def test_a_user_has_at_most_one_account_in_a_network():
+    for profile in PROFILES.values():
+        assert len({account.network for account in profile.accounts}) == len(profile.accounts)
+
+
 ROOT = Path(__file__).resolve().parents[2]
+
 DATA = ROOT / "data"
+
 README = (DATA / "README.md").read_text(encoding="utf-8")
+
 LISTED = read_table("speeches.csv", SPEECH_COLUMNS)
 
 
@@ -38,15 +76,6 @@ def test_words_are_as_many_as_written(spoken_only, row, tokens, types, the):
     assert (words.total(), len(words), words["the"]) == (tokens, types, the)
     facts = (len(speeches), sum(len(speech.text) for speech in speeches), tokens, types, the)
     assert f"| {row} | {' | '.join(f'{fact:,}' for fact in facts)} |" in README
-
-
-def test_lengths_differ_as_much_as_written():
-    every, spoken = ([len(speech.text) for speech in load_speeches(only)] for only in (False, True))
-    assert (round(max(every) / min(every)), round(max(spoken) / min(spoken))) == (35, 26)
-
-
-def test_all_files_together_stay_small():
-    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) < 15_000_000
 
 
 def test_source_and_licence_are_written_down():
