@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from hashlib import sha256
@@ -16,11 +17,13 @@ from matplotlib import pyplot as plt
 
 import kaygraph_viz as kv
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.html_report import report as html_report
-from kaygraph_viz.html_report.live_chart import page_script, page_style
+from kaygraph_viz.html_report import report as html_report, spans as spans_module
+from kaygraph_viz.html_report.live_chart import page_script, page_style, run_data, runs_block
 from kaygraph_viz.html_report.report import save_report
+from kaygraph_viz.html_report.spans import spans_table
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.scene_data import STYLES
 
 HOSTILE = [
@@ -28,6 +31,8 @@ HOSTILE = [
     "a\0b\u202ec", "`'\"\\", "", "long " * 200_000, "\ud800", "</style><style>*{background:url(http://example.com/)}",
     "]]></svg><script>", "&lt;script&gt;", "<!--", "javascript:alert(1)",
 ]  # fmt: skip
+
+
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "figure", "img", "figcaption", "div",
     "details", "summary", "table", "tr", "th", "td", "footer", "script",
@@ -271,3 +276,61 @@ def test_the_label_of_a_call_stands_where_the_number_of_an_item_would(tmp_path):
 def test_the_time_in_which_a_span_could_have_gone_on_is_named_after_what_it_waited_for(tmp_path, lane, heading):
     page = save_report(make_trace(bar("a", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)])), tmp_path / "run.html")
     assert re.search(f"<th[^>]*>{heading}</th>", page.read_text(encoding="utf-8"))
+
+
+# -- the table of spans in a report -----
+
+
+def table_of(trace):
+    return spans_table(trace.columns, trace.dropped)
+
+
+def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_others_told(monkeypatch):
+    monkeypatch.setattr(spans_module, "MAX_SPANS", 3)
+    spans = [bar(f"b{i}", "t-1", i, i + 0.1 * (1 + i % 3), status="error" if i == 3 else "ok") for i in range(9)]
+    table = table_of(make_trace(*spans, dropped=7))
+    assert re.findall(r"<td[^>]*>(b\d)</td>", table) == ["b2", "b3", "b5"]
+    assert "3 of 9 spans" in table
+    assert "6 are not shown here" in table
+    assert "The recording did not keep 7 spans" in table
+
+
+def cells_of(trace):
+    """Return the table, row by row, by heading."""
+    rows = re.findall(r"<tr>(.*?)</tr>", table_of(trace), re.DOTALL)
+    head, *others = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    return [dict(zip(head, row, strict=True)) for row in others]
+
+
+def test_the_table_says_for_how_long_spans_did_what():
+    held_up = [("blocked", 0.5), ("wait", 1), ("gil", 0.5), ("cpu", 1), ("pause", 1)]
+    trace = make_trace(bar("a", "t-1", 0, 4, cpu_s=1, blocked_s=0.5, parts=held_up), bar("b", "t-2", 0, 2, cpu_s=0.5))
+    a, b = cells_of(trace)
+    names = ("took", "CPU", "waiting", "interpreter", "blocked", "pause")
+    assert [a[name] for name in names] == ["4.00 s", "1.00 s", "1.00 s", "0.500 s", "0.500 s", "1.00 s"]
+    assert [b[name] for name in names] == ["2.00 s", "0.500 s", "", "", "", ""]  # nobody knows what else it did
+
+
+# -- the data of a page: what the script reads, and that no text in it can become code -----
+
+
+TRACE = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
+
+
+def test_the_columns_arrive_as_they_were_packed():
+    data = run_data(TRACE)
+    assert gzip.decompress(base64.b64decode(data["data"])) == pack(TRACE).data
+    assert data["head"] == pack(TRACE).head
+    assert data["scene"] == {}
+
+
+def test_no_text_ends_the_block():
+    hostile = ["</script>", "</SCRIPT >", "<!--<script>", "]]>"]
+    block = runs_block([run_data(make_trace(*(bar(name, name, 0, 1) for name in hostile)), title="</script>")])
+    content = re.fullmatch(r'<script type="application/json" id="runs">(.*)</script>', block)[1]
+    assert "<" not in content
+    assert json.loads(content)["runs"][0]["head"]["title"] == "</script>"
+
+
+def test_the_script_cannot_end_its_element_and_asks_for_nothing():
+    assert not re.search(r"</script|<!--|fetch\(|XMLHttpRequest|import\s*\(|eval\(|innerHTML", page_script())

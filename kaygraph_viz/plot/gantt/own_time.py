@@ -36,18 +36,14 @@ def with_drawn_own_time(nesting: Nesting) -> Nesting:
         return nesting
     is_bad = is_around & ~told_within(nesting)
     is_seen = _worked(nesting, is_around)
-    is_seen[nesting.columns.rows["name"][is_bad | (is_around & _keeps_a_worker(nesting, is_around))]] = True
-    is_drawn = is_around & is_seen[nesting.columns.rows["name"]]
+    name, lane, around_it = nesting.columns.rows["name"], nesting.columns.column("lane"), nesting.nearest(is_around)
+    is_step = (around_it >= 0) & (lane[around_it] == lane)
+    drawn_lanes = lane[unit_mask(nesting) & ~is_around & ~is_step]  # in any case: their workers would look free
+    is_seen[name[is_bad | (is_around & np.isin(lane, drawn_lanes))]] = True
+    is_drawn = is_around & is_seen[name]
     found = with_own_time(nesting, has_generators=False, of=is_drawn)  # generators do nothing while nobody asks
     found = _with_queues(found)
     return _with_bad_ends(found, nesting.columns.rows["span_id"][is_bad]) if is_bad.any() else found
-
-
-def _keeps_a_worker(nesting: Nesting, around: Bools) -> Bools:
-    """Return a mask of what is on the lane of a branch that is drawn in any case, and is no step of one around it."""
-    lane, around_it = nesting.columns.column("lane"), nesting.nearest(around)
-    is_step = (around_it >= 0) & (lane[around_it] == lane)
-    return np.isin(lane, lane[unit_mask(nesting) & ~around & ~is_step])
 
 
 def _with_queues(nesting: Nesting) -> Nesting:

@@ -71,9 +71,7 @@ def _gantt_picture(trace: Trace, title: str | None, end_s: float, rows: float) -
     return _finished(ax, GANTT_IN)
 
 
-def sketch_picture(
-    log: Log, tried: Tried, *, last: int, expected: tuple[int, float] | None = None
-) -> Picture | None:  # fmt: skip
+def sketch_picture(log: Log, tried: Tried, *, last: int, expected: tuple[int, float] | None = None) -> Picture | None:
     """Draw the speedups of all runs with the same workload; return None where nothing can be compared."""
     if not tried.is_whole or not tried.trace.makespan_s:
         return None
@@ -82,9 +80,14 @@ def sketch_picture(
     with _one_at_a_time:
         ax = _axes(SKETCH_IN, SKETCH_HIGH_IN, (38, 8, BOTTOM_PT, TOP_PT))
         speedup_sketch(
-            series, ax=ax, shown=expected or tried.workers, others=others, one_worker_s=log.one_worker_s(tried),
-            what_if=log.predicted(tried), last=last,
-        )  # fmt: skip
+            series,
+            ax=ax,
+            shown=expected or tried.workers,
+            others=others,
+            one_worker_s=log.one_worker_s(tried),
+            what_if=log.predicted(tried),
+            last=last,
+        )
         return _finished(ax, SKETCH_IN)
 
 
