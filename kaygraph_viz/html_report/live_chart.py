@@ -23,9 +23,9 @@ from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
-from kaygraph_viz.widgets.timeline.sources import script, stylesheet
+from kaygraph_viz.widgets.timeline.sources import script
 
-__all__ = ["page_script", "page_style", "policy", "run_data", "runs_block"]
+__all__ = ["page_script", "policy", "run_data", "runs_block"]
 
 
 def run_data(trace: Trace, graph: GraphView | HasStructure | None = None, title: str | None = None) -> dict[str, Any]:
@@ -46,11 +46,6 @@ def runs_block(runs: Iterable[dict[str, Any]]) -> str:
 def page_script() -> str:
     """Return the script of a page; the same for every run."""
     return f"\n{script()}\n{files(__package__).joinpath('page.js').read_text(encoding='utf-8')}"
-
-
-def page_style() -> str:
-    """Return the looks of the chart."""
-    return stylesheet()
 
 
 def policy() -> str:

@@ -33,14 +33,14 @@ class Shortener:
     def _backwards(self) -> list[str]:
         return sorted(text[::-1] for text in self._all)
 
-    def cut(self, text: str, room: float, width: Callable[[str], float] = len, *, shortest: int = SHORTEST) -> str:
-        """Return a text cut to some room; empty if fewer than `shortest` characters fit."""
+    def cut(self, text: str, room: float, width: Callable[[str], float] = len) -> str:
+        """Return a text cut to some room; empty if fewer than three characters fit."""
         widths = [width(char) for char in text]
         if sum(widths) <= room:
             return text
         room -= width(ELLIPSIS)
         count = _count(widths, room)
-        if count < shortest:
+        if count < SHORTEST:
             return ""
         for head, tail in self._ways(text, widths, room, count):
             if self._is_alone(head, tail):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import re
 from hashlib import sha256
@@ -18,13 +17,13 @@ from matplotlib import pyplot as plt
 import kaygraph_viz as kv
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.html_report import report as html_report, spans as spans_module
-from kaygraph_viz.html_report.live_chart import page_script, page_style, run_data, runs_block
+from kaygraph_viz.html_report.live_chart import page_script, run_data, runs_block
 from kaygraph_viz.html_report.report import save_report
 from kaygraph_viz.html_report.spans import spans_table
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
-from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.scene_data import STYLES
+from kaygraph_viz.widgets.timeline.sources import stylesheet
 
 HOSTILE = [
     "<script>document.title='hit'</script>", "<img src=x onerror=alert(1)>", "\"><script src='http://example.com/'>",
@@ -91,7 +90,7 @@ def check_harmless(page):
         assert not [name for name in attributes if name.startswith("on") or name in ("href", "action", "srcset")]
         assert attributes.get("src", "data:image/").startswith("data:image/"), tag
         assert "url(" not in attributes.get("style", "")
-    assert page.text["style"] == [html_report.STYLE + page_style()]
+    assert page.text["style"] == [html_report.STYLE + stylesheet()]
     assert not re.search(r"url\(|@import", page.text["style"][0])
     data, code = page.text["script"]
     assert page.all("script") == [{"type": "application/json", "id": "runs"}, {"type": "module"}]
@@ -191,20 +190,6 @@ def test_a_picture_with_very_many_lines_is_made_of_pixels(tmp_path, monkeypatch)
     check_harmless(page)
 
 
-def test_a_report_of_very_many_workers_folds_them(tmp_path):
-    trace = make_trace(*(bar("a", f"async-{lane}", 0, 1, cpu_s=0.5) for lane in range(1_000)))
-    page = save_report(trace, tmp_path / "run.html").read_text(encoding="utf-8")
-    assert "folded into 20 bands of at most 50 rows" in page
-    assert "async-950 to 999 (50)" in page
-    assert len(page) < 1_000_000
-
-
-def test_an_empty_trace_has_a_report(tmp_path):
-    page = report(tmp_path, make_trace())
-    assert "Nothing was recorded." in page.text["p"]
-    check_harmless(page)
-
-
 def test_equal_traces_make_equal_reports(tmp_path):
     one, two = (save_report(small(), tmp_path / f"{name}.html") for name in "ab")
     assert one.read_bytes() == two.read_bytes()
@@ -278,9 +263,6 @@ def test_the_time_in_which_a_span_could_have_gone_on_is_named_after_what_it_wait
     assert re.search(f"<th[^>]*>{heading}</th>", page.read_text(encoding="utf-8"))
 
 
-# -- the table of spans in a report -----
-
-
 def table_of(trace):
     return spans_table(trace.columns, trace.dropped)
 
@@ -311,17 +293,7 @@ def test_the_table_says_for_how_long_spans_did_what():
     assert [b[name] for name in names] == ["2.00 s", "0.500 s", "", "", "", ""]  # nobody knows what else it did
 
 
-# -- the data of a page: what the script reads, and that no text in it can become code -----
-
-
 TRACE = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
-
-
-def test_the_columns_arrive_as_they_were_packed():
-    data = run_data(TRACE)
-    assert gzip.decompress(base64.b64decode(data["data"])) == pack(TRACE).data
-    assert data["head"] == pack(TRACE).head
-    assert data["scene"] == {}
 
 
 def test_no_text_ends_the_block():

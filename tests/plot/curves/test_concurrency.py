@@ -73,9 +73,6 @@ def test_wrong_arguments_are_refused(batch, options):
         concurrency(**{"trace": batch(), **options})
 
 
-# -- step functions of time, exact and reduced -----
-
-
 END = 60
 
 
@@ -115,9 +112,6 @@ def test_reduced_steps_keep_the_mean_and_the_highest_number_of_each_piece(made, 
     assert highest[:-1].tolist() == counts.max(axis=1).tolist()
 
 
-# -- the curve of memory in use -----
-
-
 TIMES_S, SIZE = [1.0, 2.0, 3.0, 4.0], [40_000_000, 90_000_000, 160_000_000, 60_000_000]
 
 
@@ -145,19 +139,10 @@ def test_it_has_a_text_of_its_own(trace):
     assert list(found.tables[0].rows)[1] == ("maximum", "2.00 s", "160 MB")
 
 
-def test_without_samples_it_says_how_to_get_them(neat):
-    ax = memory_curve(make_trace(bar("a", "t-1", 0, 1)))
-    assert "record(memory=True)" in ax.get_title(loc="left")
-    neat(ax)
-
-
 @pytest.mark.parametrize("options", [{"ax": 5}, {"end_s": -1}])
 def test_wrong_options_are_refused(trace, options):
     with pytest.raises(OptionError):
         memory_curve(trace, **options)
-
-
-# -- the curve of a limit -----
 
 
 SECOND = 10**9
@@ -202,18 +187,6 @@ def test_limits_it_has_a_text_of_its_own(limits_trace):
     assert list(found.tables[0].rows) == [("0 s", "1", "4"), ("1.00 s", "4", "5"), ("2.00 s", "2", "3")]
 
 
-def test_without_a_limit_it_says_so(neat):
-    ax = limit_curve(make_trace(bar("a", "t-1", 0, 1)), "units per minute")
-    assert ax.get_title(loc="left") == "No call was made under a RateLimit"
-    neat(ax)
-
-
 def test_names_from_files_are_drawn_as_plain_text(neat):
     columns = make_trace(bar("a", "t-1", 1, 5)).columns
     neat(limit_curve(Trace(columns, gauges={"$\\frac{\x00": UNITS, "": UNITS})))
-
-
-@pytest.mark.parametrize("options", [{"ax": 5}, {"end_s": -1}, {"of": "calls per day"}, {"of": 3}])
-def test_limits_wrong_options_are_refused(limits_trace, options):
-    with pytest.raises(OptionError):
-        limit_curve(limits_trace, **options)

@@ -97,13 +97,6 @@ def test_each_run_is_a_point_and_several_have_a_median_and_a_range(neat):
     neat(ax)
 
 
-def test_the_number_of_workers_can_be_said(neat):
-    ax = speedup_curve({7: [sweep()[1], sweep()[2]]})
-    (medians,) = (c for c in ax.collections if c.get_gid() == "measured")
-    assert medians.get_offsets()[:, 0].tolist() == [7]
-    neat(ax)
-
-
 def test_bounds_are_drawn_and_named_with_their_limits(neat):
     ax = speedup_curve(sweep(serial_s=0.5))
     assert {"work law: speedup = workers", "critical path: at most 4.3", "Amdahl, 7.7% serial: at most 13",
@@ -157,9 +150,6 @@ def test_a_profile_has_no_speedup():
         speedup_curve(make_trace(*calls))
 
 
-# -- the small picture of how many times as fast runs were: where its dots and lines are -----
-
-
 def run(workers):
     return make_trace(*(bar("check", f"t-{at % workers}", at // workers, at // workers + 1) for at in range(8)))
 
@@ -201,9 +191,3 @@ def test_prediction_is_a_line_up_to_the_last_number_of_workers(ax):
     assert [x for x, _ in points(ax, "predicted")] == [1, 2, 3, 4]
     assert "predicted" in ax.get_title(loc="left")
     assert "a line shows what is predicted" in describe(ax).sentence
-
-
-def test_the_label_says_what_runs_are_compared_with(ax):
-    assert speedup_sketch({1: run(1)}, ax=ax).get_ylabel() == "times as fast as one worker"
-    assert speedup_sketch({4: run(4)}, ax=ax, one_worker_s=16.0).get_ylabel() == "times as fast as one worker"
-    assert speedup_sketch({4: run(4)}, ax=ax).get_ylabel() == "times as fast as serial execution, estimated"

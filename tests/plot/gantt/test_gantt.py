@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -61,22 +60,10 @@ def test_several_runs_share_one_axis_each_from_its_own_beginning():
     assert ax.get_title(loc="left") == "2 runs, 2.0 s to 3.0 s"
 
 
-def test_rows_can_be_grouped_by_node(validation, neat):
-    names = [label.get_text() for label in gantt(validation, group_by="node").get_yticklabels()]
-    assert names == ["Validate", "main", "t-1", "t-2", "t-3", "t-4", "Report · main"]
-
-
 def test_the_axes_that_is_given_is_used_and_returned(batch):
     figure, ax = plt.subplots()
     assert gantt(batch(), ax=ax) is ax
     assert plt.get_fignums() == [figure.number]
-
-
-def test_no_global_setting_is_changed(validation):
-    before, backend = dict(mpl.rcParams), mpl.get_backend()
-    drawn(gantt(validation))
-    assert dict(mpl.rcParams) == before
-    assert mpl.get_backend() == backend
 
 
 def test_the_chart_has_a_text_of_its_own(validation):
@@ -106,9 +93,6 @@ def test_what_is_not_a_trace_is_refused():
     for wrong in ([1, 2], {}, {"a": 1}):
         with pytest.raises(OptionError, match="trace must be a Trace"):
             gantt(wrong)
-
-
-# -- bars of a chart by their artists -----
 
 
 def test_there_is_one_artist_for_each_part_and_not_one_for_each_bar(batch):
@@ -203,21 +187,12 @@ def test_names_do_not_lie_on_blocked_time_where_there_is_other_room():
     assert right <= 4
 
 
-def test_a_bar_that_takes_no_time_can_still_be_seen():
-    ax = gantt(make_trace(bar("prep", "main", 0, 0, kind="phase"), bar("a", "t", 0, 5)))
-    (outlines,) = (c for c in ax.collections if c.get_gid() == "outline")
-    assert min(outlines.get_linewidth()) >= 0.3
-
-
 def test_very_many_names_are_few_artists_and_entries():
     ax = gantt(make_trace(*(bar(f"name {number}", "t", number, number + 1) for number in range(500))), color_by="name")
     gids = [str(c.get_gid()) for c in ax.collections if str(c.get_gid()).startswith("part-")]
     assert len(gids) == len(NAME_COLOURS) + 1
     assert sum(len(c.get_paths()) for c in ax.collections if c.get_gid() in gids) == 500
     assert len(ax.get_legend().get_texts()) == len(NAME_COLOURS) + 1
-
-
-# -- rows of workers: the size of a new figure, the note below it, the legend -----
 
 
 def test_turns_too_short_to_be_drawn_are_shares_of_the_height():
@@ -267,9 +242,6 @@ def test_a_failure_without_a_label_has_a_mark_and_an_entry_with_it():
     assert [(key.label, key.marker) for key in keys] == [("error", ""), ("error", "X")]
 
 
-# -- more bars than pixels, as an image -----
-
-
 def test_many_bars_become_an_image(batch):
     ax = gantt(batch(items=40), max_bars=39)
     assert len(ax.images) == 1
@@ -285,13 +257,6 @@ def test_an_image_marks_what_failed():
     ax = gantt(make_trace(*made), max_bars=10)
     (marks,) = (c for c in ax.collections if c.get_gid() == "marks-error")
     assert marks.get_offsets()[0][0] == pytest.approx(8, abs=0.1)
-
-
-def test_several_runs_become_images_below_each_other(batch):
-    ax = gantt({"a": batch(), "b": batch(workers=2)}, max_bars=5)
-    extents = [image.get_extent() for image in ax.images]
-    assert [round(bottom - top) for _, _, bottom, top in extents] == [4, 2]
-    assert extents[0][2] < extents[1][3]  # the heading of the second one lies between
 
 
 def test_the_more_of_a_moment_was_used_the_deeper_is_its_colour():
@@ -349,9 +314,6 @@ def test_a_nanosecond_in_a_day_is_drawn():
     assert len(gantt(make_trace(*made)).images) == 1
 
 
-# -- the critical path on the rows of a chart -----
-
-
 def test_the_path_leads_from_row_to_row():
     branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 2, 5, span_id=9, links=(8,)), bar("c", "t-1", 2, 3)]
     branches[0] = bar("a", "t-1", 0, 2, span_id=8)
@@ -378,9 +340,6 @@ def test_the_critical_path_is_drawn_beneath_its_bars():
     assert lines["critical-wait"] == [[[5, high], [5, low], [5.5, low]]]
     assert "critical path" in [text.get_text() for text in ax.get_legend().get_texts()]
     assert "The critical path is b, then c, then d." in ax.get_label()
-
-
-# -- what a chart tells of loops of coroutines -----
 
 
 def waiting(*lanes: str):
@@ -429,9 +388,6 @@ def test_one_that_did_nothing_beside_its_branches_has_a_row_for_its_line():
     assert "in fetch for 2.00 s" in describe(ax).sentence
 
 
-# -- the key of a chart: what each entry of its legend means -----
-
-
 def entries(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
@@ -469,9 +425,6 @@ def test_bands_are_explained_in_place_of_bars():
 def test_a_key_that_is_neither_wanted_nor_unwanted_is_an_error(batch):
     with pytest.raises(OptionError, match="key"):
         gantt(batch(), key="yes")
-
-
-# -- gantt charts in words -----
 
 
 def test_a_chart_of_few_bars_has_a_line_for_each(validation):
@@ -513,9 +466,6 @@ def test_the_picture_and_its_words_name_the_same_parts():
     assert heading == ["worker", "bar", "from", "to", "CPU", "core", "ended"]
 
 
-# -- what the bars of a run did, in numbers and words -----
-
-
 def run_of(*spans):
     return Chart.of(make_trace(*spans)).runs[0]
 
@@ -537,21 +487,11 @@ def test_how_many_compute_at_once_is_not_said_where_it_is_not_known():
     assert said(run) == ("The time in the bars is 25% computing, 25% waiting and 50% waiting for the interpreter.")
 
 
-def test_blocked_time_and_what_was_not_measured_are_said():
-    run = run_of(bar("a", "t", 0, 4, parts=[("blocked", 1), ("pause", 1), ("unknown", 2)]))
-    assert said(run) == (
-        "The time in the bars is 25% blocked, 25% pauses before a retry and 50% running, not measured."
-    )
-
-
 def test_with_several_runs_it_is_said_of_which():
     runs = Chart.of({"one": make_trace(bar("a", "t", 0, 4, blocked_s=1)), "other": make_trace()}).runs
     assert [where_time_went(run, part_times_s(run)) for run in runs] == [
         "The time in the bars of one is 25% blocked and 75% running, not measured.", ""
     ]  # fmt: skip
-
-
-# -- what a chart of a predicted run looks like, across the modules of ``plot.gantt`` -----
 
 
 def run_and_prediction():

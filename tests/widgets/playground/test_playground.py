@@ -178,25 +178,6 @@ def test_log_holds_every_run_and_traces_the_last_of_each_number():
     assert {span.name for span in panel.traces[2]} == {"second"}
 
 
-def test_each_run_of_a_number_can_be_looked_at_again():
-    names = iter(["first", "second"])
-    panel = playground(lambda workers: trace_of(workers, next(names)), recorded={4: trace_of(4)}, workers=2)
-    press(panel)
-    press(panel)
-    panel.log_list.index = 2
-    assert b"2 workers, run 1: 4.00 s" in panel.picture
-    assert panel.log_list.index == 2
-    panel.log_list.index = 0
-    assert b"4 workers: 2.00 s" in panel.picture
-    assert len(log_of(panel)) == 2  # the repeats are folded again
-
-
-def test_panel_without_a_recording_is_empty_and_says_what_to_do():
-    panel = playground(trace_of)
-    assert (panel.picture, panel.chart.value, log_of(panel)) == (b"", "", [])
-    assert "press Run" in text_of(panel.status)
-
-
 class SlowRun:
     """A run that goes on until it is told to end."""
 
@@ -234,14 +215,6 @@ def test_click_returns_while_the_run_goes_on_and_says_so(running):
     assert "Running with 4 workers ..." in text_of(running.status)
 
 
-def test_button_works_again_when_the_run_has_ended(running, slow):
-    slow.end.set()
-    running.wait(GUARD_S)
-    assert not running.run_button.disabled
-    press(running)
-    assert slow.calls == [4, 4]
-
-
 def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow):
     running.slider.value = 2
     slow.end.set()
@@ -249,17 +222,6 @@ def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow
     assert b"2 workers: 4.00 s" in running.picture
     assert "8 branches with 2 workers" in text_of(running.status)
     assert tried(running) == [1, 2, 4]
-
-
-def test_chart_of_the_run_before_is_pale_while_a_new_one_goes_on(slow):
-    panel = playground(slow, recorded={4: trace_of(4)})
-    assert not is_pale(panel)
-    panel.run_button.click()
-    assert is_pale(panel)
-    assert "Running with 4 workers ... The pale chart is the one before." in text_of(panel.status)
-    slow.end.set()
-    panel.wait(GUARD_S)
-    assert not is_pale(panel)
 
 
 def test_prediction_is_shown_while_its_run_goes_on(running, slow):
@@ -466,12 +428,6 @@ def test_stop_interrupts_a_function_that_only_computes():
     assert "Stopped after 0 branches" in text_of(panel.status)
 
 
-def test_no_thread_is_left_after_a_run(panel):
-    before = set(threading.enumerate())
-    press(panel)
-    assert set(threading.enumerate()) <= before
-
-
 def with_options(workers=2, *, items=8, schedule="dynamic", latency_s=1.0, clock=None, verbose=True):
     return make_trace(
         *(
@@ -550,19 +506,6 @@ def test_chart_of_a_panel_has_room_for_the_note_below_its_axis(monkeypatch):
     canvas.draw()
     assert "the height of a colour is its share of the time" in label.get_text()
     assert label.get_window_extent(canvas.get_renderer()).y0 >= 0
-
-
-@pytest.mark.usefixtures("drawn")
-def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
-    asked = []
-    draw = pictures.gantt
-    monkeypatch.setattr(
-        pictures, "gantt", lambda *args, **options: asked.append(options["end_s"]) or draw(*args, **options)
-    )
-    panel.slider.value = 2
-    slide(panel, 8)
-    press(panel)
-    assert asked == [4.0, 4.0, 4.0]  # the second one was predicted
 
 
 @pytest.mark.usefixtures("drawn")
@@ -740,9 +683,6 @@ def test_closing_a_panel_stops_its_run():
     assert panel._runs._current.was_stopped
     may_end.set()
     panel.wait(GUARD_S)
-
-
-# -- sliders, number boxes and lists, and what they do with messages of a broken page -----
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import pytest
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.widgets.playground import state
 from kaygraph_viz.widgets.playground.options import KNOWN, call_with, options_of
 from kaygraph_viz.widgets.playground.repeats import duration_range, missed_by
@@ -54,13 +52,6 @@ def test_repeats_share_a_line_which_opens_for_one_of_them(log):
     assert [log.title(entry) for entry in (first, four)] == ["2 workers, run 1: 4.00 s", "4 workers: 2.00 s"]
 
 
-def test_a_repeat_in_simulated_time_says_that_it_is_the_same(log):
-    simulated = [Trace(trace_of(2).columns, machine=VirtualClock().machine) for _ in range(2)]
-    first, again = (log.add(settings(2), trace) for trace in simulated)
-    assert (first.is_simulated, log.again(first)) == (True, "")
-    assert log.again(again) == "Run 2 with these settings: the same as before, since time is simulated."
-
-
 def test_a_complete_run_takes_the_place_of_one_that_was_stopped(log):
     log.add(settings(2), trace_of(2), is_whole=False)
     whole = log.add(settings(2), trace_of(2))
@@ -75,27 +66,12 @@ def test_the_nearest_run_differs_in_nothing_but_workers(log):
     assert log.nearest(settings(4, items=4)) is None
 
 
-def test_nothing_is_predicted_from_a_run_without_parallel_calls(log):
-    alone = log.add(settings(2), make_trace(bar("exec", "main", 0, 1, kind="phase")))
-    assert (alone.what_if, log.nearest(settings(3))) == (None, None)
-
-
 def test_log_forgets_the_oldest_runs(log):
     trace = trace_of(1)
     for seed in range(MAX_TRIED + 2):
         log.add({**settings(1), "seed": seed}, trace)
     assert len(log.entries) == MAX_TRIED
     assert log.find({**settings(1), "seed": 1}) is None
-
-
-def test_only_runs_with_the_same_workload_compare(log):
-    few, many = log.add(settings(2, items=4), trace_of(2, 4)), log.add(settings(2), trace_of(2))
-    static = log.add(settings(4, "static"), trace_of(4))
-    assert log.alike(many) == [many, static]
-    assert log.series(many) == [many]
-    assert log.alike(few) == [few]
-    other = log.add(settings(8), trace_of(8))
-    assert log.series(many) == [many, other]
 
 
 def test_the_fastest_is_best_and_of_equals_the_one_with_the_fewest_workers(log):
@@ -162,9 +138,6 @@ def test_one_worker_whose_branches_have_workers_of_their_own_is_one_worker(log):
     assert log.result(alone) == "8 branches with 1 worker took 2.00 s."
 
 
-# -- words about several durations -----
-
-
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
@@ -186,9 +159,6 @@ def test_a_range_names_its_unit_once_where_it_has_one(seconds, expected):
 )
 def test_a_prediction_is_too_long_too_short_or_right(predicted_s, measured_s, end):
     assert missed_by(predicted_s, measured_s).endswith(f": {end}")
-
-
-# -- the options that are read from the signature of a run function -----
 
 
 def run(workers=2, *, items=8, schedule="dynamic", latency_s=1.0, clock=None, verbose=True):

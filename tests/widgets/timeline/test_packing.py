@@ -262,12 +262,6 @@ def test_of_a_branch_around_others_that_goes_on_the_last_piece_is_running_and_th
     assert (running[0], running[-1]) == (False, True)
 
 
-@pytest.mark.parametrize(("lane", "words"), [("task-1", "the loop"), ("thread-1", "the interpreter")])
-def test_the_legend_says_what_bars_waited_for(lane, words):
-    trace = make_trace(bar("fetch", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)]))
-    assert pack(trace).head["turn"] == f"waiting for {words}"
-
-
 def test_errors_go_along_up_to_a_number():
     count = MAX_ERRORS + 5
     trace = make_trace(*(bar("a", "t-1", at, at + 1, status="error", error=f"E {at}") for at in range(count)))

@@ -6,7 +6,6 @@ import base64
 import gc
 import io
 import re
-import warnings
 import weakref
 
 import matplotlib.image
@@ -152,12 +151,6 @@ def test_picture_and_text_stand_in_where_no_kernel_runs(view):
     assert "application/vnd.jupyter.widget-view+json" in data
 
 
-def test_no_figure_of_pyplot_is_left(view):
-    before = plt.get_fignums()
-    view._repr_mimebundle_()
-    assert plt.get_fignums() == before
-
-
 def test_empty_trace_is_shown_as_such():
     view = timeline(make_trace(), graph=VIEW)
     assert view.packed["bars"] == 0
@@ -269,12 +262,6 @@ def test_complete_chart_is_displayed_once(shell, view):
     assert [output.data["text/plain"] for output in captured.outputs] == ["<Timeline of 3 bars>"]
 
 
-def test_nothing_warns_when_it_is_made_and_shown():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        timeline(trace_of_nodes(), graph=VIEW)._repr_mimebundle_()
-
-
 @pytest.fixture
 def two_kept(monkeypatch):
     """Let the traces of two charts be kept, so that few have to be drawn."""
@@ -312,12 +299,6 @@ def test_a_chart_whose_trace_is_gone_shows_what_it_has(two_kept):
     assert repr(view) == f"<Timeline of {len(view._ids)} bars>"
 
 
-def test_a_chart_whose_trace_is_gone_before_it_was_shown_has_no_picture(two_kept):
-    view = timeline(trace_of_nodes())
-    shown_and_forgotten(2)
-    assert "image/png" not in view._repr_mimebundle_()[0]
-
-
 def test_a_chart_of_a_trace_that_is_still_known_has_its_details_however_old_it_is(two_kept):
     trace = trace_of_nodes()
     view = timeline(trace)
@@ -333,9 +314,6 @@ def test_a_closed_chart_lets_go_of_its_trace():
     del trace
     gc.collect()
     assert alive() is None
-
-
-# -- the details of a span, as pairs of words -----
 
 
 def facts(*bars, span_id=1):
@@ -357,14 +335,6 @@ def test_sums_of_named_parts_are_told_and_waiting_is_the_rest():
     seconds = {name: told[name] for name in ("CPU", "waiting", "waiting for the interpreter", "blocked")}
     assert [*seconds.values()] == ["1.00 s"] * 4
     assert "not known when" not in told
-
-
-def test_cpu_that_was_not_measured_is_said():
-    told = dict(facts(bar("a", "t-1", 0, 1)))
-    assert (told["CPU"], told["waiting"]) == ("not measured", "not measured")
-
-
-# -- the picture for where no kernel runs -----
 
 
 def chart(width_in, height_in):
@@ -390,26 +360,10 @@ def test_figure_is_closed_also_when_it_cannot_be_drawn():
     assert plt.get_fignums() == before
 
 
-# -- the files for the browser: short, and unable to run or load what others wrote -----
-
-
 def test_scripts_put_no_text_into_markup_and_load_nothing():
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", script())
     assert not re.search(r"\bimport\b|fetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", script())
     assert "http" not in stylesheet()
-
-
-# -- the diagram and the styles, as they are sent to the browser -----
-
-
-SCENE_DATA_VIEW = GraphView(
-    "g", (NodeView("load", "Load"), NodeView("check", "Check", True)), (EdgeView("load", "check"),)
-)
-
-
-def trace_of(*statuses):
-    branches = [bar(f"b{at}", "t", at, at + 1, status=status) for at, status in enumerate(statuses)]
-    return make_trace((bar("check", "main", 0, len(statuses), kind="node"), branches))
 
 
 def test_styles_are_those_of_the_static_pictures():
@@ -421,11 +375,6 @@ def test_styles_are_those_of_the_static_pictures():
     assert {key: said[key] for key in STATUS_FILLS} == {
         key: (fill.label, fill.hatch, fill.marker) for key, fill in STATUS_FILLS.items()
     }
-
-
-def test_failed_branches_are_marked():
-    boxes = scene_data(SCENE_DATA_VIEW, trace_of("ok", "error"))["boxes"]
-    assert {box["branch"]: box["failed"] for box in boxes if box["branch"]} == {"b0": False, "b1": True}
 
 
 def test_long_ids_are_cut_as_the_names_of_spans_are():
