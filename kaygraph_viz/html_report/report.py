@@ -23,7 +23,7 @@ from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.html_report.live_chart import page_script, policy, run_data, runs_block
 from kaygraph_viz.html_report.spans import spans_table
 from kaygraph_viz.plot.checks import checked_traces
-from kaygraph_viz.plot.description import Description, describe
+from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.structure import GraphView
@@ -146,15 +146,11 @@ def _sections(runs: Mapping[str, Trace], graph: GraphView | HasStructure | None)
         yield f"<h2>What changed</h2>\n{_wide(compare(*runs.values())._repr_html_())}"
     for (name, trace), described in zip(runs.items(), words, strict=True):
         if len(trace.columns):
-            yield from _details(trace, described, f": {html.escape(clean(name, 200))}" if name else "")
-
-
-def _details(trace: Trace, words: Description, of: str) -> Iterator[str]:
-    """Yield the numbers of a run, why it was not faster, its chart in words, and its spans."""
-    yield f"<h2>In numbers{of}</h2>\n{_wide(summarize(trace)._repr_html_().partition('</p>')[2])}"
-    yield f"<h2>How the time of the workers was used{of}</h2>\n{_wide(explain(trace)._repr_html_())}"
-    yield f"<h2>Details{of}</h2>\n{_folded('Description of the chart', words._repr_html_())}"
-    yield _folded(f"Spans ({len(trace.columns):,})", spans_table(trace.columns, trace.dropped))
+            of = f": {html.escape(clean(name, 200))}" if name else ""
+            yield f"<h2>In numbers{of}</h2>\n{_wide(summarize(trace)._repr_html_().partition('</p>')[2])}"
+            yield f"<h2>How the time of the workers was used{of}</h2>\n{_wide(explain(trace)._repr_html_())}"
+            yield f"<h2>Details{of}</h2>\n{_folded('Description of the chart', described._repr_html_())}"
+            yield _folded(f"Spans ({len(trace.columns):,})", spans_table(trace.columns, trace.dropped))
 
 
 def _wide(content: str) -> str:

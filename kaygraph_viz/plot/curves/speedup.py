@@ -191,7 +191,28 @@ def _draw(ax: Axes, found: Speedups, what_if: WhatIf | None, last: int) -> list[
     ax.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=[1, 2, 4, 5, 8, 10]))
     ax.set_xlabel("workers", fontsize=Size.font)
     ax.set_ylabel(f"speedup over {found.baseline}", fontsize=Size.font)
-    keys = _draw_bounds(ax, found, last)
+
+    # the work law, the critical path and Amdahl's law, and a shade over what is beyond the first two
+    ends = np.linspace(0.5, last + 0.5, 400)
+    law = found.ratio(found.work_s) * ends
+    path = found.ratio(found.critical_path_s) if found.critical_path_s else np.inf
+    style: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
+    ax.fill_between(ends, np.minimum(law, path).clip(max=most), most, **style)
+    lines: list[tuple[Any, Any, Stroke]] = [(ends, law, WORK_LAW)]
+    if path < most:
+        label = f"critical path: at most {significant(path, 2)}"
+        lines.append((ends, np.full_like(ends, path), Stroke(BAR, label, 1.1, "--")))
+    if found.serial_share >= MIN_SERIAL_SHARE:
+        counts = np.arange(1, last + 1)
+        amdahl = [found.ratio(found.work_s) * amdahl_speedup(found.serial_share, count) for count in counts.tolist()]
+        limit = found.ratio(found.work_s) * amdahl_limit(found.serial_share)
+        label = f"Amdahl, {found.serial_share:.1%} serial: at most {significant(limit, 2)}"
+        lines.append((counts, np.array(amdahl), Stroke(MUTED, label, 1.2, "-.")))
+    for workers, heights, stroke in lines:
+        style = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
+        ax.plot(workers, heights, gid="bound", **style)
+    keys: list[Key] = [*(stroke for _, _, stroke in lines), BEYOND]
+
     if what_if is not None:
         workers = sorted(what_if.makespan_s)
         low, middle, high = zip(*(found.predicted(what_if, count) for count in workers), strict=True)
@@ -206,30 +227,6 @@ def _draw(ax: Axes, found: Speedups, what_if: WhatIf | None, last: int) -> list[
     medians = [found.speedup(count) for count in found.measured]
     ax.scatter(list(found.measured), medians, s=34, c=BAR, zorder=3.5, gid="measured")
     return [MEASURED, *keys]
-
-
-def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
-    """Draw the work law, the critical path and Amdahl's law, and shade what is beyond the first two."""
-    ends = np.linspace(0.5, last + 0.5, 400)
-    law = found.ratio(found.work_s) * ends
-    path = found.ratio(found.critical_path_s) if found.critical_path_s else np.inf
-    top = ax.get_ylim()[1]
-    style: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
-    ax.fill_between(ends, np.minimum(law, path).clip(max=top), top, **style)
-    lines: list[tuple[Any, Any, Stroke]] = [(ends, law, WORK_LAW)]
-    if path < top:
-        label = f"critical path: at most {significant(path, 2)}"
-        lines.append((ends, np.full_like(ends, path), Stroke(BAR, label, 1.1, "--")))
-    if found.serial_share >= MIN_SERIAL_SHARE:
-        counts = np.arange(1, last + 1)
-        amdahl = [found.ratio(found.work_s) * amdahl_speedup(found.serial_share, count) for count in counts.tolist()]
-        limit = found.ratio(found.work_s) * amdahl_limit(found.serial_share)
-        label = f"Amdahl, {found.serial_share:.1%} serial: at most {significant(limit, 2)}"
-        lines.append((counts, np.array(amdahl), Stroke(MUTED, label, 1.2, "-.")))
-    for workers, heights, stroke in lines:
-        style = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
-        ax.plot(workers, heights, gid="bound", **style)
-    return [stroke for _, _, stroke in lines] + [BEYOND]
 
 
 def _title(found: Speedups) -> str:

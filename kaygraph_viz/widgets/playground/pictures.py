@@ -53,22 +53,18 @@ class Picture(NamedTuple):
 def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0, rows: float = 0.0) -> Picture:
     """Draw the Gantt chart of a run at a scale that all runs of the panel share."""
     with _one_at_a_time:
-        return _gantt_picture(trace, title, end_s, rows)
-
-
-def _gantt_picture(trace: Trace, title: str | None, end_s: float, rows: float) -> Picture:
-    mine = folded(Chart.of(trace)).rows
-    names = (width_pt(row.text, Size.font, is_bold=row.is_heading) for row in mine)
-    left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
-    height = max(sum(row.height for row in mine), min(rows, EQUAL_ROWS), LEAST_ROWS)
-    below = BOTTOM_PT + NOTE_PT
-    high_in = min((TOP_PT + below) / 72 + height * ROW_IN, MAX_HIGH_IN)
-    ax = _axes(GANTT_IN, high_in, (left, RIGHT_PT, below, TOP_PT))
-    gantt(trace, ax=ax, title=title, end_s=end_s)
-    if mine:
-        low, high = ax.get_ylim()
-        ax.set_ylim(max(low, high + height), high)
-    return _finished(ax, GANTT_IN)
+        mine = folded(Chart.of(trace)).rows
+        names = (width_pt(row.text, Size.font, is_bold=row.is_heading) for row in mine)
+        left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
+        height = max(sum(row.height for row in mine), min(rows, EQUAL_ROWS), LEAST_ROWS)
+        below = BOTTOM_PT + NOTE_PT
+        high_in = min((TOP_PT + below) / 72 + height * ROW_IN, MAX_HIGH_IN)
+        ax = _axes(GANTT_IN, high_in, (left, RIGHT_PT, below, TOP_PT))
+        gantt(trace, ax=ax, title=title, end_s=end_s)
+        if mine:
+            low, high = ax.get_ylim()
+            ax.set_ylim(max(low, high + height), high)
+        return _finished(ax, GANTT_IN)
 
 
 def sketch_picture(log: Log, tried: Tried, *, last: int, expected: tuple[int, float] | None = None) -> Picture | None:
