@@ -23,9 +23,9 @@ from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
-from kaygraph_viz.widgets.timeline.sources import script, stylesheet
+from kaygraph_viz.widgets.timeline.sources import script
 
-__all__ = ["page_script", "page_style", "policy", "run_data", "runs_block"]
+__all__ = ["page_script", "policy", "run_data", "runs_block"]
 
 
 def run_data(trace: Trace, graph: GraphView | HasStructure | None = None, title: str | None = None) -> dict[str, Any]:
@@ -48,16 +48,10 @@ def page_script() -> str:
     return f"\n{script()}\n{files(__package__).joinpath('page.js').read_text(encoding='utf-8')}"
 
 
-def page_style() -> str:
-    """Return the looks of the chart."""
-    return stylesheet()
-
-
 def policy() -> str:
     """Return what a page may do: show pictures that it holds, and run our script, known by its hash."""
     digest = base64.b64encode(hashlib.sha256(page_script().encode()).digest()).decode()
-    rules = {
-        "default-src": "'none'", "script-src": f"'sha256-{digest}'", "img-src": "data:", "style-src": "'unsafe-inline'",
-        "base-uri": "'none'", "form-action": "'none'",
-    }  # fmt: skip
-    return "; ".join(f"{name} {value}" for name, value in rules.items())
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; img-src data:; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 from kaygraph_viz.analysis.compare.compare import compare
 from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.html_report.live_chart import page_script, page_style, policy, run_data, runs_block
+from kaygraph_viz.html_report.live_chart import page_script, policy, run_data, runs_block
 from kaygraph_viz.html_report.spans import spans_table
 from kaygraph_viz.plot.checks import checked_traces
-from kaygraph_viz.plot.description import Description, describe
+from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.timeline.sources import stylesheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +107,7 @@ def save_report(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy()}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{heading}</title>\n<style>{STYLE}{page_style()}</style>\n</head>\n<body>\n<main>\n<h1>{heading}</h1>\n"
+        f"<title>{heading}</title>\n<style>{STYLE}{stylesheet()}</style>\n</head>\n<body>\n<main>\n<h1>{heading}</h1>\n"
         f"{sections}\n</main>\n<footer>Made by kaygraph-viz. Times are from the first submission.</footer>\n"
         f'{block}\n<script type="module">{page_script()}</script>\n</body>\n</html>\n'
     )
@@ -123,6 +124,9 @@ def _title(trace: Trace) -> str:
 
 def _sections(runs: Mapping[str, Trace], graph: GraphView | HasStructure | None) -> Iterator[str]:
     """Yield the sections of the page: the charts of all runs, how two of them differ, and the details of each."""
+    from kaygraph_viz.plot.curves.limits import limit_curve
+    from kaygraph_viz.plot.curves.memory import memory_curve
+    from kaygraph_viz.plot.diagram.diagram import diagram
     from kaygraph_viz.plot.gantt.gantt import gantt
 
     words = []
@@ -132,33 +136,21 @@ def _sections(runs: Mapping[str, Trace], graph: GraphView | HasStructure | None)
         ax = gantt(trace)
         words.append(describe(ax))
         yield f'<div id="run-{at}"></div>\n{_figure(ax, instead=at)}'
-        yield from _more_charts(at, trace, graph)
+        if graph is not None:
+            yield _figure(diagram(graph, trace=trace), instead=at)
+        for gauge in trace.gauges:
+            yield f"<h2>{html.escape(clean(gauge))}</h2>\n{_figure(limit_curve(trace, gauge))}"
+        if len(trace.memory.size):
+            yield f"<h2>Memory</h2>\n{_figure(memory_curve(trace))}"
     if len(runs) == 2:
         yield f"<h2>What changed</h2>\n{_wide(compare(*runs.values())._repr_html_())}"
     for (name, trace), described in zip(runs.items(), words, strict=True):
         if len(trace.columns):
-            yield from _details(trace, described, f": {html.escape(clean(name, 200))}" if name else "")
-
-
-def _more_charts(at: int, trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str]:
-    from kaygraph_viz.plot.curves.limits import limit_curve
-    from kaygraph_viz.plot.curves.memory import memory_curve
-    from kaygraph_viz.plot.diagram.diagram import diagram
-
-    if graph is not None:
-        yield _figure(diagram(graph, trace=trace), instead=at)
-    for name in trace.gauges:
-        yield f"<h2>{html.escape(clean(name))}</h2>\n{_figure(limit_curve(trace, name))}"
-    if len(trace.memory.size):
-        yield f"<h2>Memory</h2>\n{_figure(memory_curve(trace))}"
-
-
-def _details(trace: Trace, words: Description, of: str) -> Iterator[str]:
-    """Yield the numbers of a run, why it was not faster, its chart in words, and its spans."""
-    yield f"<h2>In numbers{of}</h2>\n{_wide(summarize(trace)._repr_html_().partition('</p>')[2])}"
-    yield f"<h2>How the time of the workers was used{of}</h2>\n{_wide(explain(trace)._repr_html_())}"
-    yield f"<h2>Details{of}</h2>\n{_folded('Description of the chart', words._repr_html_())}"
-    yield _folded(f"Spans ({len(trace.columns):,})", spans_table(trace.columns, trace.dropped))
+            of = f": {html.escape(clean(name, 200))}" if name else ""
+            yield f"<h2>In numbers{of}</h2>\n{_wide(summarize(trace)._repr_html_().partition('</p>')[2])}"
+            yield f"<h2>How the time of the workers was used{of}</h2>\n{_wide(explain(trace)._repr_html_())}"
+            yield f"<h2>Details{of}</h2>\n{_folded('Description of the chart', described._repr_html_())}"
+            yield _folded(f"Spans ({len(trace.columns):,})", spans_table(trace.columns, trace.dropped))
 
 
 def _wide(content: str) -> str:

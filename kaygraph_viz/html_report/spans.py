@@ -42,7 +42,15 @@ def spans_table(columns: SpanColumns, dropped: int) -> str:
         right={1, 3, *range(6, len(_FIRST) + len(kinds))},
         headings=(*_FIRST, *(words[kind] for kind in kinds), *_LAST),
     )
-    return f"<p>{_left_out(len(columns), dropped)}</p>{table}"
+    count = len(columns)
+    told = f"All {counted(count, 'span')}, sorted by start."
+    if count > MAX_SPANS:
+        told = (
+            f"{MAX_SPANS:,} of {count:,} spans, sorted by start: those that failed, and those that "
+            f"took longest. {count - MAX_SPANS:,} are not shown here; to_frame(trace) has all of them."
+        )
+    told += f" The recording did not keep {counted(dropped, 'span')}." if dropped else ""
+    return f"<p>{told}</p>{table}"
 
 
 def _turns(columns: SpanColumns, waiting: Places) -> str:
@@ -50,16 +58,6 @@ def _turns(columns: SpanColumns, waiting: Places) -> str:
     from kaygraph_viz.plot.gantt.loops import turns_on
 
     return turns_on(columns.span(position).lane for position in waiting.tolist()).replace("the ", "")
-
-
-def _left_out(count: int, dropped: int) -> str:
-    told = f"All {counted(count, 'span')}, sorted by start."
-    if count > MAX_SPANS:
-        told = (
-            f"{MAX_SPANS:,} of {count:,} spans, sorted by start: those that failed, and those that "
-            f"took longest. {count - MAX_SPANS:,} are not shown here; to_frame(trace) has all of them."
-        )
-    return told + (f" The recording did not keep {counted(dropped, 'span')}." if dropped else "")
 
 
 def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...]:

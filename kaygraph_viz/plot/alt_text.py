@@ -43,12 +43,9 @@ def _of_axes(ax: Axes) -> str:
     axes = {"x": ax.get_xlabel(), "y": ax.get_ylabel()}
     labels = join_words([f"{label} on the {name} axis" for name, label in axes.items() if label])
     lines = [label for _, label in zip(*ax.get_legend_handles_labels(), strict=True)]
-    return _sentence(titles, labels, f"It shows {join_words(lines)}." if lines else "")
-
-
-def _sentence(titles: str, labels: str, lines: str) -> str:
     said = ": ".join(filter(None, [titles, labels])).rstrip(".")
-    return " ".join(filter(None, [f"{said}." if said else "", lines]))
+    shown = f"It shows {join_words(lines)}." if lines else ""
+    return " ".join(filter(None, [f"{said}." if said else "", shown]))
 
 
 def tell_ipython() -> None:

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from kaygraph_viz.checks import checked_number
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.canvas import figure_of
 from kaygraph_viz.plot.checks import checked_axes
-from kaygraph_viz.plot.description import Description, description_of
+from kaygraph_viz.plot.description import description_of
 from kaygraph_viz.trace.disk import written
 
 __all__ = ["FORMATS", "save_picture"]
@@ -75,19 +74,15 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
     checked_number("dpi", dpi, example="dpi=150", above=True)
     content = io.BytesIO()
     figure = figure_of(ax)
+    found = (description_of(each) for each in figure.axes)
+    text = " ".join(description.sentence for description in found if description is not None)
+    metadata = {
+        "png": {"Description": text},
+        "svg": {"Title": text or "Picture", "Date": None},
+        "pdf": {"Subject": text, "CreationDate": None},
+    }[kind]
     with rc_context({"svg.hashsalt": "kaygraph-viz"}):  # else the ids in an SVG differ each time
-        figure.savefig(content, format=kind, dpi=dpi, bbox_inches="tight", metadata=_metadata(figure, kind))
+        figure.savefig(content, format=kind, dpi=dpi, bbox_inches="tight", metadata=metadata)
     with written(target) as stream:
         stream.write(content.getbuffer())
     return target
-
-
-def _metadata(figure: Figure, kind: str) -> dict[str, str | None]:
-    """Return the descriptions of all pictures of a figure, in the fields of a format."""
-    found = [description for ax in figure.axes if isinstance(description := description_of(ax), Description)]
-    text = " ".join(description.sentence for description in found)
-    if kind == "svg":
-        return {"Title": text or "Picture", "Date": None}
-    if kind == "pdf":
-        return {"Subject": text, "CreationDate": None}
-    return {"Description": text}

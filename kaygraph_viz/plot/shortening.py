@@ -33,16 +33,14 @@ class Shortener:
     def _backwards(self) -> list[str]:
         return sorted(text[::-1] for text in self._all)
 
-    def cut(
-        self, text: str, room: float, width: Callable[[str], float] = len, *, shortest: int = SHORTEST
-    ) -> str:  # fmt: skip
-        """Return a text cut to some room; empty if fewer than `shortest` characters fit."""
+    def cut(self, text: str, room: float, width: Callable[[str], float] = len) -> str:
+        """Return a text cut to some room; empty if fewer than three characters fit."""
         widths = [width(char) for char in text]
         if sum(widths) <= room:
             return text
         room -= width(ELLIPSIS)
         count = _count(widths, room)
-        if count < shortest:
+        if count < SHORTEST:
             return ""
         for head, tail in self._ways(text, widths, room, count):
             if self._is_alone(head, tail):
@@ -70,8 +68,11 @@ class Shortener:
         else:
             few = (self._backwards[place][::-1] for place in backwards)
         least = len(head) + len(tail)
-        same = (one for one in islice(few, MOST_COMPARED)
-                if len(one) > least and one.startswith(head) and one.endswith(tail))  # fmt: skip
+        same = (
+            one
+            for one in islice(few, MOST_COMPARED)
+            if len(one) > least and one.startswith(head) and one.endswith(tail)
+        )
         return len(list(islice(same, 2))) == 1
 
 

@@ -13,9 +13,27 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
-    "BANDS_NOTE", "BAR", "CRITICAL", "FAILED", "FILLS", "GRID", "LOOP_HELD_UP", "MUTED", "NAME_COLOURS", "OTHER",
-    "PAPER", "PREDICTED", "STATUS_COLOURS", "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
-]  # fmt: skip
+    "BANDS_NOTE",
+    "BAR",
+    "CRITICAL",
+    "FAILED",
+    "FILLS",
+    "GRID",
+    "LOOP_HELD_UP",
+    "MUTED",
+    "NAME_COLOURS",
+    "OTHER",
+    "PAPER",
+    "PREDICTED",
+    "STATUS_COLOURS",
+    "STATUS_FILLS",
+    "STATUS_WORDS",
+    "TEXT",
+    "Fill",
+    "Key",
+    "Size",
+    "Stroke",
+]
 
 BAR = "#2F4858"  # outlines and lines
 TEXT = "#1A1A1A"
@@ -96,8 +114,14 @@ STATUS_COLOURS = {
     "skipped": "#FFFFFF",
 }
 NAME_COLOURS = (  # the last one is that of a pause, too
-    "#56B4E9", "#E69F00", "#2DB98B", "#F0E442", "#E8793A", "#8FA6E8", "#CC79A7",
-)  # fmt: skip
+    "#56B4E9",
+    "#E69F00",
+    "#2DB98B",
+    "#F0E442",
+    "#E8793A",
+    "#8FA6E8",
+    "#CC79A7",
+)
 BANDS_NOTE = "the height of a colour is its share of the rows of a band"
 CRITICAL = Stroke("#7A1FA2", "critical path", 2.4)
 LOOP_HELD_UP = Stroke(FAILED, "held up the loop", 2.4)

@@ -54,22 +54,12 @@ def _advance(char: str, is_bold: bool, family: tuple[str, ...]) -> float:
     return float(width - bars)
 
 
-def cut_to_width(text: str, limit_pt: float, font_size: float, *, is_bold: bool = False, shortest: int = 3) -> str:
-    """Return the text cut so that it is at most `limit_pt` wide [pt]; empty if fewer than `shortest` characters fit."""
-    if width_pt(text, font_size, is_bold=is_bold) <= limit_pt:
-        return text
-    room = limit_pt - width_pt("…", font_size, is_bold=is_bold)
-    kept = 0
-    while kept < len(text) and (room := room - width_pt(text[kept], font_size, is_bold=is_bold)) >= 0:
-        kept += 1
-    return text[:kept].rstrip() + "…" if kept >= shortest else ""
+def cut_to_width(text: str, limit_pt: float, font_size: float, *, is_bold: bool = False) -> str:
+    """Return the text cut so that it is at most `limit_pt` wide [pt]; empty if fewer than three characters fit."""
+    return Shortener([text]).cut(text, limit_pt, lambda char: width_pt(char, font_size, is_bold=is_bold))
 
 
 def cut_apart(texts: Iterable[str], font_size: float) -> Callable[[str, float], str]:
     """Return what cuts each of some texts to a width [pt] so that it can be told from the others; see `Shortener`."""
     together = Shortener(texts)
-
-    def fit(text: str, limit_pt: float) -> str:
-        return together.cut(text, limit_pt, lambda char: width_pt(char, font_size))
-
-    return fit
+    return lambda text, limit_pt: together.cut(text, limit_pt, lambda char: width_pt(char, font_size))

@@ -50,8 +50,12 @@ def _draw(ax: Axes, circle: Sequence[Wait]) -> None:
     angles = [pi - 2 * pi * number / len(texts) for number in range(len(texts))]
     places = [(cos(angle), sin(angle)) for angle in angles]
     boxes = [_box(ax, texts[number], place, is_held=number % 2 == 1) for number, place in enumerate(places)]
-    for number, box in enumerate(boxes):
-        _arrow(ax, box, boxes[(number + 1) % len(boxes)], HELD if number % 2 else WAITS)
+    for number, start in enumerate(boxes):
+        end, stroke = boxes[(number + 1) % len(boxes)], HELD if number % 2 else WAITS
+        line = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style}
+        patches = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 2, "shrinkB": 2}
+        style = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.15", **line, **patches}
+        ax.annotate("", end.xy, xytext=start.xy, arrowprops=style, zorder=4)  # after the boxes, which it is cut at
 
 
 def _thread(wait: Wait) -> str:
@@ -67,15 +71,6 @@ def _box(ax: Axes, text: str, place: tuple[float, float], *, is_held: bool) -> A
     fill = FILLS["blocked"].colour if is_held else PAPER
     style: dict[str, Any] = {"boxstyle": "round,pad=0.4", "facecolor": fill, "edgecolor": BAR}
     return ax.annotate(escaped(text), place, ha="center", va="center", fontsize=Size.small_font, bbox=style, zorder=3)
-
-
-def _arrow(ax: Axes, start: Annotation, end: Annotation, stroke: Stroke) -> None:
-    style: dict[str, Any] = {
-        "arrowstyle": "-|>", "color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style,
-        "connectionstyle": "arc3,rad=-0.15", "patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(),
-        "shrinkA": 2, "shrinkB": 2,
-    }  # fmt: skip
-    ax.annotate("", end.xy, xytext=start.xy, arrowprops=style, zorder=4)  # after the boxes, which it is cut at
 
 
 def _description(text: str, circle: Sequence[Wait]) -> Description:

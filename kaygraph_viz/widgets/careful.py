@@ -28,19 +28,14 @@ OUT_OF_RANGE = "a value out of its range."
 
 def careful(widget: type[ipywidgets.Widget], say: Say, inputs: Collection[str] = INPUTS, **state: Any) -> Any:
     """Return a widget that says what is wrong with a message of its front end and ignores it, instead of raising."""
-    made = _careful_class(widget)(**state)
+    if widget not in _classes:
+        _classes[widget] = type(widget.__name__, (_Careful, widget), {"__doc__": widget.__doc__})
+    made: Any = _classes[widget](**state)
     made.say, made.inputs = say, inputs
     return made
 
 
 _classes: dict[type, type] = {}
-
-
-def _careful_class(widget: type[Any]) -> type[Any]:
-    """Return the subclass of a widget class that ignores broken messages, made once for each class."""
-    if widget not in _classes:
-        _classes[widget] = type(widget.__name__, (_Careful, widget), {"__doc__": widget.__doc__})
-    return _classes[widget]
 
 
 class _Careful:
@@ -50,13 +45,22 @@ class _Careful:
     inputs: Collection[str] = INPUTS
 
     def set_state(self, sync_data: Any) -> None:
-        problem = _problem_with(sync_data, self.inputs)
-        if problem is None:
+        unknown = (
+            [name for name in sync_data if name not in self.inputs] if isinstance(sync_data, Mapping) else sync_data
+        )
+        if unknown or not isinstance(sync_data, Mapping):
+            problem = f"it sets {short(unknown)}."
+        elif not all(map(_is_plain, sync_data.values())):
+            problem = OUT_OF_RANGE
+        else:
+            problem = ""
             try:
                 super().set_state(sync_data)  # type: ignore[misc]
+            except TraitError:
+                problem = OUT_OF_RANGE
             except Exception as error:
-                problem = _reason(error)
-        if problem is not None:
+                problem = describe_error(error).splitlines()[0]
+        if problem:
             self.say(f"A message from the browser was ignored: {problem}")
 
     def _handle_msg(self, msg: Any) -> None:
@@ -73,21 +77,7 @@ class _Careful:
         super()._handle_custom_msg(content, buffers)  # type: ignore[misc]
 
 
-def _problem_with(state: Any, inputs: Collection[str]) -> str | None:
-    """Return why a state cannot be kept, in words, or None: only plain values of a usual size are looked at further."""
-    if not isinstance(state, Mapping):
-        return f"it sets {short(state)}."
-    unknown = [name for name in state if name not in inputs]
-    if unknown:
-        return f"it sets {short(unknown)}."
-    return None if all(map(_is_plain, state.values())) else OUT_OF_RANGE
-
-
 def _is_plain(value: object) -> bool:
     if isinstance(value, (int, float)):
         return math.isfinite(value) and abs(value) < LARGEST if isinstance(value, float) else abs(value) < LARGEST
     return value is None or (isinstance(value, str) and len(value) <= 1_000)
-
-
-def _reason(error: Exception) -> str:
-    return describe_error(error).splitlines()[0] if not isinstance(error, TraitError) else OUT_OF_RANGE

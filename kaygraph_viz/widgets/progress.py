@@ -92,9 +92,15 @@ class Progress(ProgressCallback):
         self._lock = Lock()  # several batches may report at once
         self._has_warned = False
         self.bar = careful(
-            ipywidgets.FloatProgress, self._warn_once, (), min=0.0, max=1.0, description=self.title,
-            bar_style=BARS[False], tooltip="How many items have ended",
-        )  # fmt: skip
+            ipywidgets.FloatProgress,
+            self._warn_once,
+            (),
+            min=0.0,
+            max=1.0,
+            description=self.title,
+            bar_style=BARS[False],
+            tooltip="How many items have ended",
+        )
         self.words = careful(ipywidgets.HTML, self._warn_once, ())
         self.widget = careful(ipywidgets.HBox, self._warn_once, (), children=[self.bar, self.words])
         self.widget.add_class("kv-progress")

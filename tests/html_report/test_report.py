@@ -16,18 +16,22 @@ from matplotlib import pyplot as plt
 
 import kaygraph_viz as kv
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.html_report import report as html_report
-from kaygraph_viz.html_report.live_chart import page_script, page_style
+from kaygraph_viz.html_report import report as html_report, spans as spans_module
+from kaygraph_viz.html_report.live_chart import page_script, run_data, runs_block
 from kaygraph_viz.html_report.report import save_report
+from kaygraph_viz.html_report.spans import spans_table
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from kaygraph_viz.widgets.timeline.scene_data import STYLES
+from kaygraph_viz.widgets.timeline.sources import stylesheet
 
 HOSTILE = [
     "<script>document.title='hit'</script>", "<img src=x onerror=alert(1)>", "\"><script src='http://example.com/'>",
     "a\0b\u202ec", "`'\"\\", "", "long " * 200_000, "\ud800", "</style><style>*{background:url(http://example.com/)}",
     "]]></svg><script>", "&lt;script&gt;", "<!--", "javascript:alert(1)",
 ]  # fmt: skip
+
+
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "figure", "img", "figcaption", "div",
     "details", "summary", "table", "tr", "th", "td", "footer", "script",
@@ -86,7 +90,7 @@ def check_harmless(page):
         assert not [name for name in attributes if name.startswith("on") or name in ("href", "action", "srcset")]
         assert attributes.get("src", "data:image/").startswith("data:image/"), tag
         assert "url(" not in attributes.get("style", "")
-    assert page.text["style"] == [html_report.STYLE + page_style()]
+    assert page.text["style"] == [html_report.STYLE + stylesheet()]
     assert not re.search(r"url\(|@import", page.text["style"][0])
     data, code = page.text["script"]
     assert page.all("script") == [{"type": "application/json", "id": "runs"}, {"type": "module"}]
@@ -186,20 +190,6 @@ def test_a_picture_with_very_many_lines_is_made_of_pixels(tmp_path, monkeypatch)
     check_harmless(page)
 
 
-def test_a_report_of_very_many_workers_folds_them(tmp_path):
-    trace = make_trace(*(bar("a", f"async-{lane}", 0, 1, cpu_s=0.5) for lane in range(1_000)))
-    page = save_report(trace, tmp_path / "run.html").read_text(encoding="utf-8")
-    assert "folded into 20 bands of at most 50 rows" in page
-    assert "async-950 to 999 (50)" in page
-    assert len(page) < 1_000_000
-
-
-def test_an_empty_trace_has_a_report(tmp_path):
-    page = report(tmp_path, make_trace())
-    assert "Nothing was recorded." in page.text["p"]
-    check_harmless(page)
-
-
 def test_equal_traces_make_equal_reports(tmp_path):
     one, two = (save_report(small(), tmp_path / f"{name}.html") for name in "ab")
     assert one.read_bytes() == two.read_bytes()
@@ -271,3 +261,48 @@ def test_the_label_of_a_call_stands_where_the_number_of_an_item_would(tmp_path):
 def test_the_time_in_which_a_span_could_have_gone_on_is_named_after_what_it_waited_for(tmp_path, lane, heading):
     page = save_report(make_trace(bar("a", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)])), tmp_path / "run.html")
     assert re.search(f"<th[^>]*>{heading}</th>", page.read_text(encoding="utf-8"))
+
+
+def table_of(trace):
+    return spans_table(trace.columns, trace.dropped)
+
+
+def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_others_told(monkeypatch):
+    monkeypatch.setattr(spans_module, "MAX_SPANS", 3)
+    spans = [bar(f"b{i}", "t-1", i, i + 0.1 * (1 + i % 3), status="error" if i == 3 else "ok") for i in range(9)]
+    table = table_of(make_trace(*spans, dropped=7))
+    assert re.findall(r"<td[^>]*>(b\d)</td>", table) == ["b2", "b3", "b5"]
+    assert "3 of 9 spans" in table
+    assert "6 are not shown here" in table
+    assert "The recording did not keep 7 spans" in table
+
+
+def cells_of(trace):
+    """Return the table, row by row, by heading."""
+    rows = re.findall(r"<tr>(.*?)</tr>", table_of(trace), re.DOTALL)
+    head, *others = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    return [dict(zip(head, row, strict=True)) for row in others]
+
+
+def test_the_table_says_for_how_long_spans_did_what():
+    held_up = [("blocked", 0.5), ("wait", 1), ("gil", 0.5), ("cpu", 1), ("pause", 1)]
+    trace = make_trace(bar("a", "t-1", 0, 4, cpu_s=1, blocked_s=0.5, parts=held_up), bar("b", "t-2", 0, 2, cpu_s=0.5))
+    a, b = cells_of(trace)
+    names = ("took", "CPU", "waiting", "interpreter", "blocked", "pause")
+    assert [a[name] for name in names] == ["4.00 s", "1.00 s", "1.00 s", "0.500 s", "0.500 s", "1.00 s"]
+    assert [b[name] for name in names] == ["2.00 s", "0.500 s", "", "", "", ""]  # nobody knows what else it did
+
+
+TRACE = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
+
+
+def test_no_text_ends_the_block():
+    hostile = ["</script>", "</SCRIPT >", "<!--<script>", "]]>"]
+    block = runs_block([run_data(make_trace(*(bar(name, name, 0, 1) for name in hostile)), title="</script>")])
+    content = re.fullmatch(r'<script type="application/json" id="runs">(.*)</script>', block)[1]
+    assert "<" not in content
+    assert json.loads(content)["runs"][0]["head"]["title"] == "</script>"
+
+
+def test_the_script_cannot_end_its_element_and_asks_for_nothing():
+    assert not re.search(r"</script|<!--|fetch\(|XMLHttpRequest|import\s*\(|eval\(|innerHTML", page_script())

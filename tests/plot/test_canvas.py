@@ -1,17 +1,30 @@
-"""The canvas of a picture: time axis, rows, texts, title."""
+"""The canvas of a picture: time axis, rows, title, legend, colours."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.description import Description, describe
+from kaygraph_viz.plot.description import Description
 from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.plot.legend import add_legend, legend_lines
 from kaygraph_viz.plot.rows import Row
-from kaygraph_viz.plot.style import FILLS
+from kaygraph_viz.plot.style import (
+    BRANCH_FILL,
+    FILLS,
+    MORE_FILL,
+    NAME_COLOURS,
+    PARALLEL_FILL,
+    STATUS_COLOURS,
+    TEXT,
+    Fill,
+)
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import drawn
 
@@ -45,25 +58,6 @@ def canvas_of(width_in=6.0, height_in=3.0):
     return Canvas(Figure(figsize=(width_in, height_in)).add_axes((0, 0, 1, 1)))
 
 
-def test_a_canvas_knows_the_size_of_its_axes_at_any_resolution():
-    ax = Figure(figsize=(6, 3), dpi=50).add_axes((0.25, 0, 0.5, 1))
-    assert (Canvas(ax).width_pt, Canvas(ax).height_pt) == pytest.approx((216, 216))
-
-
-def test_a_new_figure_has_the_margins_that_were_asked_for():
-    canvas = Canvas.of(None, 5, 4, (30, 20, 40, 10))
-    assert (canvas.width_pt, canvas.height_pt) == pytest.approx((5 * 72 - 50, 4 * 72 - 50))
-    assert canvas.ax.get_position().x0 * 5 * 72 == pytest.approx(30)
-    assert canvas.ax.get_position().y0 * 4 * 72 == pytest.approx(40)
-
-
-def test_the_scale_is_that_of_the_time_axis():
-    canvas = canvas_of()
-    canvas.set_time(20)
-    low, high = canvas.ax.transData.transform([(0, 0), (5, 0)])[:, 0]
-    assert canvas.points_per_s == pytest.approx((high - low) / 5 / canvas.ax.figure.dpi * 72)
-
-
 def test_row_centres_are_heights_in_the_axes():
     canvas = canvas_of()
     canvas.set_rows([Row("", "Node", is_heading=True, height=0.5), Row("t-1", "t-1"), Row("t-2", "t-2", height=1.5)])
@@ -88,12 +82,65 @@ def test_a_title_is_cut_to_the_width_and_stands_above_the_legend():
     assert ax._left_title.get_window_extent().y0 > ax.get_legend().get_window_extent().y1
 
 
-def test_finishing_attaches_the_description():
-    ax = canvas_of().finish("title", [], Description("In words."))
-    assert (describe(ax).sentence, ax.get_label()) == ("In words.", "In words.")
+# -- the legend of a picture -----
 
 
-def test_an_empty_canvas_says_so_on_the_axes_that_was_given():
-    ax = Figure().add_subplot()
-    assert Canvas.empty(ax).ax is ax
-    assert [text.get_text() for text in ax.texts] == ["nothing was recorded"]
+def test_the_legend_covers_no_bar(validation):
+    ax = gantt(validation)
+    renderer = drawn(ax)
+    legend = ax.get_legend().get_window_extent(renderer)
+    assert legend.y0 >= ax.get_window_extent(renderer).y1 - 1
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    share = "not known when (height: CPU share)"
+    assert set(texts) == {"CPU", "blocked", share, "running", "pause before a retry", "error", "timed out"}
+
+
+def test_the_legend_shows_what_is_not_known_when_in_two_colours(neat):
+    ax = gantt(make_trace(bar("a", "main", 0, 4, cpu_s=1)))
+    assert "not known when (height: CPU share)" in neat(ax)
+    colours = {to_rgb(patch.get_facecolor()) for patch in ax.get_legend().findobj(Patch)}
+    assert {to_rgb(FILLS["unknown"].colour), to_rgb(FILLS["unknown"].base)} <= colours
+
+
+KEYS = [Fill("#FFFFFF", "a long name"), Fill("#FFFFFF", "b"), Fill("#FFFFFF", "c")]
+
+
+def test_entries_stand_beside_each_other_as_far_as_there_is_room():
+    assert [legend_lines(KEYS, room_pt) for room_pt in (1, 150, 1_000)] == [3, 2, 1]
+    assert legend_lines([], 100) == 0
+
+
+def test_entries_are_read_line_by_line():
+    ax = Figure(figsize=(8, 3)).add_subplot()
+    assert add_legend(ax, KEYS, 150) == 2
+    ax.figure.draw_without_rendering()
+    places = {text.get_text(): text.get_window_extent() for text in ax.get_legend().get_texts()}
+    assert places["a long name"].y0 == pytest.approx(places["b"].y0, abs=2)
+    assert places["c"].y1 < places["b"].y0
+    assert places["a long name"].x0 == pytest.approx(places["c"].x0, abs=2)
+
+
+# -- colours and hatches: readable, and told apart without colour -----
+
+
+def luminance(colour):
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(colour)]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [*(fill.colour for key, fill in FILLS.items() if key != "queued"), *NAME_COLOURS, *STATUS_COLOURS.values(),
+     PARALLEL_FILL, BRANCH_FILL, MORE_FILL],
+)  # fmt: skip
+def test_text_is_readable_on_every_fill(colour):
+    assert (luminance(colour) + 0.05) / (luminance(TEXT) + 0.05) >= 4.5
+
+
+def test_what_a_branch_did_is_told_apart_without_colour():
+    bright = {key: luminance(FILLS[key].colour) for key in ("cpu", "gil", "core", "wait")}
+    assert bright["cpu"] < min(bright["gil"], bright["core"])
+    assert max(bright["gil"], bright["core"]) < bright["wait"]
+    assert bright["wait"] - bright["cpu"] > 0.3
+    hatches = [FILLS[key].hatch for key in ("gil", "core", "blocked", "wait")]
+    assert len(set(hatches)) == len(hatches)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
-import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.workers import lane_order
 from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.rows import MAX_GROUPS, Row, assign_rows, centres, stack
+from kaygraph_viz.plot.rows import MAX_GROUPS, assign_rows
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import layout_of
 
@@ -54,29 +51,9 @@ def test_overlapping_bars_of_one_lane_get_rows_of_their_own():
     assert [made.row for made in sorted(layout.bars, key=lambda made: made.x0_s)] == [0, 1, 0]
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=20))
-def test_levels_keep_intervals_apart(pairs):
-    starts = np.array([start for start, _ in pairs], np.int64)
-    ends = starts + np.array([length for _, length in pairs], np.int64)
-    levels = stack(starts, ends)
-    for level in set(levels.tolist()):
-        mine = sorted(zip(starts[levels == level].tolist(), ends[levels == level].tolist(), strict=True))
-        assert all(one[1] <= other[0] for one, other in pairwise(mine))
-
-
 def test_rows_by_node_are_in_the_order_in_which_nodes_began():
     trace = make_trace(node("Last", 2, "t-1"), node("Zebra", 0, "t-2", "t-1"), node("Ape", 1, "t-1"))
     assert texts(trace, group_by="node") == ["Zebra", "t-1", "t-2", "Ape · t-1", "Last · t-1"]
-
-
-def test_a_node_that_runs_twice_has_one_group():
-    trace = make_trace(node("Loop", 0, "t-1"), node("Other", 1, "t-1"), node("Loop", 2, "t-1"))
-    assert texts(trace, group_by="node") == ["Loop · t-1", "Other · t-1"]
-
-
-def test_headings_can_be_kept_for_single_rows():
-    trace = make_trace(node("Loop", 0, "t-1"))
-    assert texts(trace, group_by="node", is_short=False) == ["Loop", "t-1"]
 
 
 def test_work_outside_nodes_is_a_group_too():
@@ -125,13 +102,3 @@ def test_bars_of_one_row_are_of_one_worker_and_never_overlap(trace, group_by):
         assert not rows[row].is_heading
         assert last.get(row, 0) <= span.started_ns or span.service_s == 0
         last[row] = max(last.get(row, 0), span.ended_ns)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.5, 1.0, 1.7])), min_size=1, max_size=9))
-def test_rows_lie_below_each_other_without_gaps(made):
-    rows = [Row("" if is_heading else "lane", "x", is_heading, height) for is_heading, height in made]
-    at = centres(rows)
-    edges = [(middle - row.height / 2, middle + row.height / 2) for middle, row in zip(at, rows, strict=True)]
-    assert all(one[1] == pytest.approx(other[0]) for one, other in pairwise(edges))
-    first = [middle for middle, row in zip(at, rows, strict=True) if row.lane][:1]
-    assert first in ([], [0.0])

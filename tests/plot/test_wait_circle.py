@@ -32,11 +32,6 @@ def test_threads_and_locks_take_turns_and_each_points_to_the_next():
     assert ax.get_title(loc="left") == "3 threads wait for each other"
 
 
-def test_a_circle_of_tasks_says_so():
-    waits = [Wait("task 1", "", "", "a lock", "task 2"), Wait("task 2", "", "", "a lock", "task 1")]
-    assert wait_circle(DeadlockError(waits, [])).get_title(loc="left") == "2 tasks wait for each other"
-
-
 def test_boxes_say_where_a_thread_waits_and_where_the_lock_was_taken():
     first, lock = boxes(wait_circle(DeadlockError([wait("A", "thread 'A'")], [])))
     assert first.get_text() == "thread 'A'\nitem 1 of 'f'\na.py:4 in A\nwith b:"

@@ -1,11 +1,18 @@
-"""What a broken front end sends is refused before it is kept."""
+"""What widgets take from a browser, and what they keep."""
 
 from __future__ import annotations
 
+import gc
+from weakref import ref
+
 import ipywidgets
 import pytest
+from ipywidgets.widgets import widget
 
+from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.widgets.careful import careful
+from kaygraph_viz.widgets.closing import parts_of
+from kaygraph_viz.widgets.kept_trace import MAX_KEPT, KeptTrace
 from kaygraph_viz.widgets.progress import progress
 
 
@@ -94,3 +101,68 @@ def test_a_progress_bar_takes_nothing_from_the_browser_and_warns_once():
                 widget.set_state({"value": value, "children": value})
     assert (shown.bar.value, shown.words.value, shown.widget.children) == before
     assert len(caught) == 1
+
+
+# -- what a widget consists of -----
+
+
+def test_closing_all_parts_leaves_nothing():
+    before = set(widget._instances)
+    box = ipywidgets.VBox([ipywidgets.HBox([ipywidgets.Button(), ipywidgets.IntSlider()]), ipywidgets.Select()])
+    assert len(set(widget._instances) - before) > 6
+    for part in [*parts_of(box), box]:
+        part.close()
+    assert set(widget._instances) == before
+
+
+# -- which traces are kept for views -----
+
+
+def is_there(traces):
+    gc.collect()
+    return [trace() is not None for trace in traces]
+
+
+@pytest.fixture
+def made():
+    """Return traces that only their views know, and the views."""
+    views = [KeptTrace(make_trace(bar("a", "t-1", 0, 1))) for _ in range(MAX_KEPT)]
+    yield [view._trace for view in views], views
+    for view in views:
+        view.drop()
+
+
+def test_the_one_that_was_not_used_for_longest_is_let_go(made):
+    traces, views = made
+    assert views[0].get() is traces[0]()
+    another = KeptTrace(make_trace())
+    assert is_there(traces) == [True, False, *[True] * (MAX_KEPT - 2)]
+    assert views[1].get() is None
+    another.drop()
+
+
+def test_a_trace_that_somebody_else_has_stays(made):
+    traces, views = made
+    trace = traces[0]()
+    others = [KeptTrace(make_trace()) for _ in range(MAX_KEPT)]
+    assert is_there(traces) == [True, *[False] * (MAX_KEPT - 1)]
+    assert views[0].get() is trace
+    for other in others:
+        other.drop()
+
+
+def test_a_dropped_one_is_let_go_at_once(made):
+    traces, views = made
+    views[3].drop()
+    views[3].drop()
+    assert is_there(traces).count(False) == 1
+
+
+def test_two_views_of_one_trace_keep_it_until_both_are_dropped():
+    trace = make_trace()
+    views, alive = [KeptTrace(trace), KeptTrace(trace)], ref(trace)
+    del trace
+    views[0].drop()
+    assert is_there([alive]) == [True]
+    views[1].drop()
+    assert is_there([alive]) == [False]

@@ -16,7 +16,7 @@ from kaygraph_viz.execute.progress import counter
 from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.widgets.progress import Progress, progress
+from kaygraph_viz.widgets.progress import progress
 
 
 class Seconds:
@@ -50,14 +50,6 @@ def test_counts_throughput_and_the_time_left(shown):
     assert text_of(shown) == "2 of 4 done: 1 ok, 1 failed; 2 items/s, 1 s left"
     assert shown.bar.value == 0.5
     assert repr(shown) == "Checking: 2 of 4 done: 1 ok, 1 failed; 2 items/s, 1 s left"
-
-
-def test_total_that_nobody_knows(shown):
-    with use_clock(FakeClock()) as clock, counter(shown, None, "check") as count:
-        clock.advance(2.0)
-        count()
-    assert text_of(shown) == "1 done: 1 ok, 0 failed; 0.5 items/s"
-    assert shown.bar.value == 0.0
 
 
 def test_ten_thousand_updates_a_second_change_ten_times_what_is_shown(shown, seconds):
@@ -115,15 +107,6 @@ class AskAsync(AsyncParallelBatchNode):
 def test_nodes_take_it_as_their_progress(node_class, shown):
     node_class(on_error="collect", progress=shown).run({})
     assert (shown.pace.ok, shown.pace.failed, shown.pace.total) == (2, 1, 3)
-
-
-def test_one_serves_several_nodes(shown):
-    Check(on_error="collect", progress=shown).run({})
-    Check(on_error="collect", progress=shown).run({})
-    assert (shown.pace.done, shown.pace.total) == (3, 3)
-
-
-# -- where it is shown ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -184,10 +167,6 @@ def test_title_with_html_is_inert():
 def test_impossible_interval_is_a_clear_error(every_s):
     with pytest.raises(OptionError, match="every_s must be a number of seconds"):
         progress(every_s=every_s)
-
-
-def test_progress_is_what_it_returns():
-    assert isinstance(progress(), Progress)
 
 
 def test_nothing_is_kept_of_a_bar_that_was_closed():

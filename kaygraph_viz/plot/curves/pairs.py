@@ -46,9 +46,7 @@ class _Pair(NamedTuple):
     remark: str
 
 
-def paired_bars(
-    comparison: Comparison, *, by: str = "name", ax: Axes | None = None, title: str | None = None
-) -> Axes:  # fmt: skip
+def paired_bars(comparison: Comparison, *, by: str = "name", ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw what changed from one run to another: a pair of bars for each kind of work, or for each span.
 
     Parameters

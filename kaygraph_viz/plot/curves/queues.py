@@ -113,7 +113,10 @@ def queue_depth(
     text, description = heading(title, _title(chart, queues)), _description(queues)
     if not chart.bar_count:
         return Canvas.empty(ax).finish(text, [], description)
-    chart = _with_ribbons(chart, queues)
+    rows = list(chart.rows)
+    for queue in queues:  # their headings are high enough for a ribbon
+        rows[queue.row] = Row("", queue.title, is_heading=True, height=RIBBON_HEIGHT)
+    chart = replace(chart, rows=tuple(rows))
     canvas, keys = draw_rows(chart, ax, Options(labels=labels, end_s=end_s), _keys(queues))
     for queue in queues:
         _add_ribbon(canvas.ax, queue, float(canvas.row_centres[queue.row]) + RIBBON_HEIGHT / 2 - 0.1)
@@ -159,14 +162,6 @@ def _blocked(run: Run, consumers: Places) -> Steps:
     return Steps.of(starts, ends, run.last_ns - run.first_ns)
 
 
-def _with_ribbons(chart: Chart, queues: Sequence[Queue]) -> Chart:
-    """Make the headings of nodes with a queue high enough for its ribbon."""
-    rows = list(chart.rows)
-    for queue in queues:
-        rows[queue.row] = Row("", queue.title, is_heading=True, height=RIBBON_HEIGHT)
-    return replace(chart, rows=tuple(rows))
-
-
 def _keys(queues: Sequence[Queue]) -> list[Key]:
     bounds: list[Key] = [BOUND] if any(queue.bound for queue in queues) else []
     marks: list[Key] = [BLOCKED] if any(queue.blocked.peak for queue in queues) else []
@@ -182,8 +177,14 @@ def _add_ribbon(ax: Axes, queue: Queue, base: float) -> None:
     ax.plot(times, base - size * highest, drawstyle="steps-post", color=BAR, linewidth=0.8, gid="ribbon-edge")
     if queue.bound:
         ends = (0.0, queue.depth.end_ns / 1e9)
-        ax.plot(ends, [base - size * queue.bound] * 2, color=BOUND.colour, linestyle=BOUND.style, linewidth=BOUND.width,
-                gid="bound")  # fmt: skip
+        ax.plot(
+            ends,
+            [base - size * queue.bound] * 2,
+            color=BOUND.colour,
+            linestyle=BOUND.style,
+            linewidth=BOUND.width,
+            gid="bound",
+        )
     if queue.blocked.peak:
         times, _, highest = queue.blocked.drawn()
         spans = np.stack([times[:-1], np.diff(times)], axis=1)[highest[:-1] > 0]

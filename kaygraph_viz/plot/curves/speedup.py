@@ -132,7 +132,13 @@ class Speedups:
         else:
             baseline_s, baseline = summary.serial_s, ESTIMATED
         work_s, path_s = (min(seconds, baseline_s) for seconds in (summary.work_s, summary.critical_path_s))
-        return cls(measured, baseline_s, baseline, work_s, path_s, _serial_share(reference))
+        nesting = Nesting.of(reference.columns)
+        units = unit_mask(nesting)
+        outside = units & ~nesting.within(reference.columns.is_kind("branch"))
+        service = reference.columns.column("ended_ns") - reference.columns.column("started_ns")
+        work = int(service[units].sum())
+        serial_share = int(service[outside].sum()) / work if work else 0.0
+        return cls(measured, baseline_s, baseline, work_s, path_s, serial_share)
 
     def speedup(self, workers: int) -> float:
         """Return the median of the measured speedups."""
@@ -152,16 +158,6 @@ class Speedups:
     def bound(self, workers: int) -> float:
         """Return the speedup that no schedule can exceed."""
         return self.ratio(least_makespan_s(self.work_s, self.critical_path_s, workers))
-
-
-def _serial_share(trace: Trace) -> float:
-    """Return the part of the work that lies in no branch."""
-    nesting = Nesting.of(trace.columns)
-    units = unit_mask(nesting)
-    service = trace.columns.column("ended_ns") - trace.columns.column("started_ns")
-    outside = units & ~nesting.within(trace.columns.is_kind("branch"))
-    work = int(service[units].sum())
-    return int(service[outside].sum()) / work if work else 0.0
 
 
 def _by_workers(traces: object) -> dict[int, list[Trace]]:
@@ -195,22 +191,15 @@ def _draw(ax: Axes, found: Speedups, what_if: WhatIf | None, last: int) -> list[
     ax.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=[1, 2, 4, 5, 8, 10]))
     ax.set_xlabel("workers", fontsize=Size.font)
     ax.set_ylabel(f"speedup over {found.baseline}", fontsize=Size.font)
-    keys = _draw_bounds(ax, found, last)
-    if what_if is not None:
-        keys.append(_draw_band(ax, found, what_if))
-    return [_draw_points(ax, found), *keys]
 
-
-def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
-    """Draw the work law, the critical path and Amdahl's law, and shade what is beyond the first two."""
+    # the work law, the critical path and Amdahl's law, and a shade over what is beyond the first two
     ends = np.linspace(0.5, last + 0.5, 400)
     law = found.ratio(found.work_s) * ends
     path = found.ratio(found.critical_path_s) if found.critical_path_s else np.inf
-    top = ax.get_ylim()[1]
     style: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
-    ax.fill_between(ends, np.minimum(law, path).clip(max=top), top, **style)
+    ax.fill_between(ends, np.minimum(law, path).clip(max=most), most, **style)
     lines: list[tuple[Any, Any, Stroke]] = [(ends, law, WORK_LAW)]
-    if path < top:
+    if path < most:
         label = f"critical path: at most {significant(path, 2)}"
         lines.append((ends, np.full_like(ends, path), Stroke(BAR, label, 1.1, "--")))
     if found.serial_share >= MIN_SERIAL_SHARE:
@@ -222,26 +211,22 @@ def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
     for workers, heights, stroke in lines:
         style = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
         ax.plot(workers, heights, gid="bound", **style)
-    return [stroke for _, _, stroke in lines] + [BEYOND]
+    keys: list[Key] = [*(stroke for _, _, stroke in lines), BEYOND]
 
+    if what_if is not None:
+        workers = sorted(what_if.makespan_s)
+        low, middle, high = zip(*(found.predicted(what_if, count) for count in workers), strict=True)
+        ax.fill_between(workers, low, high, facecolor=PREDICTED.colour, edgecolor="none", zorder=1.5, gid="band")
+        ax.plot(workers, middle, color=PREDICTED.line, linewidth=1.6, zorder=1.6, gid="predicted")
+        keys.append(PREDICTED)
 
-def _draw_band(ax: Axes, found: Speedups, what_if: WhatIf) -> Key:
-    workers = sorted(what_if.makespan_s)
-    low, middle, high = zip(*(found.predicted(what_if, count) for count in workers), strict=True)
-    ax.fill_between(workers, low, high, facecolor=PREDICTED.colour, edgecolor="none", zorder=1.5, gid="band")
-    ax.plot(workers, middle, color=PREDICTED.line, linewidth=1.6, zorder=1.6, gid="predicted")
-    return PREDICTED
-
-
-def _draw_points(ax: Axes, found: Speedups) -> Key:
-    """Draw each run, and where there are several the median and the range."""
-    for workers, runs in found.measured.items():
+    for count, runs in found.measured.items():
         heights = [found.ratio(makespan) for makespan in runs]
-        ax.plot([workers] * 2, [min(heights), max(heights)], color=BAR, linewidth=MEASURED.width, zorder=3, gid="range")
-        ax.scatter([workers] * len(heights), heights, s=9, c=MUTED, zorder=3, gid="runs")
-    medians = [found.speedup(workers) for workers in found.measured]
+        ax.plot([count] * 2, [min(heights), max(heights)], color=BAR, linewidth=MEASURED.width, zorder=3, gid="range")
+        ax.scatter([count] * len(heights), heights, s=9, c=MUTED, zorder=3, gid="runs")
+    medians = [found.speedup(count) for count in found.measured]
     ax.scatter(list(found.measured), medians, s=34, c=BAR, zorder=3.5, gid="measured")
-    return MEASURED
+    return [MEASURED, *keys]
 
 
 def _title(found: Speedups) -> str:

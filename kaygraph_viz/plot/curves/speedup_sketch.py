@@ -42,9 +42,17 @@ def speedup_sketch(
         found = replace(found, baseline_s=one_worker_s, baseline=MEASURED_ONE)
     points = [(workers, found.speedup(workers)) for workers in found.measured]
     beside = [(workers, found.ratio(run.makespan_s)) for workers, run in others]
-    line = _prediction(found, what_if, last)
+    makespans = {} if what_if is None else what_if.makespan_s
+    line = [(count, found.ratio(seconds)) for count, seconds in sorted(makespans.items()) if count <= last]
     top = 1.18 * max(2.0, *(speedup for _, speedup in [*points, *beside, *line]))
-    _frame(ax, found, last, top)
+    Canvas(ax).make_plain()
+    ax.set_xlim(0, last + 0.8)
+    ax.set_ylim(0, top)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.set_xlabel("workers", fontsize=Size.font, color=TEXT)
+    ax.set_ylabel(f"times as fast as {found.baseline}", fontsize=Size.font, color=TEXT)
+
     ax.plot([0, top], [0, top], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1, gid="ideal")
     if line:
         ax.plot(*zip(*line, strict=True), zorder=2, gid="predicted", color=FILLS["cpu"].colour, linewidth=1.8)
@@ -57,34 +65,16 @@ def speedup_sketch(
         _draw_points(
             ax, ring, "shown", markersize=11, color=CRITICAL.colour, markerfacecolor="none", markeredgewidth=1.8
         )
-    ax.set_title(_title(bool(line), bool(beside)), loc="left", fontsize=Size.small_font, color=TEXT)
+    # the legend in words: dots and lines are told apart by their shape
+    words = ["● tried", *(["○ with other settings\n"] if beside else []), *(["━ predicted"] if line else []), "╌ ideal"]
+    title = "  ".join(words).replace("\n  ", "\n")
+    ax.set_title(title, loc="left", fontsize=Size.small_font, color=TEXT)
     attach(ax, Description(_sentence(found, bool(line))))
     return ax
 
 
 def _draw_points(ax: Axes, points: Sequence[tuple[int, float]], gid: str, **style: Any) -> None:
     ax.plot(*zip(*points, strict=True), linestyle="", marker="o", zorder=4, gid=gid, **style)
-
-
-def _prediction(found: Speedups, what_if: WhatIf | None, last: int) -> list[tuple[int, float]]:
-    makespans = {} if what_if is None else what_if.makespan_s
-    return [(count, found.ratio(seconds)) for count, seconds in sorted(makespans.items()) if count <= last]
-
-
-def _frame(ax: Axes, found: Speedups, last: int, top: float) -> None:
-    Canvas(ax).make_plain()
-    ax.set_xlim(0, last + 0.8)
-    ax.set_ylim(0, top)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    ax.set_xlabel("workers", fontsize=Size.font, color=TEXT)
-    ax.set_ylabel(f"times as fast as {found.baseline}", fontsize=Size.font, color=TEXT)
-
-
-def _title(has_line: bool, has_others: bool) -> str:
-    """Return the legend in words: dots and lines are told apart by their shape."""
-    dots = ["● tried", "○ with other settings\n"] if has_others else ["● tried"]
-    return "  ".join([*dots, *(["━ predicted"] if has_line else []), "╌ ideal"]).replace("\n  ", "\n")
 
 
 def _sentence(found: Speedups, has_line: bool) -> str:

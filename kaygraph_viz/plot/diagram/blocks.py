@@ -6,7 +6,7 @@ to each other (``placement``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kaygraph_viz.analysis.wording import counted, duration
@@ -27,15 +27,22 @@ NAME_LIMIT = 34
 
 def lines_size(lines: Sequence[Line]) -> tuple[float, float]:
     """Return width and height that lines of text need [pt]."""
-    width = max((width_pt(text, Size.small_font if small else Size.font, is_bold=bold) for text, bold, small in lines),
-                default=0.0)  # fmt: skip
+    width = max(
+        (width_pt(text, Size.small_font if small else Size.font, is_bold=bold) for text, bold, small in lines),
+        default=0.0,
+    )
     return width, sum(SMALL_LINE_PT if line.is_small else LINE_PT for line in lines)
 
 
 def make_box(
-    lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False, is_critical: bool = False,
+    lines: Sequence[Line],
+    style: str,
+    *,
+    is_failed: bool = False,
+    is_stacked: bool = False,
+    is_critical: bool = False,
     shows: tuple[str, str] = ("", ""),
-) -> Box:  # fmt: skip
+) -> Box:
     """Return a box that is just large enough for its lines; `shows` is a node id and a branch."""
     width, height = lines_size(lines)
     kind = style, is_stacked, is_failed, is_critical
@@ -104,20 +111,17 @@ def branch_boxes(view: NodeView, node: NodeStats | None, most: int) -> list[Box]
     names = list(known | dict.fromkeys(measured))
     if not names:
         return [make_box([Line("one branch per item")], "branch", is_stacked=True)]
-    shown = names if len(names) <= most else _shown_names(names, measured, most - 1)
+    shown = names
+    if len(names) > most:  # those on the critical path, then the first ones
+        critical = [name for name in names if name in measured and measured[name].is_critical][: most - 1]
+        kept = {*critical, *[name for name in names if name not in critical][: most - 1 - len(critical)]}
+        shown = [name for name in names if name in kept]
     boxes = [_branch_box(view.node_id, name, measured.get(name)) for name in shown]
     if len(shown) < len(names):
         is_hidden = node is not None and node.is_opened and not any(box.is_critical for box in boxes)
         more = Line(f"… and {len(names) - len(shown):,} more")
         boxes.append(make_box([more], "more", is_stacked=True, is_critical=is_hidden))
     return boxes
-
-
-def _shown_names(names: Sequence[str], measured: Mapping[str, BranchStats], most: int) -> list[str]:
-    """Return `most` names in their order: those on the critical path, then the first ones."""
-    critical = [name for name in names if name in measured and measured[name].is_critical][:most]
-    kept = {*critical, *[name for name in names if name not in critical][: most - len(critical)]}
-    return [name for name in names if name in kept]
 
 
 def _branch_box(node_id: str, name: str, stats: BranchStats | None) -> Box:
@@ -160,8 +164,11 @@ def framed(inner: Scene, view: NodeView, stats: GraphStats | None) -> Scene:
     """Return the drawing of a nested graph: its nodes within a frame, with its name at the top."""
     name = clean(view.graph.name if view.graph is not None else view.label, NAME_LIMIT)
     first, *rest = node_lines(view, stats)
-    lines = [Line(name, is_bold=True), *([first._replace(is_bold=False, is_small=True)] if first.text != name else []),
-             *(line for line in rest if line.text != name)]  # fmt: skip
+    lines = [
+        Line(name, is_bold=True),
+        *([first._replace(is_bold=False, is_small=True)] if first.text != name else []),
+        *(line for line in rest if line.text != name),
+    ]
     title_width, title_height = lines_size(lines)
     width = max(inner.width, title_width) + 2 * FRAME_PAD
     top = title_height + FRAME_PAD

@@ -7,7 +7,6 @@ Belongs here: finding the nodes of the spans on the path. Does not belong here: 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -52,18 +51,20 @@ class GraphPath:
                 whole[node] += step.duration_ns
                 by_branch[*node, branch] += step.duration_ns
         in_branches = {node: spent - by_branch[*node, ""] for node, spent in whole.items()}
-        parted = filter(None, (_parted(before, after) for before, after in pairwise(chains)))
-        pairs = {pair for ends in parted for pair in pairwise(siblings.between(*ends))}
+        pairs = set[tuple[int, int]]()
+        for before, after in pairwise(chains):  # the outermost nodes in which the two differ
+            for (a, _), (b, _) in zip(before, after, strict=False):
+                if a != b:
+                    pairs |= set(pairwise(siblings.between(a, b)))
+                    break
         for position in {position for pair in pairs for position in pair}:
-            whole[scopes[position], names[name_of[position]]] += (
-                0  # a Counter has no key of a node that took no time, though the path leads through it
-            )
+            whole[scopes[position], names[name_of[position]]] += 0  # the path leads through nodes that took no time
         return cls(
             frozenset(whole),
             frozenset(key for key, spent in by_branch.items() if key[2] and spent >= MIN_SHARE * whole[key[:2]]),
             frozenset(node for node, spent in in_branches.items() if spent and spent >= MIN_SHARE * whole[node]),
             frozenset((scopes[a], names[name_of[a]], names[name_of[b]]) for a, b in pairs if scopes[a] == scopes[b]),
-        )  # fmt: skip
+        )
 
 
 class _Siblings:
@@ -102,8 +103,3 @@ def _enclosing(nesting: Nesting, position: int) -> list[tuple[int, str]]:
             branch = columns.names[int(columns.rows["name"][position])]
         position = int(nesting.parent[position])
     return found[::-1]
-
-
-def _parted(before: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]]) -> tuple[int, int] | None:
-    """Return the outermost nodes in which two chains from `_enclosing` differ, or None."""
-    return next(((a, b) for (a, _), (b, _) in zip(before, after, strict=False) if a != b), None)

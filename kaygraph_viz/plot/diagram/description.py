@@ -53,8 +53,10 @@ def diagram_description(view: GraphView, stats: GraphStats | None) -> Descriptio
     sentence = f"Diagram of {clean(view.name)} with {size}, starting at {clean(view.nodes[0].label)}{tail}"
     nodes = Table(
         ("node", "id", "branches", "runs", "time", "share", "not ok", "critical path"),
-        _cut([_node_line(node, known) for node, known in _all_nodes(view, stats)]), words=3, remarks=1,
-    )  # fmt: skip
+        _cut([_node_line(node, known) for node, known in _all_nodes(view, stats)]),
+        words=3,
+        remarks=1,
+    )
     edges = Table(("from", "to", "action", "taken", "critical path"), _cut(list(_edge_lines(view, stats))), 3, 1)
     return Description(sentence, [nodes, edges])
 

@@ -19,7 +19,7 @@ from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view, diagram_description
 from kaygraph_viz.plot.diagram.placement import graph_scene
-from kaygraph_viz.plot.diagram.scene import STACK_PT, Arrow, Box, Frame, Line, Point, Scene
+from kaygraph_viz.plot.diagram.scene import STACK_PT, Arrow, Box, Line, Point, Scene
 from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.legend import LEGEND_LINE_PT
@@ -99,11 +99,8 @@ def diagram(
     canvas = Canvas(ax) if ax is not None else _new_canvas(scene, len(keys))
     scale = _set_limits(canvas, scene)
     _draw(canvas, scene, scale)
-    return canvas.finish(heading(title, _title(view, trace)), keys, diagram_description(view, stats))
-
-
-def _title(view: GraphView, trace: Trace | None) -> str:
-    return clean(view.name) + (f", {duration(trace.makespan_s, 2)}" if trace is not None else "")
+    default = clean(view.name) + (f", {duration(trace.makespan_s, 2)}" if trace is not None else "")
+    return canvas.finish(heading(title, default), keys, diagram_description(view, stats))
 
 
 def _new_canvas(scene: Scene, legend_rows: int) -> Canvas:
@@ -129,7 +126,10 @@ def _draw(canvas: Canvas, scene: Scene, scale: float) -> None:
     if not scene.boxes:
         _write(canvas, 0, 0, "this graph has no nodes", scale, color=MUTED)
     for frame in scene.frames:
-        _draw_frame(canvas, frame, scale)
+        corner, lines = (frame.x, frame.y), (0, (4, 3))
+        look: dict[str, Any] = {"edgecolor": MUTED, "facecolor": "#FAFBFC", "linewidth": scale, "linestyle": lines}
+        canvas.ax.add_patch(Rectangle(corner, frame.width, frame.height, zorder=1, gid="frame", **look))
+        _write_lines(canvas, frame.lines, frame.x + 8, frame.y + PAD_Y, scale, ha="left")
     for arrow in scene.arrows:
         _draw_arrow(canvas, arrow, scale)
     for box in scene.boxes:
@@ -143,13 +143,6 @@ def _write(
     canvas: Canvas, x: float, y: float, text: str, scale: float, *, size: float = Size.font, **style: Any
 ) -> None:
     canvas.write(x, y, text, **{"va": "center", "zorder": 4, "fontsize": size * scale, **style})
-
-
-def _draw_frame(canvas: Canvas, frame: Frame, scale: float) -> None:
-    corner = (frame.x, frame.y)
-    style: dict[str, Any] = {"edgecolor": MUTED, "facecolor": "#FAFBFC", "linewidth": scale, "linestyle": (0, (4, 3))}
-    canvas.ax.add_patch(Rectangle(corner, frame.width, frame.height, zorder=1, gid="frame", **style))
-    _write_lines(canvas, frame.lines, frame.x + 8, frame.y + PAD_Y, scale, ha="left")
 
 
 def _draw_box(canvas: Canvas, box: Box, scale: float) -> None:

@@ -65,7 +65,17 @@ def layered_graph(view: GraphView, stats: GraphStats | None) -> LayeredGraph:
     place = {node.node_id: number for number, node in reversed(list(enumerate(view.nodes)))}
     edges = [edge for edge in view.edges if edge.source in place and edge.target in place]
     column_of = _columns(len(view.nodes), [(place[edge.source], place[edge.target]) for edge in edges])
-    items, item_of = _items(view, _squeezed(column_of))
+    count = max(column_of, default=0) + 1
+    last = count - KEPT_AT_EACH_END
+    places = [(column, False) for column in column_of]
+    if count > MAX_COLUMNS:  # the middle of a long graph is taken out
+        places = [
+            (KEPT_AT_EACH_END, True)
+            if KEPT_AT_EACH_END <= column < last
+            else (column if column < last else column - last + KEPT_AT_EACH_END + 1, False)
+            for column in column_of
+        ]
+    items, item_of = _items(view, places)
     return LayeredGraph(tuple(items), tuple(_routes(edges, place, item_of, items, stats)))
 
 
@@ -73,44 +83,25 @@ def _columns(count: int, edges: Iterable[tuple[int, int]]) -> list[int]:
     graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(count))
     graph.add_edges_from(edges)
-    graph.remove_edges_from(_closing_loops(graph))
+    closing, on_path = list[tuple[int, int]](), set[int]()
+    for source, target, kind in nx.dfs_labeled_edges(
+        graph
+    ):  # edges that lead back to a node on the path from the start
+        if kind == "forward":
+            on_path.add(target)
+        elif kind == "reverse":
+            on_path.discard(target)
+        elif target in on_path:
+            closing.append((source, target))
+    graph.remove_edges_from(closing)
     column = [0] * count
     for node in nx.topological_sort(graph):
         column[node] = max((column[before] + 1 for before in graph.predecessors(node)), default=0)
     return column
 
 
-def _closing_loops(graph: nx.DiGraph[int]) -> list[tuple[int, int]]:
-    """Return the edges that lead back to a node on the path from the start."""
-    found, on_path = [], set()
-    for source, target, kind in nx.dfs_labeled_edges(graph):
-        if kind == "forward":
-            on_path.add(target)
-        elif kind == "reverse":
-            on_path.discard(target)
-        elif target in on_path:
-            found.append((source, target))
-    return found
-
-
-def _squeezed(columns: list[int]) -> list[tuple[int, bool]]:
-    """Return for each node its column after the middle of a long graph was taken out, and whether it was taken out."""
-    count = max(columns, default=0) + 1
-    if count <= MAX_COLUMNS:
-        return [(column, False) for column in columns]
-    last = count - KEPT_AT_EACH_END
-    return [
-        (column, False)
-        if column < KEPT_AT_EACH_END
-        else (KEPT_AT_EACH_END, True)
-        if column < last
-        else (column - last + KEPT_AT_EACH_END + 1, False)
-        for column in columns
-    ]
-
-
 def _items(view: GraphView, columns: list[tuple[int, bool]]) -> tuple[list[Item], list[int]]:
-    """Return the items, and for each node the position of its item, which is shared where nodes are left out."""
+    """Return the items of nodes in columns, some left out, and for each node the position of its item."""
     members: dict[tuple[int, bool], list[int]] = {}
     for node, place in enumerate(columns):
         members.setdefault(place, []).append(node)

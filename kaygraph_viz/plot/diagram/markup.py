@@ -165,7 +165,8 @@ def _mermaid(outline: _Outline) -> Iterator[str]:
     yield from _mermaid_parts(outline.parts, 1)
     for edge in outline.edges:
         arrow = "-.->" if edge.is_faint else "==>" if edge.is_critical else "-->"
-        yield f"    {edge.source} {arrow}{_mermaid_action(edge.text)} {edge.target}"
+        action = f'|"{_mermaid_text(edge.text)}"|' if edge.text else ""
+        yield f"    {edge.source} {arrow}{action} {edge.target}"
     for style, colour in BOX_FILLS.items():
         names = [part.name for part in _boxes(outline.parts) if part.box.style == style]
         if names:  # the suffix is needed: a class "node" would hold for all boxes in Mermaid
@@ -190,10 +191,6 @@ def _mermaid_parts(parts: Sequence[_Part], depth: int) -> Iterator[str]:
         yield f"{indent}end"
 
 
-def _mermaid_action(text: str) -> str:
-    return f'|"{_mermaid_text(text)}"|' if text else ""
-
-
 def _mermaid_text(text: str) -> str:
     """Return a text with numeric codes for characters with a meaning: quotes, directives, HTML, Markdown."""
     return "".join(char if char.isalnum() or char in HARMLESS else f"#{ord(char)};" for char in text)
@@ -216,19 +213,17 @@ def _dot_parts(parts: Sequence[_Part], depth: int) -> Iterator[str]:
     for part in parts:
         label = "\\n".join(_dot_text(line.text) for line in part.box.lines)
         if part.parts is None:
-            yield f"{indent}{part.name} [{_dot_style(part.box, label)}];"
+            box = part.box
+            edge, width = (FAILED, 2) if box.is_failed else (CRITICAL.colour, 2) if box.is_critical else (BAR, 1)
+            style = f'label="{label}", fillcolor="{BOX_FILLS[box.style]}", color="{edge}", penwidth={width}'
+            if box.style == "join":
+                style = f'label="", width=0.06, height=0.6, style=filled, fillcolor="{BAR}"'
+            yield f"{indent}{part.name} [{style}];"
             continue
         yield f"{indent}subgraph cluster_{part.name} {{"
         yield f'{indent}    label="{label}"; labeljust=l; style=dashed; fontname="sans-serif";'
         yield from _dot_parts(part.parts, depth + 1)
         yield f"{indent}}}"
-
-
-def _dot_style(box: Box, label: str) -> str:
-    if box.style == "join":
-        return f'label="", width=0.06, height=0.6, style=filled, fillcolor="{BAR}"'
-    edge, width = (FAILED, 2) if box.is_failed else (CRITICAL.colour, 2) if box.is_critical else (BAR, 1)
-    return f'label="{label}", fillcolor="{BOX_FILLS[box.style]}", color="{edge}", penwidth={width}'
 
 
 def _dot_edge(edge: _Edge, groups: Mapping[str, Sequence[_Part]]) -> str:

@@ -56,17 +56,11 @@ def _named_apart(nesting: Nesting, positions: list[int], view: GraphView) -> Spa
     for at in positions:  # they are in the order of time
         outer = found.get(around[at])
         inside = outer.graph if outer is not None and outer.graph is not None else view
-        node = _next_node(inside, before.get(parent[at]), columns.names[name[at]])
-        if node is not None:
+        possible = [node for node in inside.nodes if node.span_name == columns.names[name[at]]]
+        last = before.get(parent[at])
+        following = {edge.target for edge in inside.edges if last is not None and edge.source == last.node_id}
+        node = next((node for node in possible if node.node_id in following), possible[0] if possible else None)
+        if node is not None:  # a successor of the one before it, else the first of that name
             found[at] = before[parent[at]] = node
             rows["name"][at] = code_of.setdefault(node.node_id, len(code_of))
     return replace(columns, rows=rows, names=tuple(code_of))
-
-
-def _next_node(view: GraphView, before: NodeView | None, span_name: str) -> NodeView | None:
-    """Return which node of a name has run after another one: one of its successors, else the first of that name."""
-    possible = [node for node in view.nodes if node.span_name == span_name]
-    if before is None or len(possible) < 2:
-        return possible[0] if possible else None
-    following = {edge.target for edge in view.edges if edge.source == before.node_id}
-    return next((node for node in possible if node.node_id in following), possible[0])

@@ -7,7 +7,7 @@ drawing them, and which spans of a trace are theirs (``node_spans``). None of th
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
@@ -33,23 +33,26 @@ def other_view(graph: object) -> GraphView | None:
 
 
 def _flow_view(flow: Any, start: Any, around: tuple[Any, ...]) -> GraphView:
-    nodes = _reachable(start)
-    names = dict(zip(map(id, nodes), _unique(type(node).__name__ for node in nodes), strict=True))
-    views = tuple(_node_view(node, names[id(node)], (*around, flow)) for node in nodes)
+    """Return the shape of a flow; a graph within itself, or deeper than anybody sees, is not opened."""
+    nodes, around = _reachable(start), (*around, flow)
+    seen: Counter[str] = Counter()
+    names, views = dict[int, str](), list[NodeView]()
+    for node in nodes:
+        name = type(node).__name__
+        seen[name] += 1
+        names[id(node)] = node_id = name if seen[name] == 1 else f"{name} #{seen[name]}"
+        is_opened = (
+            hasattr(node, "start_node") and len(around) < MAX_LEVELS and not any(node is each for each in around)
+        )
+        inside = _flow_view(node, node.start_node, around) if is_opened else None
+        is_parallel = any("Parallel" in each.__name__ for each in type(node).__mro__)
+        views.append(NodeView(node_id, name, is_parallel, graph=inside, span_name=name))
     edges = tuple(
         EdgeView(names[id(node)], names[id(following)], str(action))
         for node in nodes
         for action, following in _successors(node).items()
     )
-    return GraphView(type(flow).__name__, views, edges)
-
-
-def _node_view(node: Any, name: str, around: tuple[Any, ...]) -> NodeView:
-    """Return a node, with the graph that it is, unless that lies within itself or deeper than anybody sees."""
-    is_opened = hasattr(node, "start_node") and len(around) < MAX_LEVELS and all(node is not outer for outer in around)
-    inside = _flow_view(node, node.start_node, around) if is_opened else None
-    is_parallel = any("Parallel" in each.__name__ for each in type(node).__mro__)
-    return NodeView(name, type(node).__name__, is_parallel, graph=inside, span_name=type(node).__name__)
+    return GraphView(type(flow).__name__, tuple(views), edges)
 
 
 def _reachable(start: Any) -> list[Any]:
@@ -69,16 +72,6 @@ def _successors(node: Any) -> dict[Any, Any]:
     if not isinstance(successors, Mapping):
         return {}
     return {action: following for action, following in successors.items() if following is not None}
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    """Return names with a number where they are the same."""
-    seen: Counter[str] = Counter()
-    found = []
-    for name in names:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
-    return found
 
 
 def _drawable_view(name: str, drawable: Any) -> GraphView:

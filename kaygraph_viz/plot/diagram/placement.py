@@ -6,7 +6,7 @@ here: which nodes are shown (``layering``), what a single node looks like (``blo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -59,19 +59,15 @@ class _Placement:
         self._place_blocks()
         for block, (x, y) in zip(self.blocks, self.at, strict=True):
             self.scene.add(block, x, y)
-        direct, above, below = self._sorted_routes()
+        direct, above, below = list[Route](), list[Route](), list[Route]()
+        for route in self.graph.routes:
+            step = self._column(route.target) - self._column(route.source)
+            (direct if step == 1 else above if step > 1 else below).append(route)
         for route in sorted(direct, key=lambda route: (self._axis(route.source), self._axis(route.target))):
             self._draw_direct(route)
         self._draw_around(above, upwards=True)
         self._draw_around(below, upwards=False)
         return self._cropped()
-
-    def _sorted_routes(self) -> tuple[list[Route], list[Route], list[Route]]:
-        found: tuple[list[Route], list[Route], list[Route]] = [], [], []
-        for route in self.graph.routes:
-            step = self._column(route.target) - self._column(route.source)
-            found[0 if step == 1 else 1 if step > 1 else 2].append(route)
-        return found
 
     def _column(self, item: int) -> int:
         return self.graph.items[item].column
@@ -98,22 +94,19 @@ class _Placement:
         before: dict[int, list[int]] = {}
         for route in self.graph.routes:
             before.setdefault(route.target, []).append(route.source)
-        for column in range(len(self.left)):
-            mine = [number for number, item in enumerate(self.graph.items) if item.column == column]
-            mine.sort(key=lambda number: (self._mean_axis(before.get(number, []), column), number))
-            self._stack(mine, column)
-
-    def _mean_axis(self, sources: list[int], column: int) -> float:
-        known = [self._axis(source) for source in sources if self._column(source) < column]
-        return sum(known) / len(known) if known else 0.0
-
-    def _stack(self, items: list[int], column: int) -> None:
-        height = sum(self.blocks[item].height for item in items) + NODE_GAP * (len(items) - 1)
-        y = -self.blocks[items[0]].axis if len(items) == 1 else -height / 2
-        for item in items:
-            block = self.blocks[item]
-            self.at[item] = ((self.left[column] + self.right[column] - block.width) / 2, y)
-            y += block.height + NODE_GAP
+        for column, (left, right) in enumerate(zip(self.left, self.right, strict=True)):
+            mine = list[tuple[float, int]]()
+            for number, item in enumerate(self.graph.items):
+                if item.column == column:
+                    known = [self._axis(each) for each in before.get(number, ()) if self._column(each) < column]
+                    mine.append((sum(known) / len(known) if known else 0.0, number))
+            mine.sort()
+            height = sum(self.blocks[number].height for _, number in mine) + NODE_GAP * (len(mine) - 1)
+            y = -self.blocks[mine[0][1]].axis if len(mine) == 1 else -height / 2
+            for _, number in mine:
+                block = self.blocks[number]
+                self.at[number] = ((left + right - block.width) / 2, y)
+                y += block.height + NODE_GAP
 
     def _axis(self, item: int) -> float:
         return self.at[item][1] + self.blocks[item].axis
@@ -133,26 +126,35 @@ class _Placement:
         if route.text:
             x = (self.right[column] + self.left[column + 1]) / 2
             tries = [self._label(route, x, start[1] + share * (end[1] - start[1])) for share in LABEL_POSITIONS]
-            free = [label for label in tries if not any(_overlap(label, other) for other in self.scene.labels)]
-            self.scene.labels.append(free[0] if free else self._below(tries[0]))
+            first = tries[0]
+            near = [each for each in self.scene.labels if abs(each.x - first.x) < (each.width + first.width) / 2]
+            lowest = max((each.y for each in near), default=0.0) + LABEL_HEIGHT + 1  # where all places are taken
+            free = (label for label in tries if all(abs(label.y - each.y) * 2 >= 2 * LABEL_HEIGHT + 1 for each in near))
+            self.scene.labels.append(next(free, replace(first, y=lowest)))
 
     def _label(self, route: Route, x: float, y: float) -> Label:
         return Label(x, y, width_pt(route.text, Size.small_font) + 4, LABEL_HEIGHT, route.text)
-
-    def _below(self, label: Label) -> Label:
-        same = [other for other in self.scene.labels if abs(other.x - label.x) < (other.width + label.width) / 2]
-        return Label(label.x, max(other.y for other in same) + LABEL_HEIGHT + 1, label.width, label.height, label.text)
 
     def _draw_around(self, routes: list[Route], *, upwards: bool) -> None:
         """Draw routes that skip columns or lead back, on tracks above or below all blocks."""
         if not routes:
             return
-        spans = [self._track_span(route, number) for number, route in enumerate(routes)]
+        spans = list[tuple[float, float]]()
+        for number, route in enumerate(routes):
+            turns = self._turns(route, number)
+            middle, half = sum(turns) / 2, (width_pt(route.text, Size.small_font) + 12) / 2
+            spans.append((min(*turns, middle - half), max(*turns, middle + half) + 2))
         levels = stack(*np.array(spans, np.float64).round().astype(np.int64).T).tolist()
         edge = min(y for _, y in self.at) if upwards else self._lowest()
         sign = -1 if upwards else 1
         for number, (route, level) in enumerate(zip(routes, levels, strict=True)):
-            self._draw_track(route, number, edge + sign * TRACK * (level + 1))
+            y = edge + sign * TRACK * (level + 1)
+            start, end = self._exit(route.source), self._entry(route.target)
+            out, into = self._turns(route, number)
+            points = (start, (out, start[1]), (out, y), (into, y), (into, end[1]), end)
+            self.scene.arrows.append(Arrow(points, is_faint=route.taken == 0, is_critical=route.is_critical))
+            if route.text:
+                self.scene.labels.append(self._label(route, (out + into) / 2, y))
 
     def _lowest(self) -> float:
         blocks = max(y + block.height for (_, y), block in zip(self.at, self.blocks, strict=True))
@@ -162,19 +164,6 @@ class _Placement:
         """Return where a route leaves the gap behind its source and enters the one before its target."""
         inset = 9 + 3 * (number % 4)
         return self.right[self._column(route.source)] + inset, self.left[self._column(route.target)] - inset
-
-    def _track_span(self, route: Route, number: int) -> tuple[float, float]:
-        turns = self._turns(route, number)
-        middle, half = sum(turns) / 2, (width_pt(route.text, Size.small_font) + 12) / 2
-        return min(*turns, middle - half), max(*turns, middle + half) + 2
-
-    def _draw_track(self, route: Route, number: int, y: float) -> None:
-        start, end = self._exit(route.source), self._entry(route.target)
-        out, into = self._turns(route, number)
-        points = (start, (out, start[1]), (out, y), (into, y), (into, end[1]), end)
-        self.scene.arrows.append(Arrow(points, is_faint=route.taken == 0, is_critical=route.is_critical))
-        if route.text:
-            self.scene.labels.append(self._label(route, (out + into) / 2, y))
 
     def _cropped(self) -> Scene:
         """Move everything so that the drawing begins at (0, 0), and note its size."""
@@ -192,8 +181,3 @@ class _Placement:
         cropped = Scene(width, height, middle=self._axis(0) - y, entry=self._entry(0)[0] - x)
         cropped.add(self.scene, -x, -y)
         return cropped
-
-
-def _overlap(one: Label, other: Label) -> bool:
-    near_x = abs(one.x - other.x) * 2 < one.width + other.width
-    return near_x and abs(one.y - other.y) * 2 < one.height + other.height + 1

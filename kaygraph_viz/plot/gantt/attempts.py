@@ -55,18 +55,15 @@ class Attempts:
         found: list[Attempt] = []
         at = whole.started_ns
         for attempt in _with_shares([self._attempt(place) for place in within], whole):
-            found += [_pause(at, attempt.started_ns), attempt]
+            found += [Attempt(at, attempt.started_ns, "ok", is_pause=True), attempt]
             at = attempt.ended_ns
-        return [part for part in [*found, _pause(at, whole.ended_ns)] if part.ended_ns > part.started_ns]
+        found.append(Attempt(at, whole.ended_ns, "ok", is_pause=True))
+        return [part for part in found if part.ended_ns > part.started_ns]
 
     def _attempt(self, position: int) -> Attempt:
         row = self._rows[position]
         start, end, cpu, blocked = (int(row[name]) for name in ("started_ns", "ended_ns", "cpu_ns", "blocked_ns"))
         return Attempt(start, end, STATUSES[row["status"]], cpu, blocked)
-
-
-def _pause(started_ns: int, ended_ns: int) -> Attempt:
-    return Attempt(started_ns, ended_ns, "ok", is_pause=True)
 
 
 def _with_shares(attempts: list[Attempt], whole: Attempt) -> list[Attempt]:
@@ -90,11 +87,8 @@ def bar_parts(columns: SpanColumns, units: Places, attempts: Attempts) -> Stretc
         for place, position in zip(np.searchsorted(units, several).tolist(), several.tolist(), strict=True)
         if columns.parts.of(int(ids[position])) is None
     }
-    return _with_old(found, old) if old else found
-
-
-def _with_old(found: Stretches, old: dict[int, list[Attempt]]) -> Stretches:
-    """Return the parts, with those of some bars replaced by the parts of their attempts."""
+    if not old:
+        return found
     added = [(place, *part) for place, attempts in old.items() for attempt in attempts for part in _parts(attempt)]
     kept = ~np.isin(found.owner, list(old))
     owner, kind, started, ended, share = zip(*added, strict=True)

@@ -6,7 +6,7 @@ Belongs here: which rows become one, and what it is called. Does not belong here
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, count, groupby
 
@@ -42,13 +42,17 @@ def folded(chart: Chart, most: int = MAX_ROWS) -> Chart:
         return chart
     firsts = sorted([*_firsts(chart), *(number for number, row in enumerate(chart.rows) if row.is_heading)])
     sizes = np.diff([*firsts, len(chart.rows)])
-    rows = tuple(_band(chart.rows[first : first + size]) for first, size in zip(firsts, sizes.tolist(), strict=True))
+    rows = list[Row]()
+    for first, size in zip(firsts, sizes.tolist(), strict=True):
+        row, last = chart.rows[first], chart.rows[first + size - 1]
+        band = Row(row.lane, f"{_names(row.lane, last.lane)} ({size:,})", stands_for=size)
+        rows.append(row if size == 1 else band)
     new = repeated(np.arange(len(firsts)), sizes)
     runs = (
         replace(run, row_of=new[run.row_of], nodes=tuple(replace(line, row=int(new[line.row])) for line in run.nodes))
         for run in chart.runs
     )
-    return Chart(tuple(runs), rows)
+    return Chart(tuple(runs), tuple(rows))
 
 
 def _firsts(chart: Chart) -> Iterator[int]:
@@ -73,13 +77,6 @@ def _by_kind(chart: Chart) -> Iterator[range]:
         for _, rows in groupby(block, lambda row: (chart.rows[row].lane == "main", kind_of_lane(chart.rows[row].lane))):
             mine = list(rows)
             yield range(mine[0], mine[-1] + 1)
-
-
-def _band(rows: Sequence[Row]) -> Row:
-    """Return neighbouring rows as one; a single one stays as it is."""
-    if len(rows) == 1:
-        return rows[0]
-    return Row(rows[0].lane, f"{_names(rows[0].lane, rows[-1].lane)} ({len(rows):,})", stands_for=len(rows))
 
 
 def _names(first: str, last: str) -> str:

@@ -140,7 +140,10 @@ def add_node_lines(canvas: Canvas, chart: Chart) -> None:
     """Draw a line for each node above the rows of its run, with its name where that fits."""
     nodes = [line for run in chart.runs for line in run.nodes]
     heights = [height for run in chart.runs for height in _heights(canvas, run.nodes, chart)]
-    lines = [_shortened(line, y, 1.2 / canvas.points_per_s) for line, y in zip(nodes, heights, strict=True)]
+    lines, by = [], 1.2 / canvas.points_per_s
+    for line, y in zip(nodes, heights, strict=True):
+        inset = by if line.x1_s - line.x0_s > 4 * by else 0.0  # a gap to the next one, where there is room for it
+        lines.append([(line.x0_s + inset, y), (line.x1_s - inset, y)])
     if lines:
         style: dict[str, Any] = {"colors": MUTED, "linewidths": 1.6, "capstyle": "butt"}
         canvas.ax.add_collection(LineCollection(lines, gid="nodes", **style), autolim=False)
@@ -159,9 +162,3 @@ def _heights(canvas: Canvas, nodes: Sequence[NodeLine], chart: Chart) -> Iterabl
     for line in nodes:
         bottom = canvas.row_centres[line.row] + chart.rows[line.row].height / 2
         yield bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12
-
-
-def _shortened(line: NodeLine, y: float, by: float) -> list[tuple[float, float]]:
-    """Return the ends of a line that leaves a gap to the next one, unless it is too short for that."""
-    inset = by if line.x1_s - line.x0_s > 4 * by else 0.0
-    return [(line.x0_s + inset, y), (line.x1_s - inset, y)]

@@ -86,9 +86,13 @@ class Chart:
 
     @classmethod
     def of(
-        cls, traces: Trace | Mapping[str, Trace], group_by: str = "worker", *, is_short: bool = True,
+        cls,
+        traces: Trace | Mapping[str, Trace],
+        group_by: str = "worker",
+        *,
+        is_short: bool = True,
         has_own_time: bool = False,
-    ) -> Chart:  # fmt: skip
+    ) -> Chart:
         """Arrange the rows of one trace, or of several below each other, each under its name."""
         named = traces.items() if isinstance(traces, Mapping) else [("", traces)]
         rows: list[Row] = []

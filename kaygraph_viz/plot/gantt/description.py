@@ -53,11 +53,22 @@ def gantt_description(
     if not chart.bar_count:
         return Description(EMPTY)
     sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
-    sentences += [_band_sentence(chart)] if chart.band_count else []
+    if chart.band_count:
+        bands, most = counted(chart.band_count, "band"), max(row.stands_for for row in chart.rows)
+        sentences.append(
+            f"So many rows cannot be told apart: {chart.folded_count:,} are folded into {bands} of at most {most:,} "
+            f"rows; {BANDS_NOTE}."
+        )
     times = [part_times_s(run) for run in chart.runs]
     sentences += filter(None, map(where_time_went, chart.runs, times))
     sentences += filter(None, (blocked_loop_sentence(run.nesting.columns) for run in chart.runs))
-    sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
+    for run, steps in zip(chart.runs, paths, strict=False):
+        if steps:
+            names = [clean(step.name) + ("" if step.index is None else f" {step.index}") for step in steps]
+            if len(names) > MAX_STEPS:
+                names[MAX_STEPS // 2 : -MAX_STEPS // 2] = [f"{len(names) - MAX_STEPS:,} more"]
+            of = f" of {run.name}" if run.name else ""
+            sentences.append(f"The critical path{of} is {', then '.join(names)}.")
     is_small = chart.bar_count <= MAX_BARS
     table = _bar_table(chart, times, paths) if is_small else _row_table(chart, times)
     turn = turns_of(chart.runs).replace("the ", "")
@@ -80,40 +91,16 @@ def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
     first, last = int(run.row_of.min()), int(run.row_of.max())
     mine = chart.rows if len(chart.runs) == 1 else chart.rows[first : last + 1]
     rows = sum(row.stands_for for row in mine if not row.is_heading)
+    counts = summary.counts
+    marked = [f"{counts[status]:,} {STATUS_WORDS[status]}" for status in STATUS_WORDS if counts.get(status)]
+    marked += [counted(counts["retries"], "retry", "retries")] if counts["retries"] else []
+    marks = f" Marked: {join_words(marked)}." if marked else ""
+    origin = f" All of this is predicted from {run.predicted_from}, not measured." if run.predicted_from else ""
     return (
         f"Gantt chart{name} {_what(summary)} on {counted(summary.workers, 'worker')} ({counted(rows, 'row')}) over "
         f"{duration(summary.makespan_s)}, {significant(summary.mean_concurrency, 2)} at once on average; the longest "
-        f"bar is {clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
-        f"{_origin(run)}"
+        f"bar is {clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{marks}{origin}"
     )
-
-
-def _band_sentence(chart: Chart) -> str:
-    most = max(row.stands_for for row in chart.rows)
-    return (
-        f"So many rows cannot be told apart: {chart.folded_count:,} are folded into "
-        f"{counted(chart.band_count, 'band')} of at most {most:,} rows; {BANDS_NOTE}."
-    )
-
-
-def _failures(summary: Summary) -> str:
-    counts = summary.counts
-    found = [f"{counts[status]:,} {STATUS_WORDS[status]}" for status in STATUS_WORDS if counts.get(status)]
-    if counts["retries"]:
-        found.append(counted(counts["retries"], "retry", "retries"))
-    return f" Marked: {join_words(found)}." if found else ""
-
-
-def _origin(run: Run) -> str:
-    return f" All of this is predicted from {run.predicted_from}, not measured." if run.predicted_from else ""
-
-
-def _path_sentence(run: Run, steps: Sequence[PathStep]) -> str:
-    names = [clean(step.name) + ("" if step.index is None else f" {step.index}") for step in steps]
-    if len(names) > MAX_STEPS:
-        names[MAX_STEPS // 2 : -MAX_STEPS // 2] = [f"{len(names) - MAX_STEPS:,} more"]
-    of = f" of {run.name}" if run.name else ""
-    return f"The critical path{of} is {', then '.join(names)}."
 
 
 def _bar_table(chart: Chart, times: Sequence[Times], paths: Sequence[Sequence[PathStep]]) -> Table:
@@ -134,22 +121,19 @@ def _bar_lines(run: Run, times_s: Times, critical: Collection[int]) -> Iterator[
         times = (span.started_ns - run.first_ns, span.ended_ns - run.first_ns, span.started_ns - span.submitted_ns)
         ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
         is_critical = "yes" if number in critical else ""
-        cells = (
-            _cell(time)
-            for time in (*(time / 1e9 for time in times), *(float(part[place]) for part in times_s.values()))
-        )
+        times_s_here = (*(time / 1e9 for time in times), *(float(part[place]) for part in times_s.values()))
+        cells = ("" if isnan(time_s) else duration(time_s) for time_s in times_s_here)
         yield run.name, clean(span.lane), words.full(position), *cells, ended, is_critical
-
-
-def _cell(time_s: float) -> str:
-    return "" if isnan(time_s) else duration(time_s)
 
 
 def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Return rows with empty cells in columns of zeros, which a table leaves out."""
     zero = duration(0)
-    gone = {place for place, heading in enumerate(headings)
-            if heading in (*QUEUED, *PART_HEADINGS) and all(row[place] in ("", zero) for row in rows)}  # fmt: skip
+    gone = {
+        place
+        for place, heading in enumerate(headings)
+        if heading in (*QUEUED, *PART_HEADINGS) and all(row[place] in ("", zero) for row in rows)
+    }
     return [tuple("" if place in gone else cell for place, cell in enumerate(row)) for row in rows]
 
 

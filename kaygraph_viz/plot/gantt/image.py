@@ -46,8 +46,12 @@ def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
         ax.imshow(pixels_of, extent=extent, **style)
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])
-    failed = [(status, time_s, int(row)) for block in bins for status, places in block.failed.items()
-              for row, time_s in places]  # fmt: skip
+    failed = [
+        (status, time_s, int(row))
+        for block in bins
+        for status, places in block.failed.items()
+        for row, time_s in places
+    ]
     parts = {part for block in bins for part in block.shares}
     return _keys(parts, add_marks(canvas, failed), has_bands=chart.band_count > 0)
 
@@ -55,13 +59,9 @@ def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
 def image_keys(chart: Chart) -> list[Key]:
     """Return the entries that the legend of an image may have: a new figure needs room for them before it is drawn."""
     bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
-    return _keys(FILLS.keys() - {"queued", "around", "unknown"} - _absent(chart), bad, has_bands=chart.band_count > 0)
-
-
-def _absent(chart: Chart) -> set[str]:
-    """Return the kinds of parts that spans have only if they were recorded, and that no span has."""
     recorded = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
-    return {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in recorded}
+    absent = {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in recorded}  # only if recorded
+    return _keys(FILLS.keys() - {"queued", "around", "unknown"} - absent, bad, has_bands=chart.band_count > 0)
 
 
 def _keys(parts: Collection[str], statuses: Collection[str], *, has_bands: bool) -> list[Key]:

@@ -54,9 +54,5 @@ def explained(keys: Sequence[Key], chart: Chart) -> list[Key]:
     """Return the entries of a legend with their meanings, after entries for what every chart consists of."""
     first: list[Key] = [BAND_KEY if chart.band_count else BAR_KEY]
     nodes = [NODE_KEY] if any(run.nodes for run in chart.runs) else []
-    return [*first, *nodes, *(key._replace(label=_explained(key.label)) for key in keys)]
-
-
-def _explained(label: str) -> str:
-    meaning = MEANINGS.get(label)
-    return WHOLE.get(label, label) if meaning is None else f"{label}: {meaning}"
+    words = {**WHOLE, **{label: f"{label}: {meaning}" for label, meaning in MEANINGS.items()}}
+    return [*first, *nodes, *(key._replace(label=words.get(key.label, key.label)) for key in keys)]

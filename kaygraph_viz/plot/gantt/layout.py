@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -81,113 +82,83 @@ class Layout:
 
 def make_layout(chart: Chart, *, color_by: str = "part", shortest_s: float = 0.0) -> Layout:
     """Return the rectangles of a chart."""
-    makers = [_Maker(run, color_by, shortest_s * 1e9) for run in chart.runs]
-    for maker in makers:
-        maker.add_all()
-    return Layout(
-        tuple(rect for maker in makers for rect in maker.rects),
-        tuple(rect for maker in makers for rect in maker.failed),
-        tuple(bar for maker in makers for bar in maker.bars),
-        tuple(bar for maker in makers for bar in maker.around),
-        any(maker.is_stacked for maker in makers),
+    found = [_run_layout(run, color_by, shortest_s * 1e9) for run in chart.runs]
+    rects, failed, bars, around = (
+        tuple(chain.from_iterable(getattr(layout, name) for layout in found))
+        for name in ("rects", "failed", "bars", "around")
     )
+    return Layout(rects, failed, bars, around, any(layout.is_stacked for layout in found))
 
 
-class _Maker:
-    """A builder of the rectangles of one run."""
+def _run_layout(run: Run, color_by: str, shortest_ns: float) -> Layout:
+    """Return the rectangles of one run."""
+    words, rows = BarLabels(run.nesting, run.units), run.nesting.columns.rows[run.units]
+    units, row_of, ids = run.units.tolist(), run.row_of.tolist(), rows["span_id"].tolist()
+    submitted, started, ended = (rows[name].tolist() for name in ("submitted_ns", "started_ns", "ended_ns"))
+    heights = [Size.slim if words.is_slim(position) else Size.full for position in units]
+    rects, bars, around, is_stacked = list[Rect](), list[Bar](), list[Bar](), False
 
-    def __init__(self, run: Run, color_by: str, shortest_ns: float) -> None:
-        self.run = run
-        self.color_by = color_by
-        self.shortest_ns = shortest_ns
-        self.rects: list[Rect] = []
-        self.failed: list[Rect] = []
-        self.bars: list[Bar] = []
-        self.around: list[Bar] = []
-        self.is_stacked = False
-        self._words = BarLabels(run.nesting, run.units)
-        self._units: list[int] = run.units.tolist()
-        self._row_of: list[int] = run.row_of.tolist()
-        self._ids: list[int] = run.nesting.columns.rows["span_id"][run.units].tolist()
-        self._heights = [Size.slim if self._words.is_slim(position) else Size.full for position in self._units]
+    def seconds(time_ns: int) -> float:
+        return (time_ns - run.first_ns) / 1e9
 
-    def add_all(self) -> None:
-        self._add_queues()
-        self._add_around()
-        if self.color_by == "part":
-            self._add_parts()
-        else:
-            self._add_whole()
-        self._add_failed()
-        self._add_bars()
+    def box(place: int, started_ns: int, ended_ns: int, height: float, fill: str) -> Rect:
+        times = seconds(started_ns), seconds(ended_ns)
+        return Rect(row_of[place], *times, -height / 2, height / 2, fill, ids[place])
 
-    def _box(self, place: int, started_ns: int, ended_ns: int, height: float, fill: str) -> Rect:
-        """Return a rectangle around the middle of the row of a bar."""
-        times = self._seconds(started_ns), self._seconds(ended_ns)
-        return Rect(self._row_of[place], *times, -height / 2, height / 2, fill, self._ids[place])
+    # time in the queue, as far as the row of the bar was free: it would cover other bars
+    free_from: dict[int, int] = {}
+    for place in np.lexsort((rows["ended_ns"], rows["started_ns"], run.row_of)).tolist():
+        queued_from = max(submitted[place], free_from.get(row_of[place], run.first_ns))
+        if queued_from < started[place]:
+            rects.append(box(place, queued_from, started[place], Size.queue, "queued"))
+        free_from[row_of[place]] = ended[place]
 
-    def _seconds(self, time_ns: int) -> float:
-        return (time_ns - self.run.first_ns) / 1e9
+    # time in which a branch only waited for those within it, as far as they have rows of their own
+    for place, started_ns, ended_ns in zip(*(each.tolist() for each in awaiting(run)), strict=True):
+        rect = box(place, started_ns, ended_ns, Size.slim, "around")
+        rects.append(rect)
+        times = rect.x0_s, rect.x1_s
+        around.append(Bar(rect.row, *times, Size.slim, "ok", words.of(units[place]), rect.span_id, (times, times)))
 
-    def _add_queues(self) -> None:
-        """Add the time in the queue, as far as the row of the bar was free: it would cover other bars."""
-        rows = self.run.nesting.columns.rows[self.run.units]
-        submitted, started, ended = (rows[name].tolist() for name in ("submitted_ns", "started_ns", "ended_ns"))
-        free_from: dict[int, int] = {}
-        for place in np.lexsort((rows["ended_ns"], rows["started_ns"], self.run.row_of)).tolist():
-            row = self._row_of[place]
-            queued_from = max(submitted[place], free_from.get(row, self.run.first_ns))
-            if queued_from < started[place]:
-                self.rects.append(self._box(place, queued_from, started[place], Size.queue, "queued"))
-            free_from[row] = ended[place]
+    # what fills the bars: their parts, or for each attempt its name or how it ended
+    if color_by == "part":
+        found = make_stripes(run.parts, shortest_ns)
+        is_stacked = found.is_stacked
+        high = np.array(heights, np.float64)[found.owner]
+        high[found.is_alone & (found.fill == PAUSE)] = Size.slim
+        starts, ends = ((times - run.first_ns) / 1e9 for times in (found.started_ns, found.ended_ns))
+        columns = (found.owner, starts, ends, (found.low - 0.5) * high, (found.high - 0.5) * high, found.fill)
+        rects += [
+            Rect(row_of[place], start, end, bottom, top, STACK[code], ids[place])
+            for place, start, end, bottom, top, code in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+    tried = [
+        (place, one)
+        for place, position in enumerate(units)
+        for one in run.attempts.of(position)
+        if one.started_ns < one.ended_ns
+    ]
+    if color_by != "part":
+        for place, one in tried:
+            fill = one.status if color_by == "status" else words.name(units[place])
+            shape = (Size.slim, "pause") if one.is_pause else (heights[place], fill)
+            rects.append(box(place, one.started_ns, one.ended_ns, *shape))
+    failed = [
+        box(place, one.started_ns, one.ended_ns, heights[place], one.status)
+        for place, one in tried
+        if one.status in STATUS_FILLS
+    ]
 
-    def _add_around(self) -> None:
-        """Add the time in which a branch only waited for those within it, as far as they have rows of their own."""
-        for place, started_ns, ended_ns in zip(*(each.tolist() for each in awaiting(self.run)), strict=True):
-            rect = self._box(place, started_ns, ended_ns, Size.slim, "around")
-            self.rects.append(rect)
-            words, times = self._words.of(self._units[place]), (rect.x0_s, rect.x1_s)
-            self.around.append(Bar(rect.row, *times, Size.slim, "ok", words, rect.span_id, (times, times), False))
-
-    def _add_parts(self) -> None:
-        """Fill bars by their parts."""
-        found = make_stripes(self.run.parts, self.shortest_ns)
-        height = np.array(self._heights, np.float64)[found.owner]
-        height[found.is_alone & (found.fill == PAUSE)] = Size.slim
-        starts, ends = ((times - self.run.first_ns) / 1e9 for times in (found.started_ns, found.ended_ns))
-        columns = (found.owner, starts, ends, (found.low - 0.5) * height, (found.high - 0.5) * height, found.fill)
-        for place, start, end, low, high, fill in zip(*(column.tolist() for column in columns), strict=True):
-            self.rects.append(Rect(self._row_of[place], start, end, low, high, STACK[fill], self._ids[place]))
-        self.is_stacked = found.is_stacked
-
-    def _add_whole(self) -> None:
-        """Fill bars by name or status, attempt by attempt."""
-        for place, position in enumerate(self._units):
-            for one in self.run.attempts.of(position):
-                fill = one.status if self.color_by == "status" else self._words.name(position)
-                shape = (Size.slim, "pause") if one.is_pause else (self._heights[place], fill)
-                if one.started_ns < one.ended_ns:
-                    self.rects.append(self._box(place, one.started_ns, one.ended_ns, *shape))
-
-    def _add_failed(self) -> None:
-        for place, position in enumerate(self._units):
-            for one in self.run.attempts.of(position):
-                if one.status in STATUS_FILLS and one.started_ns < one.ended_ns:
-                    height = self._heights[place]
-                    self.failed.append(self._box(place, one.started_ns, one.ended_ns, height, one.status))
-
-    def _add_bars(self) -> None:
-        rows, words = self.run.nesting.columns.rows[self.run.units], self._words
-        covered = _by_span(rect for rect in self.rects if rect.fill in COVERED), _by_span(self.failed)
-        pauses = _by_span(rect for rect in self.rects if rect.fill == "pause")
-        is_predicted = bool(self.run.predicted_from)
-        for place, (position, span_id) in enumerate(zip(self._units, self._ids, strict=True)):
-            times = self._seconds(int(rows["started_ns"][place])), self._seconds(int(rows["ended_ns"][place]))
-            taken = [rect for found in covered for rect in found.get(span_id, ())]
-            rooms = longest_gap(*times, taken), longest_gap(*times, pauses.get(span_id, ()))
-            status, height = STATUSES[rows["status"][place]], self._heights[place]
-            bar = Bar(self._row_of[place], *times, height, status, words.of(position), span_id, rooms, is_predicted)
-            self.bars.append(bar)
+    # outlines, with the places in which a label covers no hatch, or at least no pause
+    covered = _by_span(rect for rect in rects if rect.fill in COVERED), _by_span(failed)
+    pauses = _by_span(rect for rect in rects if rect.fill == "pause")
+    for place, (position, span_id) in enumerate(zip(units, ids, strict=True)):
+        times = seconds(started[place]), seconds(ended[place])
+        taken = [rect for found_rects in covered for rect in found_rects.get(span_id, ())]
+        rooms = longest_gap(*times, taken), longest_gap(*times, pauses.get(span_id, ()))
+        status, texts, is_predicted = STATUSES[rows["status"][place]], words.of(position), bool(run.predicted_from)
+        bars.append(Bar(row_of[place], *times, heights[place], status, texts, span_id, rooms, is_predicted))
+    return Layout(tuple(rects), tuple(failed), tuple(bars), tuple(around), is_stacked)
 
 
 def _by_span(rects: Iterable[Rect]) -> dict[int, list[Rect]]:

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from kaygraph_viz.analysis.blocked_loop import loop_blocks
-from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs
+from kaygraph_viz.analysis.intervals import Bools, first_of_runs
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, told_within, unit_mask
 from kaygraph_viz.analysis.own_time import contain_work, with_own_time
 from kaygraph_viz.trace.counting import sums
@@ -36,40 +36,25 @@ def with_drawn_own_time(nesting: Nesting) -> Nesting:
         return nesting
     is_bad = is_around & ~told_within(nesting)
     is_seen = _worked(nesting, is_around)
-    is_seen[nesting.columns.rows["name"][is_bad | (is_around & _keeps_a_worker(nesting, is_around))]] = True
-    is_drawn = is_around & is_seen[nesting.columns.rows["name"]]
-    found = with_own_time(nesting, has_generators=False, of=is_drawn)  # generators do nothing while nobody asks
-    found = _with_queues(found)
-    return _with_bad_ends(found, nesting.columns.rows["span_id"][is_bad]) if is_bad.any() else found
-
-
-def _keeps_a_worker(nesting: Nesting, around: Bools) -> Bools:
-    """Return a mask of what is on the lane of a branch that is drawn in any case, and is no step of one around it."""
-    lane, around_it = nesting.columns.column("lane"), nesting.nearest(around)
+    name, lane, around_it = nesting.columns.rows["name"], nesting.columns.column("lane"), nesting.nearest(is_around)
     is_step = (around_it >= 0) & (lane[around_it] == lane)
-    return np.isin(lane, lane[unit_mask(nesting) & ~around & ~is_step])
+    drawn_lanes = lane[unit_mask(nesting) & ~is_around & ~is_step]  # in any case: their workers would look free
+    is_seen[name[is_bad | (is_around & np.isin(lane, drawn_lanes))]] = True
+    is_drawn = is_around & is_seen[name]
+    found = with_own_time(nesting, has_generators=False, of=is_drawn)  # generators do nothing while nobody asks
 
+    # the time in the queue of a branch stands before what it did by itself at its begin
+    rows, parent = found.columns.rows.copy(), found.parent
+    own = np.flatnonzero(is_own_time(found.columns))
+    at_begin = own[rows["started_ns"][own] == rows["started_ns"][parent[own]]]
+    rows["submitted_ns"][at_begin] = rows["submitted_ns"][parent[at_begin]]
 
-def _with_queues(nesting: Nesting) -> Nesting:
-    """Return the spans, with the time in the queue of a branch before what it did by itself at its begin."""
-    columns = nesting.columns
-    rows = columns.rows.copy()
-    own = np.flatnonzero(is_own_time(columns))
-    own = own[rows["started_ns"][own] == rows["started_ns"][nesting.parent[own]]]
-    rows["submitted_ns"][own] = rows["submitted_ns"][nesting.parent[own]]
-    return Nesting(replace(columns, rows=rows), nesting.parent)
-
-
-def _with_bad_ends(nesting: Nesting, span_ids: Ints) -> Nesting:
-    """Return the spans, with the statuses of some branches at the ends of what they did by themselves."""
-    columns = nesting.columns
-    own = np.flatnonzero(is_own_time(columns))
-    own = own[np.lexsort((columns.column("started_ns")[own], nesting.parent[own]))]
-    is_last = np.append(first_of_runs(nesting.parent[own])[1:], True)[: len(own)]
-    ends = own[is_last & np.isin(columns.rows["span_id"][nesting.parent[own]], span_ids)]
-    rows = columns.rows.copy()
-    rows["status"][ends] = rows["status"][nesting.parent[ends]]
-    return Nesting(replace(columns, rows=rows), nesting.parent)
+    # what ended badly has its status at the end of what it did by itself
+    own = own[np.lexsort((found.columns.column("started_ns")[own], parent[own]))]
+    is_last = np.append(first_of_runs(parent[own])[1:], True)[: len(own)]
+    ends = own[is_last & np.isin(rows["span_id"][parent[own]], nesting.columns.rows["span_id"][is_bad])]
+    rows["status"][ends] = rows["status"][parent[ends]]
+    return Nesting(replace(found.columns, rows=rows), parent)
 
 
 def _worked(nesting: Nesting, around: Bools) -> Bools:

@@ -43,8 +43,9 @@ UNKNOWN = PART_CODE["unknown"]
 
 def part_times_s(run: Run) -> dict[str, Floats]:
     """Return the time of each bar in each kind of part [s], by `PART_HEADINGS`, shape (number of bars,) each."""
-    found = {word: sum((_total_s(run, fill) for fill in fills), np.zeros(len(run.units)))
-             for word, fills in FILLS_OF.items()}  # fmt: skip
+    found = {
+        word: sum((_total_s(run, fill) for fill in fills), np.zeros(len(run.units))) for word, fills in FILLS_OF.items()
+    }
     is_measured = _total_s(run, "busy") == 0
     return found | {word: np.where(is_measured, found[word], np.nan) for word in ("CPU", "waiting")}
 

@@ -105,12 +105,9 @@ class BackgroundRun:
                     self._is_inside = False
         except BaseException as raised:  # every error of the run function must become visible
             error = raised
-        self._ending = self._ending_of(returned, error)
-        self._is_over.set()
-
-    def _ending_of(self, returned: object, error: BaseException | None) -> Ending:
         was_stopped = self.was_stopped and isinstance(error, (CallCancelled, KeyboardInterrupt))
-        return Ending(returned, error, self._begun[-1] if self._begun else None, was_stopped)
+        self._ending = Ending(returned, error, self._begun[-1] if self._begun else None, was_stopped)
+        self._is_over.set()
 
     def _watch(self) -> None:
         self._worker.start()

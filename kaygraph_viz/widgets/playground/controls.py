@@ -28,8 +28,20 @@ class Control:
 
     def __init__(self, option: Option, changed: Callable[[], object], say: Say) -> None:
         self.option = option
-        self.main = self._choice(say) if option.choices is not None else self._slider(say)
-        self.box = None if option.choices is not None else self._box(say)
+        common: dict[str, Any] = {"description": option.label, "tooltip": option.tip, "value": option.value}
+        wide = {"style": {"description_width": LABEL_WIDTH}, "layout": {"flex": "1 1 0", "width": "auto"}}
+        self.box: Any = None
+        if option.choices is not None:
+            self.main = careful(ipywidgets.Dropdown, say, options=list(option.choices.items()), **common, **wide)
+        else:
+            common |= {"min": option.low, "max": option.high, "step": option.step, "continuous_update": False}
+            kinds = (ipywidgets.IntSlider, ipywidgets.BoundedIntText)
+            if not option.is_whole:
+                kinds = (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)
+            self.main = careful(kinds[0], say, **common, **wide, readout=False)
+            self.box = careful(kinds[1], say, **common, layout={"width": "5em"})
+            self.box.add_class("kv-number")
+            link((self.main, "value"), (self.box, "value"))
         self.main.add_class(f"kv-{option.name.replace('_', '-')}")
         self.main.observe(lambda _change: changed(), names="value")
         self.widget = ipywidgets.HBox([self.main] if self.box is None else [self.main, self.box])
@@ -45,34 +57,3 @@ class Control:
         if not self.option.allows(value):
             raise OptionError(self.option.name, value, "a value that its control allows")
         self.main.value = value
-
-    def _common(self) -> dict[str, Any]:
-        return {"description": self.option.label, "tooltip": self.option.tip}
-
-    def _range(self) -> dict[str, Any]:
-        option = self.option
-        return {"value": option.value, "min": option.low, "max": option.high, "step": option.step}
-
-    def _choice(self, say: Say) -> Any:
-        choices = list((self.option.choices or {}).items())
-        style, layout = {"description_width": LABEL_WIDTH}, {"flex": "1 1 0", "width": "auto"}
-        return careful(
-            ipywidgets.Dropdown, say, options=choices, value=self.option.value, style=style, layout=layout,
-            **self._common(),
-        )  # fmt: skip
-
-    def _slider(self, say: Say) -> Any:
-        kind = ipywidgets.IntSlider if self.option.is_whole else ipywidgets.FloatSlider
-        return careful(
-            kind, say, **self._common(), **self._range(), continuous_update=False, readout=False,
-            style={"description_width": LABEL_WIDTH}, layout={"flex": "1 1 0", "width": "auto"},
-        )  # fmt: skip
-
-    def _box(self, say: Say) -> Any:
-        kind = ipywidgets.BoundedIntText if self.option.is_whole else ipywidgets.BoundedFloatText
-        box = careful(
-            kind, say, **self._common(), **self._range(), continuous_update=False, layout={"width": "5em"}
-        )  # fmt: skip
-        box.add_class("kv-number")
-        link((self.main, "value"), (box, "value"))
-        return box

@@ -129,7 +129,9 @@ def options_of(run: Run, given: Given | None = None) -> list[Option]:
     wanted = {WORKERS: KNOWN[WORKERS]}
     parameters = _keywords(run)
     for name, parameter in parameters.items():
-        option = KNOWN.get(name) or _own(name, parameter)
+        option = KNOWN.get(name)
+        if option is None and get_origin(parameter.annotation) is Literal:
+            option = _chosen(name, {str(choice): choice for choice in get_args(parameter.annotation)})
         if option is not None:
             wanted[name] = _begun(option, parameter)
     for name, values in (given or {}).items():
@@ -169,24 +171,12 @@ def _begun(option: Option, parameter: inspect.Parameter) -> Option:
     """Return an option with the choices of the annotation and the default of the signature."""
     choices = get_args(parameter.annotation) if get_origin(parameter.annotation) is Literal else ()
     if choices:
-        words = option.choices or {}
-        option = replace(option, choices={_word(words, choice): choice for choice in choices}, value=choices[0])
+        known = (option.choices or {}).items()
+        words = [next((word for word, value in known if value == choice), str(choice)) for choice in choices]
+        option = replace(option, choices=dict(zip(words, choices, strict=True)), value=choices[0])
     if parameter.default is inspect.Parameter.empty or (parameter.default is None and option.choices is None):
         return option
     return option.starting_at(parameter.default)
-
-
-def _word(words: Mapping[str, Any], choice: object) -> str:
-    """Return the label of a choice."""
-    return next((word for word, known in words.items() if known == choice), str(choice))
-
-
-def _own(name: str, parameter: inspect.Parameter) -> Option | None:
-    """Return the option for a keyword that is not in `KNOWN`, if its annotation is a ``Literal``."""
-    if get_origin(parameter.annotation) is not Literal:
-        return None
-    choices = {str(choice): choice for choice in get_args(parameter.annotation)}
-    return _chosen(name, choices)
 
 
 def _chosen(name: str, choices: Mapping[str, Any]) -> Option:

@@ -53,27 +53,21 @@ class Picture(NamedTuple):
 def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0, rows: float = 0.0) -> Picture:
     """Draw the Gantt chart of a run at a scale that all runs of the panel share."""
     with _one_at_a_time:
-        return _gantt_picture(trace, title, end_s, rows)
+        mine = folded(Chart.of(trace)).rows
+        names = (width_pt(row.text, Size.font, is_bold=row.is_heading) for row in mine)
+        left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
+        height = max(sum(row.height for row in mine), min(rows, EQUAL_ROWS), LEAST_ROWS)
+        below = BOTTOM_PT + NOTE_PT
+        high_in = min((TOP_PT + below) / 72 + height * ROW_IN, MAX_HIGH_IN)
+        ax = _axes(GANTT_IN, high_in, (left, RIGHT_PT, below, TOP_PT))
+        gantt(trace, ax=ax, title=title, end_s=end_s)
+        if mine:
+            low, high = ax.get_ylim()
+            ax.set_ylim(max(low, high + height), high)
+        return _finished(ax, GANTT_IN)
 
 
-def _gantt_picture(trace: Trace, title: str | None, end_s: float, rows: float) -> Picture:
-    mine = folded(Chart.of(trace)).rows
-    names = (width_pt(row.text, Size.font, is_bold=row.is_heading) for row in mine)
-    left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
-    height = max(sum(row.height for row in mine), min(rows, EQUAL_ROWS), LEAST_ROWS)
-    below = BOTTOM_PT + NOTE_PT
-    high_in = min((TOP_PT + below) / 72 + height * ROW_IN, MAX_HIGH_IN)
-    ax = _axes(GANTT_IN, high_in, (left, RIGHT_PT, below, TOP_PT))
-    gantt(trace, ax=ax, title=title, end_s=end_s)
-    if mine:
-        low, high = ax.get_ylim()
-        ax.set_ylim(max(low, high + height), high)
-    return _finished(ax, GANTT_IN)
-
-
-def sketch_picture(
-    log: Log, tried: Tried, *, last: int, expected: tuple[int, float] | None = None
-) -> Picture | None:  # fmt: skip
+def sketch_picture(log: Log, tried: Tried, *, last: int, expected: tuple[int, float] | None = None) -> Picture | None:
     """Draw the speedups of all runs with the same workload; return None where nothing can be compared."""
     if not tried.is_whole or not tried.trace.makespan_s:
         return None
@@ -82,9 +76,14 @@ def sketch_picture(
     with _one_at_a_time:
         ax = _axes(SKETCH_IN, SKETCH_HIGH_IN, (38, 8, BOTTOM_PT, TOP_PT))
         speedup_sketch(
-            series, ax=ax, shown=expected or tried.workers, others=others, one_worker_s=log.one_worker_s(tried),
-            what_if=log.predicted(tried), last=last,
-        )  # fmt: skip
+            series,
+            ax=ax,
+            shown=expected or tried.workers,
+            others=others,
+            one_worker_s=log.one_worker_s(tried),
+            what_if=log.predicted(tried),
+            last=last,
+        )
         return _finished(ax, SKETCH_IN)
 
 

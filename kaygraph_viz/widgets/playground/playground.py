@@ -121,24 +121,43 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _make_widgets(self) -> None:
         self.run_button = careful(
-            ipywidgets.Button, self._say, (), description="Run", button_style="primary", icon="play",
+            ipywidgets.Button,
+            self._say,
+            (),
+            description="Run",
+            button_style="primary",
+            icon="play",
             tooltip="Run with these settings and record the run",
-        )  # fmt: skip
+        )
         self.stop_button = careful(
-            ipywidgets.Button, self._say, (), description="Stop", icon="stop", disabled=True,
+            ipywidgets.Button,
+            self._say,
+            (),
+            description="Stop",
+            icon="stop",
+            disabled=True,
             tooltip="Start no more branches of this run and stop those that are running",
-        )  # fmt: skip
+        )
         self.counter, self.status, self.chart, self.log_title = (
             careful(ipywidgets.HTML, self._say, ()) for _ in range(4)
         )
         self.log_list = careful(
-            ipywidgets.Select, self._say, options=[], rows=2, description="Runs so far",
+            ipywidgets.Select,
+            self._say,
+            options=[],
+            rows=2,
+            description="Runs so far",
             tooltip="Choose a run to see its chart again and to set the controls to its settings",
-        )  # fmt: skip
+        )
         names = {
-            "kv-run": self.run_button, "kv-stop": self.stop_button, "kv-counter": self.counter,
-            "kv-status": self.status, "kv-chart": self.chart, "kv-log-title": self.log_title, "kv-log": self.log_list,
-        }  # fmt: skip
+            "kv-run": self.run_button,
+            "kv-stop": self.stop_button,
+            "kv-counter": self.counter,
+            "kv-status": self.status,
+            "kv-chart": self.chart,
+            "kv-log-title": self.log_title,
+            "kv-log": self.log_list,
+        }
         for name, widget in names.items():
             widget.add_class(name)
         self.run_button.on_click(self._on_run)
@@ -186,17 +205,14 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._runs.drop(stops=True)
         if (tried := self.tried.find(settings)) is not None:
             self._show(tried)
-        elif not is_running and self._is_simulated(settings):
+        elif not is_running and any(
+            entry.is_simulated and entry.settings.get("clock") == settings.get("clock") for entry in self.tried.entries
+        ):  # a run with these settings costs no waiting
             self._simulate(settings)
         else:
             self._predict(settings)
         if settings == self._running:
             self._say_running()
-
-    def _is_simulated(self, settings: Mapping[str, Any]) -> bool:
-        """Return whether a run with these settings would run in simulated time, so that it costs no waiting."""
-        clock = settings.get("clock")
-        return any(entry.is_simulated and entry.settings.get("clock") == clock for entry in self.tried.entries)
 
     def _simulate(self, settings: dict[str, Any]) -> None:
         self._write_log(None)
@@ -219,7 +235,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         if not is_coming:
             self._say(f"No run with {self._in_words()} yet: press Run." + self._what_is_seen())
         if self.tried.entries:
-            self._previews.ask(lambda: self._album.new_preview(settings), _ignore, self._on_preview)
+            self._previews.ask(lambda: self._album.new_preview(settings), lambda _branches: None, self._on_preview)
 
     def _on_log(self, change: Mapping[str, Any]) -> None:
         with self._saying("The chart could not be drawn"), self._drawing:
@@ -239,9 +255,13 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             settings = self._running = self.settings
             self.run_button.disabled, self.stop_button.disabled = True, False
             self._say_running()
+
+            def count(branches: int) -> None:
+                self.counter.value = f"{counted(branches, 'branch', 'branches')} done" if branches else ""
+
             self._runs.ask(
                 lambda: _checked_trace(call_with(self._run, settings)),
-                self._on_count,
+                count,
                 lambda ending: self._on_end(settings, ending),
                 stops=True,
             )
@@ -274,9 +294,6 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         super().close()
 
     # -- called by the run in the background, from one thread only -------------------------------------------------
-
-    def _on_count(self, branches: int) -> None:
-        self.counter.value = f"{counted(branches, 'branch', 'branches')} done" if branches else ""
 
     def _on_end(self, settings: Mapping[str, Any], ending: Ending) -> None:
         with self._saying("The chart could not be drawn"), self._drawing:
@@ -343,7 +360,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _draw(
         self, settings: Mapping[str, Any], chart: Picture, sketch: Picture | None, *, is_predicted: bool = False
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.picture, self.alt = chart.png, chart.alt
         pictures = "".join(image(picture) for picture in (chart, sketch) if picture is not None)
         words = html.escape(chart.alt if sketch is None else sketch.alt)
@@ -426,10 +443,6 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def __repr__(self) -> str:
         return f"<Playground for 1 to {self.slider.max} workers>"
-
-
-def _ignore(_branches: int) -> None:
-    """Do nothing: a prediction has no progress to tell."""
 
 
 def _checked_trace(returned: object) -> Trace:

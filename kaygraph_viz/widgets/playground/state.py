@@ -5,7 +5,7 @@ Belongs here: the log. Does not belong here: widgets (``controls``, ``playground
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -85,7 +85,7 @@ class Log:
 
     def add(
         self, settings: Settings, trace: Trace, *, is_whole: bool = True, predicted_s: float | None = None
-    ) -> Tried:  # fmt: skip
+    ) -> Tried:
         """Add a run and return its entry."""
         tried = Tried(dict(settings), trace, is_whole, self.only, predicted_s)
         kept = [entry for entry in self.entries if entry.is_whole or entry.settings != settings]
@@ -178,7 +178,11 @@ class Log:
         before = self.runs(tried.settings)
         before = before[: before.index(tried) + 1]
         if len(before) > 1:
-            found.append(f"Run {len(before)} with these settings: {_same_or_range(before)}.")
+            makespans = [run.trace.makespan_s for run in before]
+            took = f"{'both' if len(before) == 2 else f'all {len(before)}'} took {duration_range(makespans)}"
+            if tried.is_simulated and len({*makespans}) == 1:
+                took = "the same as before, since time is simulated"
+            found.append(f"Run {len(before)} with these settings: {took}.")
         return " ".join(found)
 
     def title(self, tried: Tried) -> str:
@@ -219,7 +223,11 @@ class Log:
 
     def _lines(self, opened: Tried | None) -> Iterator[tuple[list[Tried], int]]:
         """Yield the runs with the same settings, and the number of one of them; -1 for the row of all."""
-        for settings in _distinct(entry.settings for entry in self.entries):
+        seen = list[Settings]()  # no set: settings cannot be members of one
+        for settings in (entry.settings for entry in self.entries):
+            if settings in seen:
+                continue
+            seen.append(settings)
             runs = self.runs(settings)
             yield runs, -1
             if len(runs) > 1 and opened in runs:
@@ -237,22 +245,6 @@ class Log:
         gain = self.gain(entry) if entry.is_whole else ""
         measured = (makespan, gain, str(entry.summary.peak_concurrency))
         return BEST if any(map(self.is_best, members)) else "", *settings, *measured
-
-
-def _distinct(settings: Iterable[Settings]) -> list[Settings]:
-    """Return settings, each once: they cannot be members of a set."""
-    found: list[Settings] = []
-    for each in settings:
-        if each not in found:
-            found.append(each)
-    return found
-
-
-def _same_or_range(runs: Sequence[Tried]) -> str:
-    makespans = [run.trace.makespan_s for run in runs]
-    if runs[-1].is_simulated and len({*makespans}) == 1:
-        return "the same as before, since time is simulated"
-    return f"{'both' if len(runs) == 2 else f'all {len(runs)}'} took {duration_range(makespans)}"
 
 
 def rounded(value: Any) -> Any:

@@ -114,8 +114,10 @@ def _numbers(
     ids, code = recorded_owner(columns)[pieces.unit], labels.code[pieces.unit]
     flags = np.where(pieces.is_pause, PAUSE, columns.rows["status"][pieces.position]) + SLIM * labels.is_slim[code]
     flags += OWN * is_own_time(columns)[pieces.unit]
-    if still_open:
-        flags += RUNNING * _are_running(run, pieces, still_open)
+    if still_open:  # of what a branch around others did by itself, its last piece may go on
+        whole = np.where(is_own_time(columns), run.nesting.parent, np.arange(len(columns)))[pieces.position]
+        is_open = np.isin(columns.rows["span_id"][whole], list(still_open)) & ~pieces.is_pause
+        flags += RUNNING * (is_open & (pieces.end_ns == columns.column("ended_ns")[whole]))
     return {
         "start": _ticks(start_ns, tick_s),
         "length": (length_ns / 1e9).astype("<f4"),
@@ -129,15 +131,6 @@ def _numbers(
         "tries": pieces.tries.clip(max=255).astype("u1"),
         "flags": flags.astype("u1"),
     }
-
-
-def _are_running(run: Run, pieces: Pieces, still_open: frozenset[int]) -> npt.NDArray[np.bool_]:
-    """Return a mask of the pieces that go on; of what a branch around others did by itself, its last one may."""
-    columns = run.nesting.columns
-    whole = np.where(is_own_time(columns), run.nesting.parent, np.arange(len(columns)))[pieces.position]
-    is_open = np.isin(columns.rows["span_id"][whole], list(still_open))
-    found: npt.NDArray[np.bool_] = is_open & ~pieces.is_pause & (pieces.end_ns == columns.column("ended_ns")[whole])
-    return found
 
 
 def _row_numbers(

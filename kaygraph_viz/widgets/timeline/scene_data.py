@@ -80,16 +80,13 @@ def scene_data(view: GraphView, trace: Trace | None) -> dict[str, Any]:
 
 
 def _box(box: Box) -> dict[str, Any]:
-    branch = clean(box.branch) if box.branch else ""
+    branch, node = clean(box.branch) if box.branch else "", box.node_id
+    if len(node) > TEXT_LIMIT:  # as names of spans are, so that the two can be compared
+        node = node[: TEXT_LIMIT - 3] + "..."
     marks = {"stacked": box.is_stacked, "failed": box.is_failed, "critical": box.is_critical}
-    return {**_place(box), "style": box.style, "node": _as_in_traces(box.node_id), "branch": branch, **marks}
+    return {**_place(box), "style": box.style, "node": node, "branch": branch, **marks}
 
 
 def _place(part: Box | Frame) -> dict[str, Any]:
     lines = [{"text": line.text, "bold": line.is_bold, "small": line.is_small} for line in part.lines]
     return {"x": part.x, "y": part.y, "width": part.width, "height": part.height, "lines": lines}
-
-
-def _as_in_traces(name: str) -> str:
-    """Return a node id cut to the length of span names, so that the two can be compared."""
-    return name if len(name) <= TEXT_LIMIT else name[: TEXT_LIMIT - 3] + "..."

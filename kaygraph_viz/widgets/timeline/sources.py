@@ -9,15 +9,12 @@ from importlib.resources import files
 
 __all__ = ["script", "stylesheet"]
 
-SCRIPTS = (
-    "data.js", "beside.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
-    "timeline.js",
-)  # fmt: skip
+SCRIPTS = ["data", "beside", "bands", "hatches", "paint", "diagram", "details", "timeline"]
 
 
 def script() -> str:
     """Return the module that draws the chart."""
-    return "\n".join(files(__package__).joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return "\n".join(files(__package__).joinpath(f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
 
 
 def stylesheet() -> str:

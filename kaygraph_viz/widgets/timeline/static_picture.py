@@ -25,20 +25,18 @@ WHITE = 255
 
 def still_png(*charts: Axes) -> bytes:
     """Return charts below each other as one PNG, and close their figures."""
-    pixels = [_pixels(ax) for ax in charts]
+    pixels = list[npt.NDArray[np.uint8]]()
+    for ax in charts:
+        figure: Any = figure_of(ax)
+        try:
+            figure.set_dpi(DPI)
+            canvas: Any = FigureCanvasAgg(figure)
+            canvas.draw()
+            pixels.append(np.array(canvas.buffer_rgba()))
+        finally:
+            plt.close(figure)
     width = max(one.shape[1] for one in pixels)
     padded = [np.pad(one, ((0, 0), (0, width - one.shape[1]), (0, 0)), constant_values=WHITE) for one in pixels]
     target = io.BytesIO()
     imsave(target, np.concatenate(padded), format="png", dpi=DPI, metadata={"Software": "kaygraph-viz"})
     return target.getvalue()
-
-
-def _pixels(ax: Axes) -> npt.NDArray[np.uint8]:
-    figure: Any = figure_of(ax)
-    try:
-        figure.set_dpi(DPI)
-        canvas: Any = FigureCanvasAgg(figure)
-        canvas.draw()
-        return np.array(canvas.buffer_rgba())
-    finally:
-        plt.close(figure)

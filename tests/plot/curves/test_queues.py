@@ -57,21 +57,12 @@ def test_the_legend_names_what_there_is(pipeline, batch):
     assert "producers blocked" not in words(queue_depth(batch()))
 
 
-def test_a_parallel_node_has_a_queue_without_a_known_bound(batch):
-    (queue,) = queues(batch(workers=1, items=4))
-    assert (queue.bound, queue.depth.peak, queue.top) == (None, 3, 3)
-
-
 def test_nothing_queued_is_no_ribbon(neat):
     ax = queue_depth(make_trace(bar("a", "t-1", 0, 1)))
     assert ax.get_title(loc="left") == "No item waited in a queue"
     assert not [c for c in ax.collections if c.get_gid() == "ribbon"]
     assert describe(ax).sentence == "Empty chart of queues: no item waited in a queue."
     neat(ax)
-
-
-def test_an_empty_trace_says_so():
-    assert queue_depth(make_trace()).get_title(loc="left") == "Empty trace"
 
 
 def test_the_table_has_a_line_for_each_queue(pipeline):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, strategies as st
+from matplotlib.figure import Figure
 
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.curves.speedup import Speedups, speedup_curve
+from kaygraph_viz.plot.curves.speedup_sketch import speedup_sketch
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace
 from tests.list_schedule import list_schedule
@@ -79,10 +81,6 @@ def test_the_band_of_a_prediction_ends_where_a_speedup_is_impossible():
     assert found.predicted(band, 2)[:2] == (1.5, pytest.approx(6 / 3.5))
 
 
-def test_the_serial_share_is_the_work_outside_branches():
-    assert Speedups.of({1: [sweep(serial_s=2.0)[1]]}).serial_share == pytest.approx(0.25)
-
-
 def test_each_run_is_a_point_and_several_have_a_median_and_a_range(neat):
     items = [1_000_000_000] * 4
     runs = [
@@ -96,13 +94,6 @@ def test_each_run_is_a_point_and_several_have_a_median_and_a_range(neat):
     assert medians.get_offsets().tolist() == [[1, 1], [2, 1]]
     ranges = [line.get_ydata() for line in ax.lines if line.get_gid() == "range"]
     assert [tuple(map(float, ends)) for ends in ranges] == [(1, 1), (0.5, 2)]
-    neat(ax)
-
-
-def test_the_number_of_workers_can_be_said(neat):
-    ax = speedup_curve({7: [sweep()[1], sweep()[2]]})
-    (medians,) = (c for c in ax.collections if c.get_gid() == "measured")
-    assert medians.get_offsets()[:, 0].tolist() == [7]
     neat(ax)
 
 
@@ -123,10 +114,6 @@ def test_a_prediction_is_a_band_with_a_line(neat):
     assert "predicted: what-if band" in words(ax)
     assert ax.get_xlim() == (0.5, 16.5)
     neat(ax)
-
-
-def test_the_axis_ends_where_it_is_told_to():
-    assert speedup_curve(sweep(), max_workers=32).get_xlim()[1] == 32.5
 
 
 def test_the_table_has_measured_and_predicted_numbers():
@@ -161,3 +148,46 @@ def test_a_profile_has_no_speedup():
         calls = [(bar(name, "main", 0, 1), calls)]
     with pytest.raises(OptionError, match="not a profile"):
         speedup_curve(make_trace(*calls))
+
+
+def run(workers):
+    return make_trace(*(bar("check", f"t-{at % workers}", at // workers, at // workers + 1) for at in range(8)))
+
+
+def points(ax, gid):
+    return [(x, y) for line in ax.lines if line.get_gid() == gid for x, y in line.get_xydata().tolist()]
+
+
+@pytest.fixture
+def ax():
+    return Figure().add_subplot()
+
+
+def test_each_run_is_a_dot_at_its_workers_and_how_many_times_as_fast_it_was(ax):
+    speedup_sketch({1: run(1), 2: run(2), 8: run(8)}, ax=ax)
+    assert points(ax, "tried") == [(1, 1.0), (2, 2.0), (8, 8.0)]
+    assert points(ax, "shown") == points(ax, "others") == points(ax, "predicted") == []
+
+
+def test_run_that_is_looked_at_has_a_ring(ax):
+    speedup_sketch({1: run(1), 4: run(4)}, ax=ax, shown=4)
+    assert points(ax, "shown") == [(4, 4.0)]
+
+
+def test_runs_in_other_ways_are_hollow_and_named(ax):
+    speedup_sketch({1: run(1)}, ax=ax, others=[(4, run(2))])
+    assert points(ax, "others") == [(4, 2.0)]
+    assert "with other settings" in ax.get_title(loc="left")
+
+
+def test_what_counts_as_one_can_be_given(ax):
+    speedup_sketch({4: run(4)}, ax=ax, one_worker_s=16.0)
+    assert points(ax, "tried") == [(4, 8.0)]
+
+
+def test_prediction_is_a_line_up_to_the_last_number_of_workers(ax):
+    trace = make_trace(*(bar("check", f"thread-{at % 2 + 1}", at // 2, at // 2 + 1) for at in range(8)))
+    speedup_sketch({2: trace}, ax=ax, what_if=what_if(trace, workers=range(1, 17)), last=4)
+    assert [x for x, _ in points(ax, "predicted")] == [1, 2, 3, 4]
+    assert "predicted" in ax.get_title(loc="left")
+    assert "a line shows what is predicted" in describe(ax).sentence

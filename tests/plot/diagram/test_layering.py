@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from hypothesis import given
 
+from kaygraph_viz.plot.diagram.blocks import lines_size
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.layering import layered_graph
-from kaygraph_viz.plot.diagram.stats import GraphStats
+from kaygraph_viz.plot.diagram.placement import graph_scene
+from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from tests.plot.diagram.examples import (
     assert_tidy,
@@ -69,14 +74,41 @@ def test_edges_between_two_nodes_are_one_route_with_all_actions():
     assert route.text == "ok / late"
 
 
-def test_a_route_has_the_sum_of_what_its_edges_were_taken():
-    edges = EdgeView("a", "b", "ok"), EdgeView("a", "b", "late")
-    stats = GraphStats(taken={("a", "b"): 3}, critical=frozenset({("a", "b")}))
-    (route,) = layered_graph(GraphView("g", chain("a", "b").nodes, edges), stats).routes
-    assert (route.taken, route.is_critical, route.text) == (3, True, "ok / late x 3")
+# -- the positions of nodes and arrows -----
 
 
-def test_nodes_that_are_left_out_are_counted_in_their_place():
-    graph = layered_graph(chain(*(f"n{number}" for number in range(20))), None)
-    assert [item.hidden for item in graph.items] == [0] * 5 + [10] + [0] * 5
-    assert [(route.source, route.target) for route in graph.routes] == [(n, n + 1) for n in range(10)]
+@given(graphs())
+def test_any_scene_is_tidy(view):
+    """No two boxes overlap, nor two labels; everything is inside, and every text inside its box."""
+    scene = graph_scene(view, None, 6)
+    boxes = [(box.x, box.y, box.right, box.bottom) for box in scene.boxes]
+    labels = [
+        (text.x - text.width / 2, text.y - text.height / 2, text.x + text.width / 2, text.y + text.height / 2)
+        for text in scene.labels
+    ]
+    for same in (boxes, labels):
+        for a, b in combinations(same, 2):
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    for x0, y0, x1, y1 in [*boxes, *labels]:
+        assert -1e-6 <= x0 <= x1 <= scene.width + 1e-6
+        assert -1e-6 <= y0 <= y1 <= scene.height + 1e-6
+    for box in scene.boxes:
+        width, height = lines_size(box.lines)
+        assert width <= box.width
+        assert height <= box.height
+    assert all(width_pt(label.text, Size.small_font) <= label.width for label in scene.labels)
+
+
+def test_an_edge_that_closes_a_loop_runs_below_the_nodes():
+    loop = GraphView("g", chain("a", "b").nodes, (EdgeView("a", "b"), EdgeView("b", "a", "again")))
+    scene = graph_scene(loop, None, 6)
+    (back,) = (arrow for arrow in scene.arrows if not arrow.is_curve)
+    assert max(y for _, y in back.points) > max(box.bottom for box in scene.boxes)
+    assert back.points[0][0] > back.points[-1][0]
+
+
+def test_an_edge_that_skips_a_column_runs_above_the_nodes():
+    nodes = chain("a", "b", "c").nodes
+    scene = graph_scene(GraphView("g", nodes, (*chain("a", "b", "c").edges, EdgeView("a", "c"))), None, 6)
+    (over,) = (arrow for arrow in scene.arrows if not arrow.is_curve)
+    assert min(y for _, y in over.points) < min(box.y for box in scene.boxes)

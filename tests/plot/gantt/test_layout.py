@@ -1,4 +1,4 @@
-"""The geometry of the Gantt chart, without any drawing."""
+"""The geometry of the Gantt chart, without any drawing: bars, their fills, and the shares of an image."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
+from kaygraph_viz.parts import PART_KINDS
+from kaygraph_viz.plot.gantt.bands import folded
+from kaygraph_viz.plot.gantt.bins import Coverage, make_bins
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.layout import make_layout, place_labels
-from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.gantt.part_fills import MIN_STACK_PARTS, MIN_STACK_WIDTH, STACK, make_stripes, share_of
+from kaygraph_viz.plot.style import FILLS, Size
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.part_table import stretches
 from tests.plot.gantt.examples import busy_lanes, is_slim_pause, layout_of, recorded, shortest
 
 
@@ -54,10 +59,6 @@ def test_what_is_not_known_when_is_filled_up_to_its_share_of_cpu():
     assert cpu.high == rest.low
     assert (cpu.low, rest.high) == (-Size.full / 2, Size.full / 2)
     assert cpu.high - cpu.low == pytest.approx(0.25 * Size.full)
-
-
-def test_where_cpu_was_not_measured_a_bar_is_running():
-    assert [rect.fill for rect in layout_of(make_trace(bar("a", "t", 0, 3))).rects] == ["busy"]
 
 
 @given(busy_lanes())
@@ -106,14 +107,6 @@ def test_a_retried_branch_with_parts_of_its_own_shows_them():
     assert [(rect.fill, rect.x0_s, rect.x1_s) for rect in layout.failed] == [("error", 0, 1)]
 
 
-def test_attempts_share_the_cpu_time_of_their_branch_by_length():
-    attempts = [bar("a", "t", 0, 1, kind="attempt", status="error"), bar("a", "t", 2, 5, kind="attempt", attempt=2)]
-    layout = layout_of(make_trace((bar("a", "t", 0, 5, cpu_s=2, attempt=2), attempts)))
-    cpu = [rect for rect in layout.rects if rect.fill == "cpu"]
-    assert [(rect.x0_s, rect.x1_s) for rect in cpu] == [(0, 1), (2, 5)]
-    assert [(rect.high - rect.low) / Size.full for rect in cpu] == pytest.approx([0.5, 0.5])
-
-
 def test_the_label_of_a_retried_branch_stands_in_its_longest_attempt():
     attempts = [bar("a", "t", 0, 1, kind="attempt", status="error"), bar("a", "t", 2, 5, kind="attempt", attempt=2)]
     (made,) = layout_of(make_trace((bar("a", "t", 0, 5, attempt=2), attempts))).bars
@@ -159,15 +152,6 @@ def test_of_threads_whose_turns_are_too_short_each_is_filled_to_its_share():
         assert sum(shares) == pytest.approx(0.74, rel=0.1)
 
 
-def test_a_branch_that_waits_first_is_drawn_to_compute_last():
-    def branch(_):
-        kv.sleep(0.2)
-        kv.compute(0.05)
-
-    for rect in rects_of(recorded("thread", branch, range(1)), "cpu"):
-        assert rect.x0_s >= 0.2
-
-
 def test_a_branch_around_others_has_bars_for_what_it_did_itself_and_a_slim_one_for_the_rest():
     trace = make_trace((bar("main", "task-1", 0, 9), [bar("job", "task-2", 2, 5), bar("job", "task-2", 5, 6)]))
     chart = Chart.of(trace, has_own_time=True)
@@ -182,6 +166,120 @@ def test_a_branch_around_others_has_bars_for_what_it_did_itself_and_a_slim_one_f
     assert chart.runs[0].ids.tolist().count(1) == 2
 
 
-def test_a_branch_that_did_nothing_itself_has_no_bar():
-    trace = make_trace((bar("main", "task-1", 0, 3), [bar("job", "task-2", 0, 3)]))
-    assert [row.text for row in Chart.of(trace, has_own_time=True).rows] == ["task-2"]
+# -- parts of bars as filled stretches -----
+
+
+kinds = st.tuples(st.sampled_from(PART_KINDS), st.sampled_from([0.001, 0.01, 0.5, 1.0, 1.9, 2.0, 5.0]))
+
+
+unknown = st.tuples(st.just("unknown"), st.sampled_from([0.01, 1.0, 3.0]), st.sampled_from([0.0, 0.3, 1.0]))
+
+
+def parts_of(*parts):
+    length = sum(lasts_s for _, lasts_s, *_ in parts)
+    return stretches(make_trace(bar("a", "t", 0, round(length, 9), parts=parts)).columns)
+
+
+def drawn(found):
+    """Return fill, start and end [s] and height of each stripe."""
+    columns = (found.started_ns / 1e9, found.ended_ns / 1e9, found.high - found.low)
+    rows = zip(found.fill.tolist(), *(column.round(6).tolist() for column in columns), strict=True)
+    return [(STACK[fill], *row) for fill, *row in rows]
+
+
+@given(st.lists(st.one_of(kinds, unknown), min_size=1, max_size=60), st.sampled_from([0.0, 0.6, 1.5, 10.0]))
+def test_each_kind_has_the_area_of_its_time(parts, shortest_s):
+    told = parts_of(*parts)
+    found = make_stripes(told, shortest_s * 1e9)
+    area = (found.high - found.low) * (found.ended_ns - found.started_ns)
+    for place, fill in enumerate(STACK):
+        wanted = (share_of(told, fill) * (told.ended_ns - told.started_ns)).sum()
+        assert area[found.fill == place].sum() == pytest.approx(wanted, abs=10)
+
+
+@given(st.lists(st.one_of(kinds, unknown), min_size=1, max_size=60), st.sampled_from([0.6, 1.5, 10.0]))
+def test_nothing_that_is_drawn_is_shorter_than_can_be_seen(parts, shortest_s):
+    told = parts_of(*parts)
+    found = make_stripes(told, shortest_s * 1e9)
+    widths = found.ended_ns - found.started_ns
+    whole = told.ended_ns.max()
+    third_ns = MIN_STACK_WIDTH * shortest_s * 1e9 / 3  # what a short part takes at least of a long one beside it
+    assert widths.min() >= min(whole, third_ns) - 10
+
+
+def test_short_parts_stand_on_each_other_by_their_shares():
+    turns = [("cpu", 0.01), ("gil", 0.03)] * 200
+    found = make_stripes(parts_of(("wait", 2), *turns), 0.1e9)
+    assert drawn(found) == [("wait", 0, 2, 1), ("cpu", 2, 10, 0.25), ("gil", 2, 10, 0.75)]
+    assert found.is_stacked
+
+
+def test_shares_that_change_are_seen_to_change():
+    early, late = [("cpu", 0.01), ("gil", 0.03)] * 200, [("cpu", 0.03), ("gil", 0.01)] * 200
+    cpu = [(start, end, height) for fill, start, end, height in drawn(make_stripes(parts_of(*early, *late), 0.1e9))
+           if fill == "cpu"]  # fmt: skip
+    assert cpu == [(0, 8, 0.25), (8, 16, 0.75)]
+
+
+def test_a_short_part_between_long_ones_takes_some_of_them_to_be_seen():
+    found = drawn(make_stripes(parts_of(("wait", 10), ("cpu", 0.5), ("wait", 10)), 1e9))
+    assert found == [("wait", 0, 9.25, 1), ("cpu", 9.25, 11.25, 0.25), ("wait", 9.25, 11.25, 0.75),
+                     ("wait", 11.25, 20.5, 1)]  # fmt: skip
+
+
+def test_stretches_of_several_parts_have_enough_of_them_to_be_no_chance():
+    chance = np.random.default_rng(1)
+    parts = [(kind, lasts) for lasts in chance.uniform(0.02, 0.06, 400) for kind in ("cpu", "wait")]
+    found = make_stripes(parts_of(*parts), 0.08e9)
+    starts = np.unique(found.started_ns)
+    assert len(starts) <= len(parts) / MIN_STACK_PARTS
+
+
+# -- the shares of an image of many bars -----
+
+
+@given(busy_lanes(), st.integers(1, 30), shortest)
+def test_an_image_has_the_same_shares_as_the_bars(trace, bins, shortest_s):
+    if not trace.makespan_s:
+        return
+    (made,) = make_bins(Chart.of(trace), bins)
+    found = {fill: share.sum() * trace.makespan_s / bins for fill, share in made.shares.items()}
+    drawn = dict.fromkeys(FILLS, 0.0)
+    for rect in layout_of(trace, shortest_s=shortest_s).rects:
+        height = 1 if is_slim_pause(rect) else (rect.high - rect.low) / Size.full
+        drawn["wait" if rect.fill == "unknown" else rect.fill] += height * (rect.x1_s - rect.x0_s)
+    for fill in set(FILLS) - {"queued"}:
+        assert found.get(fill, 0) == pytest.approx(drawn[fill], abs=1e-5)
+
+
+@given(busy_lanes(), busy_lanes(), st.integers(1, 30))
+def test_an_image_of_several_runs_holds_the_time_of_each(one, other, bins):
+    chart = Chart.of({"one": one, "other": other})
+    if not chart.extent_s:
+        return
+    total = sum(share.sum() for made in make_bins(chart, bins) for share in made.shares.values())
+    expected = sum(s.service_s for trace in (one, other) for s in trace)
+    assert total * chart.extent_s / bins == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def shares(rows, starts, ends, edges, weights=None):
+    columns = (np.array(column) for column in (rows, starts, ends, edges))
+    return Coverage(*columns, max(rows, default=0) + 1).shares(weights).tolist()
+
+
+def test_an_interval_without_duration_hides_no_other_that_starts_with_it():
+    assert shares([0, 0], [0, 0], [8, 0], [0, 8]) == [[1]]
+
+
+def test_nothing_is_left_behind_the_end_of_the_last_interval_by_rounding():
+    weights = np.full(1_000, 0.1)
+    starts = np.arange(1_000)
+    found = Coverage(np.zeros(1_000, np.int64), starts, starts + 1, np.array([0, 500, 1_000, 2_000]), 1).shares(weights)
+    assert found.tolist() == [[pytest.approx(0.1), pytest.approx(0.1), 0]]
+
+
+def test_a_band_is_the_mean_of_its_rows():
+    trace = make_trace(*(bar("b", f"t-{number}", 0, 4 if number % 2 else 2) for number in range(1_000)))
+    (made,) = make_bins(folded(Chart.of(trace)), 10)
+    assert made.shares["busy"].shape == (20, 10)
+    assert made.shares["busy"] == pytest.approx(np.tile([1.0] * 5 + [0.5] * 5, (20, 1)))

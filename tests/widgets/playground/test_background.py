@@ -12,6 +12,7 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import background
 from kaygraph_viz.widgets.playground.background import BackgroundRun, LoopRun, begun
+from kaygraph_viz.widgets.playground.newest import Newest
 
 GUARD_S = 30
 
@@ -80,14 +81,6 @@ def test_run_that_does_not_heed_is_left_alone_and_its_result_ignored():
     assert len(endings) == 1
 
 
-def test_stop_after_the_end_does_nothing():
-    endings = []
-    run = BackgroundRun(lambda: 1, ignore, endings.append)
-    run.wait(GUARD_S)
-    run.stop()
-    assert (run.was_stopped, [ending.returned for ending in endings]) == (False, [1])
-
-
 def test_interrupt_of_the_readers_own_is_an_error_and_no_stop():
     def work():
         raise KeyboardInterrupt
@@ -119,3 +112,87 @@ def test_what_was_stopped_before_a_loop_could_begin_is_not_done():
     run.wait()
     run.wait()
     assert (ran, [ending.was_stopped for ending in endings]) == ([], [True])
+
+
+# -- work of which only the newest counts -----
+
+
+class Blocked:
+    """Work that waits for leave."""
+
+    def __init__(self):
+        self.began, self.go = threading.Event(), threading.Event()
+
+    def __call__(self):
+        self.began.set()
+        assert self.go.wait(GUARD_S)
+        return "blocked"
+
+
+@pytest.fixture
+def blocked():
+    blocked = Blocked()
+    yield blocked
+    blocked.go.set()
+
+
+@pytest.fixture
+def endings():
+    return []
+
+
+@pytest.fixture
+def newest(blocked, endings):
+    newest = Newest()
+    newest.ask(blocked, ignore, endings.append)
+    assert blocked.began.wait(GUARD_S)
+    yield newest
+    blocked.go.set()
+    assert newest.wait(GUARD_S)
+
+
+def told(endings):
+    return [ending.returned for ending in endings]
+
+
+def test_of_what_waits_only_the_newest_is_done(newest, blocked, endings):
+    done = []
+    for number in range(3):
+        newest.ask(lambda number=number: done.append(number) or number, ignore, endings.append)
+    blocked.go.set()
+    assert newest.wait(GUARD_S)
+    assert (done, told(endings)) == ([2], [2])
+
+
+def test_what_was_dropped_is_not_told_and_later_work_is(newest, blocked, endings):
+    newest.drop()
+    blocked.go.set()
+    assert newest.wait(GUARD_S)
+    newest.ask(lambda: "later", ignore, endings.append)
+    assert newest.wait(GUARD_S)
+    assert told(endings) == ["later"]
+
+
+def test_work_that_is_asked_for_at_the_end_of_other_work_is_done(endings):
+    newest = Newest()
+
+    def ended(ending):
+        endings.append(ending)
+        newest.ask(lambda: "second", ignore, endings.append)
+
+    newest.ask(lambda: "first", ignore, ended)
+    assert newest.wait(GUARD_S)
+    assert told(endings) == ["first", "second"]
+
+
+def test_work_that_is_stopped_before_it_began_is_told_to_be_stopped(newest, blocked, endings):
+    newest.ask(never, ignore, endings.append)
+    newest.stop()
+    blocked.go.set()
+    assert newest.wait(GUARD_S)
+    (ending,) = endings
+    assert ending.was_stopped
+
+
+def never():
+    raise AssertionError("it was stopped before it began")

@@ -8,6 +8,7 @@ import re
 import threading
 import weakref
 
+import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
 from ipywidgets.widgets import widget
@@ -19,9 +20,13 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import album, background, forecast as previews, pictures, playground as module
-from kaygraph_viz.widgets.playground.playground import Playground, playground
+from kaygraph_viz.widgets.playground.controls import Control
+from kaygraph_viz.widgets.playground.options import KNOWN
+from kaygraph_viz.widgets.playground.playground import playground
 
 GUARD_S = 30  # against a test that hangs; never waited for
+
+
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -109,13 +114,6 @@ def test_slider_shows_what_is_predicted_where_nothing_was_recorded_with_that_num
     assert not is_pale(panel)
 
 
-def test_each_number_of_workers_has_a_chart_of_its_own(panel):
-    for workers in range(1, 17):
-        slide(panel, workers)
-        assert f"{workers} worker".encode() in panel.picture
-        assert not is_pale(panel)
-
-
 def test_slider_says_when_nothing_can_be_predicted():
     panel = playground(trace_of, recorded={4: make_trace(bar("exec", "main", 0, 1, kind="phase"))}, workers=4)
     slide(panel, 3)
@@ -159,12 +157,6 @@ def test_run_says_how_far_off_the_prediction_was():
     assert "Predicted" not in text_of(panel.status)
 
 
-def test_slider_runs_nothing_in_real_time():
-    panel = playground(never, recorded={4: trace_of(4)})
-    slide(panel, 3)
-    assert list(panel.traces) == [4]
-
-
 def test_run_records_anew_with_the_number_of_the_slider(panel):
     panel.slider.value = 8
     before = panel.chart.value
@@ -184,40 +176,6 @@ def test_log_holds_every_run_and_traces_the_last_of_each_number():
     ]  # fmt: skip
     assert "Run 2 with these settings: both took 4.00 s." in text_of(panel.status)
     assert {span.name for span in panel.traces[2]} == {"second"}
-
-
-def test_each_run_of_a_number_can_be_looked_at_again():
-    names = iter(["first", "second"])
-    panel = playground(lambda workers: trace_of(workers, next(names)), recorded={4: trace_of(4)}, workers=2)
-    press(panel)
-    press(panel)
-    panel.log_list.index = 2
-    assert b"2 workers, run 1: 4.00 s" in panel.picture
-    assert panel.log_list.index == 2
-    panel.log_list.index = 0
-    assert b"4 workers: 2.00 s" in panel.picture
-    assert len(log_of(panel)) == 2  # the repeats are folded again
-
-
-def test_log_shows_what_was_measured():
-    panel = playground(never, recorded={4: trace_of(4)})
-    assert log_of(panel) == [["4", "2.00", "s", "about", "4.0", "4"]]
-
-
-def test_panel_without_a_recording_is_empty_and_says_what_to_do():
-    panel = playground(trace_of)
-    assert (panel.picture, panel.chart.value, log_of(panel)) == (b"", "", [])
-    assert "press Run" in text_of(panel.status)
-
-
-def test_given_mapping_is_not_changed():
-    recorded = {4: trace_of(4)}
-    panel = playground(trace_of, recorded=recorded, workers=2)
-    press(panel)
-    assert list(recorded) == [4]
-
-
-# -- while a run is going on --------------------------------------------------------------------------------------
 
 
 class SlowRun:
@@ -257,26 +215,6 @@ def test_click_returns_while_the_run_goes_on_and_says_so(running):
     assert "Running with 4 workers ..." in text_of(running.status)
 
 
-def test_second_click_while_running_does_nothing(running, slow):
-    running.run_button.click()
-    slow.end.set()
-    running.wait(GUARD_S)
-    assert slow.calls == [4]
-
-
-def test_button_works_again_when_the_run_has_ended(running, slow):
-    slow.end.set()
-    running.wait(GUARD_S)
-    assert not running.run_button.disabled
-    press(running)
-    assert slow.calls == [4, 4]
-
-
-def test_slider_stays_alive_while_running(running):
-    running.slider.value = 2
-    assert "8 branches with 2 workers" in text_of(running.status)
-
-
 def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow):
     running.slider.value = 2
     slow.end.set()
@@ -284,17 +222,6 @@ def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow
     assert b"2 workers: 4.00 s" in running.picture
     assert "8 branches with 2 workers" in text_of(running.status)
     assert tried(running) == [1, 2, 4]
-
-
-def test_chart_of_the_run_before_is_pale_while_a_new_one_goes_on(slow):
-    panel = playground(slow, recorded={4: trace_of(4)})
-    assert not is_pale(panel)
-    panel.run_button.click()
-    assert is_pale(panel)
-    assert "Running with 4 workers ... The pale chart is the one before." in text_of(panel.status)
-    slow.end.set()
-    panel.wait(GUARD_S)
-    assert not is_pale(panel)
 
 
 def test_prediction_is_shown_while_its_run_goes_on(running, slow):
@@ -336,9 +263,6 @@ def test_run_that_fails_leaves_no_other_chart_that_looks_like_its_own():
     press(panel)
     assert b"4 workers: 2.00 s" in panel.picture
     assert not is_pale(panel)
-
-
-# -- simulated time -----------------------------------------------------------------------------------------------
 
 
 def simulated(workers):
@@ -418,20 +342,6 @@ def test_run_in_simulated_time_that_lasts_is_predicted_meanwhile(gate, monkeypat
     panel.wait(GUARD_S)
     assert b"5 workers: 2.00 s" in panel.picture
     assert [text for text in said if "press run" in text] == []
-
-
-def test_run_in_simulated_time_that_fails_is_said():
-    def run(workers):
-        return simulated(workers) if workers == 4 else 1 // 0
-
-    panel = playground(run, recorded={4: simulated(4)})
-    slide(panel, 5)
-    assert "The run failed: ZeroDivisionError" in text_of(panel.status)
-    assert "The pale chart is the one before." in text_of(panel.status)
-    assert is_pale(panel)
-
-
-# -- stopping -----------------------------------------------------------------------------------------------------
 
 
 class Parallel:
@@ -518,22 +428,6 @@ def test_stop_interrupts_a_function_that_only_computes():
     assert "Stopped after 0 branches" in text_of(panel.status)
 
 
-def test_stop_without_a_run_does_nothing(panel):
-    before = panel.status.value
-    panel.stop_button.click()
-    assert panel.status.value == before
-    assert panel.stop_button.disabled
-
-
-def test_no_thread_is_left_after_a_run(panel):
-    before = set(threading.enumerate())
-    press(panel)
-    assert set(threading.enumerate()) <= before
-
-
-# -- more controls ------------------------------------------------------------------------------------------------
-
-
 def with_options(workers=2, *, items=8, schedule="dynamic", latency_s=1.0, clock=None, verbose=True):
     return make_trace(
         *(
@@ -569,13 +463,6 @@ def test_function_is_called_with_what_the_controls_say():
     assert calls == [(4, 5, 0.3, {})]
 
 
-def test_number_box_and_slider_are_the_same(rich):
-    control = rich.controls["items"]
-    control.box.value = 8
-    assert control.main.value == 8
-    assert "8 branches with 2 workers took 4.00 s" in text_of(rich.status)
-
-
 def test_choosing_an_entry_of_the_log_shows_it_and_sets_the_controls(rich):
     rich.log_list.index = 1
     assert (rich.settings["workers"], rich.settings["items"]) == (4, 8)
@@ -590,23 +477,11 @@ def test_entry_of_the_log_is_chosen_when_the_controls_fit_it(rich):
     assert rich.log_list.index is None
 
 
-def test_runs_are_compared_with_one_worker_where_that_was_tried():
-    panel = playground(trace_of, recorded={1: trace_of(1), 4: trace_of(4)})
-    assert "8 branches with 4 workers took 2.00 s: 4.0 times as fast as one worker, which took 8.00 s." in text_of(
-        panel.status
-    )
-    assert "This is the fastest run so far." in text_of(panel.status)
-
-
 @pytest.mark.usefixtures("drawn")
 def test_prediction_for_something_that_was_not_recorded_is_left_out():
     panel = playground(never, recorded={1: trace_of(1), 4: trace_of(4)}, only="no such stage")
     assert "predicted" not in panel.chart.value
     assert "Times as fast as one worker: 1.0 with 1 worker and 4.0 with 4." in panel.chart.value
-
-
-def test_runs_are_compared_with_what_one_worker_would_take_where_that_was_not_tried(panel):
-    assert "about 4.0 times as fast as one worker, which would probably take 8.00 s." in text_of(panel.status)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -634,44 +509,11 @@ def test_chart_of_a_panel_has_room_for_the_note_below_its_axis(monkeypatch):
 
 
 @pytest.mark.usefixtures("drawn")
-def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
-    asked = []
-    draw = pictures.gantt
-    monkeypatch.setattr(
-        pictures, "gantt", lambda *args, **options: asked.append(options["end_s"]) or draw(*args, **options)
-    )
-    panel.slider.value = 2
-    slide(panel, 8)
-    press(panel)
-    assert asked == [4.0, 4.0, 4.0]  # the second one was predicted
-
-
-@pytest.mark.usefixtures("drawn")
 def test_picture_that_was_drawn_is_not_drawn_again(panel, monkeypatch):
     panel.slider.value = 2
     monkeypatch.setattr(pictures, "gantt", None)
     panel.slider.value = 4
     assert "8 branches with 4 workers took 2.00 s" in text_of(panel.status)
-
-
-def test_every_control_says_what_it_is(rich):
-    widgets = [rich.run_button, rich.stop_button, rich.log_list]
-    for control in rich.controls.values():
-        widgets += [control.main] if control.box is None else [control.main, control.box]
-    assert all(widget.description and widget.tooltip for widget in widgets)
-    assert rich.controls["latency_s"].main.description == "Latency [s]"
-
-
-def parts_of(widget):
-    return [widget, *(part for child in getattr(widget, "children", ()) for part in parts_of(child))]
-
-
-def test_parts_have_names_for_style_sheets(panel):
-    classes = {name for widget in parts_of(panel) for name in widget._dom_classes}
-    assert {"kv-playground", "kv-workers", "kv-run", "kv-stop", "kv-status", "kv-chart", "kv-log"} <= classes
-
-
-# -- what a broken page sends --------------------------------------------------------------------------------------
 
 
 def message(data):
@@ -681,9 +523,6 @@ def message(data):
 def test_what_is_ignored_is_said(panel):
     panel.slider._handle_msg(message({"method": "update", "state": {"value": "many"}}))
     assert "A message from the browser was ignored" in text_of(panel.status)
-
-
-# -- errors -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -697,13 +536,6 @@ def test_error_of_a_run_is_shown_and_the_button_works_again(error):
     press(panel)
     assert f"The run failed: {type(error).__name__}: no such file" in text_of(panel.status)
     assert not panel.run_button.disabled
-
-
-def test_error_leaves_chart_and_log_as_they_were():
-    panel = playground(lambda workers: 1 // 0, recorded={4: trace_of(4)})
-    before = panel.chart.value, log_of(panel), dict(panel.traces)
-    press(panel)
-    assert (panel.chart.value, log_of(panel), panel.traces) == before
 
 
 def test_html_in_an_error_is_inert():
@@ -723,15 +555,6 @@ def test_html_in_the_names_of_branches_is_inert():
     assert hostile not in panel.status.value + panel.log_title.value + str(log_of(panel))
     assert re.findall(r"<\w+", panel.chart.value) == ["<div", "<img", "<img", "<p"]
     assert re.findall(r' (\w+)="', panel.chart.value) == ["alt", "style", "src"] * 2
-
-
-def test_huge_error_is_cut():
-    def fails(_workers):
-        raise ValueError("x" * 1_000_000)
-
-    panel = playground(fails)
-    press(panel)
-    assert len(panel.status.value) < 1_000
 
 
 @pytest.mark.parametrize("returned", [None, [], "trace", 3])
@@ -754,15 +577,6 @@ def test_chart_that_cannot_be_drawn_is_said_and_does_not_vanish(panel, monkeypat
     assert "The chart could not be drawn: RuntimeError: no fonts" in text_of(panel.status)
 
 
-@pytest.mark.parametrize("value", [0, 17, 10**9])
-def test_slider_stays_in_its_range(panel, value):
-    panel.slider.value = value
-    assert 1 <= panel.slider.value <= 16
-
-
-# -- where no kernel runs -----------------------------------------------------------------------------------------
-
-
 def bundle_of(panel):
     data, _metadata = panel._repr_mimebundle_()
     return data
@@ -775,14 +589,6 @@ def test_panel_leaves_a_picture_and_a_text_where_no_kernel_runs(panel):
     assert panel.alt.startswith("Gantt chart of 8")
     assert bundle["text/plain"] == "<Playground for 1 to 16 workers>"
     assert "application/vnd.jupyter.widget-view+json" in bundle
-
-
-def test_text_of_the_panel_holds_no_address(panel):
-    assert not re.search("0x[0-9a-f]{6,}|object at", bundle_of(panel)["text/plain"])
-
-
-def test_panel_without_a_recording_leaves_no_empty_picture():
-    assert "image/png" not in bundle_of(playground(trace_of))
 
 
 @pytest.mark.usefixtures("drawn")
@@ -808,14 +614,6 @@ def test_controls_have_names_and_the_chart_a_description(panel):
     assert re.search(r'<img alt="Times as fast as one worker: [^"<>]*" ', panel.chart.value)
     assert "role='status'" in panel.status.value
     assert not panel.slider.continuous_update
-
-
-# -- arguments ----------------------------------------------------------------------------------------------------
-
-
-def test_playground_is_a_panel():
-    assert isinstance(playground(trace_of, max_workers=5), Playground)
-    assert playground(trace_of, max_workers=5).slider.max == 5
 
 
 @pytest.mark.parametrize(
@@ -885,3 +683,48 @@ def test_closing_a_panel_stops_its_run():
     assert panel._runs._current.was_stopped
     may_end.set()
     panel.wait(GUARD_S)
+
+
+@pytest.fixture
+def said():
+    """Return the sentences that are said about ignored messages."""
+    return []
+
+
+@pytest.fixture
+def control(said):
+    """Return a function that makes the control of an option, and notes in `control.changes` how often it changed."""
+
+    def make(name):
+        made = Control(KNOWN[name], lambda: make.changes.append(made.value), said.append)
+        return made
+
+    make.changes = []
+    return make
+
+
+def test_whole_numbers_and_others_have_widgets_of_their_own(control):
+    assert isinstance(control("items").main, ipywidgets.IntSlider)
+    assert isinstance(control("latency_s").main, ipywidgets.FloatSlider)
+
+
+def test_a_slider_in_small_steps_gives_the_number_that_is_shown(control):
+    rate = control("failure_rate")
+    rate.main.value = 0.1 + 0.2
+    assert rate.value == 0.3
+
+
+@pytest.mark.parametrize(("name", "value"), [("items", 0), ("items", 2.5), ("items", True), ("schedule", "lifo")])
+def test_a_value_that_is_out_of_range_is_a_clear_error(control, name, value):
+    made = control(name)
+    before = made.value
+    with pytest.raises(OptionError, match=f"{name} must be a value that its control allows"):
+        made.value = value
+    assert made.value == before
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_widget_says_what_it_is(control, name):
+    made = control(name)
+    widgets = [made.main] if made.box is None else [made.main, made.box]
+    assert all((widget.description, widget.tooltip) == (KNOWN[name].label, KNOWN[name].tip) for widget in widgets)

@@ -1,15 +1,17 @@
-"""The log of a panel: which runs compare, which is the fastest, and how they are said."""
+"""The log of a panel, its words, and the options of its runs."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
+from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.widgets.playground import state
-from kaygraph_viz.widgets.playground.options import KNOWN
-from kaygraph_viz.widgets.playground.state import BEST, MAX_TRIED, Log, rounded
+from kaygraph_viz.widgets.playground.options import KNOWN, call_with, options_of
+from kaygraph_viz.widgets.playground.repeats import duration_range, missed_by
+from kaygraph_viz.widgets.playground.state import BEST, MAX_TRIED, Log
 
 OPTIONS = [KNOWN[name] for name in ("workers", "schedule", "items")]
 
@@ -50,24 +52,6 @@ def test_repeats_share_a_line_which_opens_for_one_of_them(log):
     assert [log.title(entry) for entry in (first, four)] == ["2 workers, run 1: 4.00 s", "4 workers: 2.00 s"]
 
 
-def test_a_repeat_says_how_it_compares_with_the_runs_before(log):
-    first, again = log.add(settings(2), trace_of(2)), log.add(settings(2), trace_of(1))
-    assert log.again(first) == ""
-    assert log.again(again) == "Run 2 with these settings: both took 4.0-8.0 s."
-
-
-def test_a_repeat_in_simulated_time_says_that_it_is_the_same(log):
-    simulated = [Trace(trace_of(2).columns, machine=VirtualClock().machine) for _ in range(2)]
-    first, again = (log.add(settings(2), trace) for trace in simulated)
-    assert (first.is_simulated, log.again(first)) == (True, "")
-    assert log.again(again) == "Run 2 with these settings: the same as before, since time is simulated."
-
-
-def test_a_run_says_how_far_off_its_prediction_was(log):
-    run = log.add(settings(2), trace_of(2), predicted_s=5.0)
-    assert log.again(run) == "Predicted 5.00 s, measured 4.00 s: 25% too long."
-
-
 def test_a_complete_run_takes_the_place_of_one_that_was_stopped(log):
     log.add(settings(2), trace_of(2), is_whole=False)
     whole = log.add(settings(2), trace_of(2))
@@ -82,11 +66,6 @@ def test_the_nearest_run_differs_in_nothing_but_workers(log):
     assert log.nearest(settings(4, items=4)) is None
 
 
-def test_nothing_is_predicted_from_a_run_without_parallel_calls(log):
-    alone = log.add(settings(2), make_trace(bar("exec", "main", 0, 1, kind="phase")))
-    assert (alone.what_if, log.nearest(settings(3))) == (None, None)
-
-
 def test_log_forgets_the_oldest_runs(log):
     trace = trace_of(1)
     for seed in range(MAX_TRIED + 2):
@@ -95,25 +74,11 @@ def test_log_forgets_the_oldest_runs(log):
     assert log.find({**settings(1), "seed": 1}) is None
 
 
-def test_only_runs_with_the_same_workload_compare(log):
-    few, many = log.add(settings(2, items=4), trace_of(2, 4)), log.add(settings(2), trace_of(2))
-    static = log.add(settings(4, "static"), trace_of(4))
-    assert log.alike(many) == [many, static]
-    assert log.series(many) == [many]
-    assert log.alike(few) == [few]
-    other = log.add(settings(8), trace_of(8))
-    assert log.series(many) == [many, other]
-
-
 def test_the_fastest_is_best_and_of_equals_the_one_with_the_fewest_workers(log):
     log.add(settings(2), trace_of(2))
     best, equal = log.add(settings(8), trace_of(8)), log.add(settings(16), trace_of(8))
     assert [log.is_best(entry) for entry in log.entries] == [False, True, False]
     assert (best.trace.makespan_s, equal.trace.makespan_s) == (1.0, 1.0)
-
-
-def test_a_run_alone_is_not_called_the_best(log):
-    assert not log.is_best(log.add(settings(2), trace_of(2)))
 
 
 def test_a_run_that_was_stopped_is_compared_with_nothing(log):
@@ -162,13 +127,6 @@ def test_table_has_a_column_for_each_setting_that_differs(log):
     assert log.title(log.entries[2]) == "2 workers, items 16: 8.00 s"
 
 
-def test_charts_have_room_for_the_longest_run_and_the_most_rows(log):
-    assert log.max_rows == 0
-    runs = log.add(settings(2), trace_of(2)), log.add(settings(8), trace_of(8))
-    assert [log.scale_s(run) for run in runs] == [4.0, 4.0]
-    assert log.max_rows == 8
-
-
 def test_a_workload_that_would_fill_hardly_any_of_a_chart_has_a_scale_of_its_own(log):
     many, half = log.add(settings(1, items=32), trace_of(1, 32)), log.add(settings(1, items=16), trace_of(1, 16))
     few, fewer = log.add(settings(1, items=4), trace_of(1, 4)), log.add(settings(4, items=4), trace_of(4, 4))
@@ -180,6 +138,117 @@ def test_one_worker_whose_branches_have_workers_of_their_own_is_one_worker(log):
     assert log.result(alone) == "8 branches with 1 worker took 2.00 s."
 
 
-def test_numbers_are_rounded_and_other_values_stay():
-    assert rounded(0.1 + 0.2) == 0.3
-    assert [rounded(value) for value in (3, "static", None)] == [3, "static", None]
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([1.21, 1.44], "1.2-1.4 s"),
+        ([1.44, 1.21], "1.2-1.4 s"),
+        ([0.9, 1.1], "0.90-1.1 s"),
+        ([0.09, 1.1], "90 ms - 1.1 s"),
+        ([1.21, 1.22], "1.21-1.22 s"),
+        ([18.5, 18.5], "18.5 s"),
+    ],
+)
+def test_a_range_names_its_unit_once_where_it_has_one(seconds, expected):
+    assert duration_range(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("predicted_s", "measured_s", "end"),
+    [(1.1, 1.0, "10% too long."), (0.9, 1.0, "10% too short."), (1.0, 1.0, "right."), (1.0, 0.0, "right.")],
+)
+def test_a_prediction_is_too_long_too_short_or_right(predicted_s, measured_s, end):
+    assert missed_by(predicted_s, measured_s).endswith(f": {end}")
+
+
+def run(workers=2, *, items=8, schedule="dynamic", latency_s=1.0, clock=None, verbose=True):
+    """Stand in for a function that records a run."""
+
+
+def option(function, name, given=None):
+    return next(option for option in options_of(function, given) if option.name == name)
+
+
+def test_keyword_of_the_readers_own_is_an_option_where_its_choices_are_known():
+    def own(workers, way: Literal["gather", "semaphore"] = "semaphore", depth=1):
+        """Stand in."""
+
+    way = option(own, "way")
+    assert (list(way.choices.values()), way.value, way.is_task) == (["gather", "semaphore"], "semaphore", True)
+    assert [option.name for option in options_of(own)] == ["workers", "way"]
+    assert option(own, "depth", {"depth": range(1, 10)}).high == 9
+
+
+def test_a_range_and_choices_can_be_given():
+    given = {"items": range(10, 51, 10), "schedule": ["static", "dynamic"]}
+    items, schedule = option(run, "items", given), option(run, "schedule", given)
+    assert (items.low, items.high, items.step, items.value) == (10, 50, 10, 10)  # 8 is no choice any more
+    assert (list(schedule.choices.values()), schedule.value) == (["static", "dynamic"], "dynamic")
+
+
+def test_a_default_outside_of_the_usual_range_widens_it():
+    def many(workers=64):
+        """Stand in."""
+
+    assert (option(many, "workers").value, option(many, "workers").high) == (64, 64)
+
+
+@pytest.mark.parametrize("values", [[], "ab", 3, None, range(0)])
+def test_nothing_to_choose_from_is_a_clear_error(values):
+    with pytest.raises(OptionError, match=r"controls\['items'\] must be a range or a list of choices"):
+        options_of(run, {"items": values})
+
+
+def test_number_of_workers_is_passed_by_keyword_or_as_the_first_argument():
+    settings = {"workers": 3, "items": 5}
+    assert call_with(lambda workers, items: (workers, items), settings) == (3, 5)
+    assert call_with(lambda count, items: (count, items), settings) == (3, 5)
+    assert call_with(lambda count, **others: (count, others), settings) == (3, {"items": 5})
+
+
+def test_function_without_a_readable_signature_has_the_number_of_workers():
+    assert [option.name for option in options_of(dict.fromkeys)] == ["workers"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_allowed"),
+    [
+        ("items", 1, True), ("items", 201, False), ("items", 1.0, False), ("items", True, False),
+        ("latency_s", 0.25, True), ("latency_s", 0, True), ("latency_s", float("nan"), False),
+        ("clock", None, True), ("clock", "real", False),
+    ],
+)  # fmt: skip
+def test_values_outside_of_the_range_or_choices_are_not_allowed(name, value, is_allowed):
+    assert KNOWN[name].allows(value) is is_allowed
+
+
+def test_a_default_that_is_no_choice_becomes_one():
+    def own(workers, executor="fiber", schedule=None):
+        """Stand in."""
+
+    assert list(option(own, "executor").choices) == ["fiber", "thread", "process", "async", "serial"]
+    assert option(own, "schedule").choices["default"] is None
+    assert [*option(run, "schedule").choices] == ["dynamic", "static", "longest-first"]
+
+
+def test_an_argument_that_can_only_be_given_by_name_is_not_the_number_of_workers():
+    def own(*, executor="thread"):
+        """Stand in."""
+
+    assert [each.name for each in options_of(own)] == ["workers", "executor"]
+    assert [each.name for each in options_of(lambda executor="thread": executor)] == ["workers"]
+
+
+def test_choices_of_an_annotation_have_the_words_that_are_known_for_them():
+    def own(workers, clock: Literal["virtual"] = "virtual", executor: Literal["process", "fiber"] = "fiber"):
+        """Stand in."""
+
+    assert option(own, "clock").choices == {"simulated": "virtual"}
+    assert option(own, "executor").choices == {"process": "process", "fiber": "fiber"}
+
+
+def test_given_choices_start_at_the_default_where_it_is_among_them_and_else_at_the_first():
+    assert option(run, "schedule", {"schedule": ["static", "dynamic"]}).value == "dynamic"
+    assert option(run, "schedule", {"schedule": ["static", "longest-first"]}).value == "static"
+    assert option(run, "verbose", {"verbose": [False, True]}).value is True
+    assert option(run, "schedule", {"schedule": ["static"]}).label == KNOWN["schedule"].label

@@ -27,7 +27,6 @@ from kaygraph_viz.widgets.timeline.packing import (
     PART_NOT_MEASURED,
     PAUSE,
     RUNNING,
-    SLIM,
     pack,
 )
 
@@ -103,6 +102,8 @@ def tries(*ends, status="error"):
 
 
 NOTED = [("cpu", 1), ("pause", 1), ("gil", 0.25), ("cpu", 0.75), ("pause", 1), ("blocked", 0.5), ("unknown", 1.5, 0.3)]
+
+
 TRACES = {
     "nothing": make_trace(),
     "one": make_trace(bar("a", "t-1", 0, 1)),
@@ -261,23 +262,6 @@ def test_of_a_branch_around_others_that_goes_on_the_last_piece_is_running_and_th
     assert (running[0], running[-1]) == (False, True)
 
 
-@pytest.mark.parametrize(("lane", "words"), [("task-1", "the loop"), ("thread-1", "the interpreter")])
-def test_the_legend_says_what_bars_waited_for(lane, words):
-    trace = make_trace(bar("fetch", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)]))
-    assert pack(trace).head["turn"] == f"waiting for {words}"
-
-
-def test_names_are_those_of_the_static_chart():
-    head = pack(TRACES["phases"]).head
-    labels = [(text, head["nodes"][node], phase, numbered) for text, node, phase, numbered in head["labels"]]
-    assert {("Load", "Load", "prep", 0), ("Load", "Load", "", 0), ("c", "Check", "", 1)} <= set(labels)
-
-
-def test_prep_and_post_are_slim():
-    columns = columns_of(pack(TRACES["phases"]))
-    assert (columns["flags"] & SLIM > 0).sum() == 1
-
-
 def test_errors_go_along_up_to_a_number():
     count = MAX_ERRORS + 5
     trace = make_trace(*(bar("a", "t-1", at, at + 1, status="error", error=f"E {at}") for at in range(count)))
@@ -294,11 +278,6 @@ def test_error_of_a_branch_around_others_is_at_its_end():
 
 def test_error_of_an_attempt_is_at_the_attempt():
     assert pack(TRACES["retries"]).head["errors"] == {"0": "e", "2": "e"}
-
-
-def test_a_column_of_one_value_is_sent_as_that_value():
-    places = pack(TRACES["overlapping"]).head["columns"]
-    assert (places["attempt"], places["cpu"]) == ({"value": 1, "count": 4}, {"value": NOT_MEASURED, "count": 4})
 
 
 def test_numbers_of_spans_beyond_32_bits_survive():
@@ -331,10 +310,6 @@ def test_what_still_runs_is_there_and_says_so():
     assert not columns_of(pack(trace))["flags"][0] & RUNNING
 
 
-def test_few_rows_are_in_no_band():
-    assert pack(make_trace(*(bar("a", f"t-{lane}", 0, 1) for lane in range(200)))).head["bands"] == []
-
-
 def test_very_many_rows_are_sent_with_the_bands_that_the_picture_has():
     trace = make_trace(bar("prep", "main", 0, 1, kind="phase"), *(bar("a", f"t-{lane}", 1, 2) for lane in range(999)))
     head = pack(trace).head
@@ -344,17 +319,6 @@ def test_very_many_rows_are_sent_with_the_bands_that_the_picture_has():
     assert head["bands"][-1] == (951, 1_000, "t-950 to 998 (49)")
     assert len(head["rows"]) == 1_000
     assert "folded into 20 bands" in head["sentence"]
-
-
-def test_of_a_row_only_what_is_special_is_sent():
-    nodes = [
-        (bar(name, "main", at, at + 1, kind="node"), [bar("a", "t-1", at, at + 1)]) for at, name in enumerate("ab")
-    ]
-    rows = pack(make_trace(*nodes, bar("b", "t-1", 0, 1), check=False)).head["rows"]
-    assert rows == [
-        {"text": "", "first": 0, "heading": True, "height": 0.62}, {"text": "t-1", "first": 0},
-        {"text": "", "first": 2, "lane": "t-1"},
-    ]  # fmt: skip
 
 
 def test_captured_calls_show_their_labels():

@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import base64
 import gc
-import warnings
+import io
+import re
 import weakref
 
+import matplotlib.image
 import matplotlib.pyplot as plt
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from IPython.utils.capture import capture_output
 from ipywidgets.widgets import widget
+from matplotlib.figure import Figure
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.attributes import TEXT_LIMIT
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from kaygraph_viz.widgets import kept_trace
 from kaygraph_viz.widgets.timeline.pusher import Pusher
+from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
+from kaygraph_viz.widgets.timeline.sources import script, stylesheet
+from kaygraph_viz.widgets.timeline.span_facts import span_facts
+from kaygraph_viz.widgets.timeline.static_picture import DPI, still_png
 from kaygraph_viz.widgets.timeline.timeline import Timeline, timeline
 
 GUARD_S = 30  # against a test that hangs; never waited for
+
+
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
 EVIL = "</script><script>alert(1)</script><img src=x onerror='alert(1)'>`${1}`\x00\u202e"
+
+
 VIEW = GraphView("g", (NodeView("load", "Load"), NodeView("check", "Check", True)), (EdgeView("load", "check"),))
 
 
@@ -45,9 +60,6 @@ def message(**state):
     return {"content": {"data": {"method": "update", "state": state}}}
 
 
-# -- what is shared -----------------------------------------------------------------------------------------------
-
-
 def test_chart_is_described_for_screen_readers(view):
     assert view.packed["sentence"].startswith("Gantt chart of 2 branches on 2 workers")
 
@@ -56,10 +68,6 @@ def test_boxes_of_the_diagram_are_named_as_the_nodes_of_the_bars(view):
     boxes = {(box["node"], box["branch"]) for box in view.scene["boxes"]}
     assert boxes == {("load", ""), ("check", ""), ("check", "format"), ("check", "age"), ("", "")}
     assert set(view.packed["nodes"]) == {"load", "check"}
-
-
-def test_without_a_graph_there_is_no_diagram():
-    assert timeline(trace_of_nodes()).scene == {}
 
 
 def test_nothing_keeps_a_view_that_was_closed():
@@ -73,19 +81,12 @@ def test_nothing_keeps_a_view_that_was_closed():
     assert set(widget._instances) <= before
 
 
-def test_title_can_be_given():
-    assert timeline(trace_of_nodes(), title="Two\nnodes").packed["title"] == "Two nodes"
-
-
 def test_hostile_names_stay_data():
     view = timeline(make_trace(bar(EVIL, EVIL, 0, 1, status="error", error=EVIL, city=EVIL)), title=EVIL)
     view.selected = 1
     texts = [view.packed["title"], *view.packed["errors"].values(), *(text for pair in view.details for text in pair)]
     assert all("\x00" not in text and "\u202e" not in text for text in texts)
     assert "<script>" in view.packed["title"]
-
-
-# -- selecting ----------------------------------------------------------------------------------------------------
 
 
 def test_selected_bar_is_described(view):
@@ -116,9 +117,6 @@ def test_node_can_be_chosen_by_its_id(view):
     assert view.node == "check"
 
 
-# -- what the browser says ----------------------------------------------------------------------------------------
-
-
 def test_selections_of_the_browser_arrive(view):
     view._handle_msg(message(selected=4, node="check"))
     assert (view.selected, view.node) == (4, "check")
@@ -145,26 +143,12 @@ def test_other_messages_are_ignored_with_one_warning(view, bad):
     assert view.selected == 4
 
 
-# -- where no kernel runs -----------------------------------------------------------------------------------------
-
-
 def test_picture_and_text_stand_in_where_no_kernel_runs(view):
     data, metadata = view._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(PNG)
     assert metadata["image/png"]["alt"].startswith("Gantt chart of ")
     assert data["text/plain"] == repr(view) == "<Timeline of 3 bars>"
     assert "application/vnd.jupyter.widget-view+json" in data
-
-
-def test_picture_is_the_same_each_time():
-    first, second = (timeline(trace_of_nodes())._repr_mimebundle_()[0]["image/png"] for _ in range(2))
-    assert first == second
-
-
-def test_no_figure_of_pyplot_is_left(view):
-    before = plt.get_fignums()
-    view._repr_mimebundle_()
-    assert plt.get_fignums() == before
 
 
 def test_empty_trace_is_shown_as_such():
@@ -177,9 +161,6 @@ def test_empty_trace_is_shown_as_such():
 def test_impossible_arguments_are_clear_errors(trace, options):
     with pytest.raises(OptionError):
         timeline(trace, **options)
-
-
-# -- live ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -247,13 +228,6 @@ def test_thread_ends_when_the_chart_is_closed():
         assert trace.is_live
 
 
-def test_complete_trace_starts_no_thread():
-    assert timeline(trace_of_nodes())._pusher._thread.ident is None
-
-
-# -- in a shell ---------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def shell():
     yield InteractiveShell.instance()
@@ -286,15 +260,6 @@ def test_complete_chart_is_displayed_once(shell, view):
     with capture_output() as captured:
         display(view)
     assert [output.data["text/plain"] for output in captured.outputs] == ["<Timeline of 3 bars>"]
-
-
-def test_nothing_warns_when_it_is_made_and_shown():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        timeline(trace_of_nodes(), graph=VIEW)._repr_mimebundle_()
-
-
-# -- what is kept ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -334,12 +299,6 @@ def test_a_chart_whose_trace_is_gone_shows_what_it_has(two_kept):
     assert repr(view) == f"<Timeline of {len(view._ids)} bars>"
 
 
-def test_a_chart_whose_trace_is_gone_before_it_was_shown_has_no_picture(two_kept):
-    view = timeline(trace_of_nodes())
-    shown_and_forgotten(2)
-    assert "image/png" not in view._repr_mimebundle_()[0]
-
-
 def test_a_chart_of_a_trace_that_is_still_known_has_its_details_however_old_it_is(two_kept):
     trace = trace_of_nodes()
     view = timeline(trace)
@@ -355,3 +314,73 @@ def test_a_closed_chart_lets_go_of_its_trace():
     del trace
     gc.collect()
     assert alive() is None
+
+
+def facts(*bars, span_id=1):
+    return span_facts(make_trace(*bars).columns, span_id)
+
+
+def test_span_is_described_in_the_order_of_its_life():
+    one = bar("a", "t-1", 3, 5, queued_s=1, cpu_s=0.5, index=7, attempt=3, status="error", error="E", city="Oslo")
+    assert facts(bar("first", "t-0", 1, 2, span_id=1), one, span_id=2) == [
+        ["name", "a"], ["item", "7"], ["worker", "t-1"], ["from", "2.00 s"], ["took", "2.00 s"], ["queued", "1.00 s"],
+        ["CPU", "0.500 s"], ["waiting", "1.50 s"], ["not known when", "2.00 s of these times"], ["ended", "error"],
+        ["attempts", "3"], ["error", "E"], ["city", "Oslo"],
+    ]  # fmt: skip
+
+
+def test_sums_of_named_parts_are_told_and_waiting_is_the_rest():
+    parts = [("wait", 1), ("gil", 0.5), ("cpu", 1), ("gil", 0.5), ("blocked", 1)]
+    told = dict(facts(bar("a", "t-1", 0, 4, cpu_s=1, blocked_s=1, parts=parts)))
+    seconds = {name: told[name] for name in ("CPU", "waiting", "waiting for the interpreter", "blocked")}
+    assert [*seconds.values()] == ["1.00 s"] * 4
+    assert "not known when" not in told
+
+
+def chart(width_in, height_in):
+    return Figure(figsize=(width_in, height_in)).add_subplot()
+
+
+def pixels(png):
+    return matplotlib.image.imread(io.BytesIO(png))
+
+
+def test_charts_stand_below_each_other_with_white_beside_the_narrow_one():
+    found = pixels(still_png(chart(4, 2), chart(3, 1)))
+    assert found.shape[:2] == (3 * DPI, 4 * DPI)
+    assert (found[2 * DPI :, 3 * DPI :] == 1).all()
+
+
+def test_figure_is_closed_also_when_it_cannot_be_drawn():
+    before = plt.get_fignums()
+    ax = plt.subplots(figsize=(2, 1))[1]
+    ax.set_title("$\\broken{$")
+    with pytest.raises(ValueError, match="broken"):
+        still_png(ax)
+    assert plt.get_fignums() == before
+
+
+def test_scripts_put_no_text_into_markup_and_load_nothing():
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", script())
+    assert not re.search(r"\bimport\b|fetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", script())
+    assert "http" not in stylesheet()
+
+
+def test_styles_are_those_of_the_static_pictures():
+    assert {part: fill["colour"] for part, fill in STYLES["parts"].items()} == {
+        part: fill.colour for part, fill in FILLS.items()
+    }
+    said = {one["key"]: (one["label"], one["hatch"], one["marker"]) for one in STYLES["statuses"]}
+    assert said["ok"] == ("ok", "", "")
+    assert {key: said[key] for key in STATUS_FILLS} == {
+        key: (fill.label, fill.hatch, fill.marker) for key, fill in STATUS_FILLS.items()
+    }
+
+
+def test_long_ids_are_cut_as_the_names_of_spans_are():
+    name = "n" * (TEXT_LIMIT + 50)
+    (box,) = scene_data(GraphView("g", (NodeView(name, "Load"),)), None)["boxes"]
+    (span,) = make_trace(bar(name, "main", 0, 1, kind="node"))
+    assert len(box["node"]) == TEXT_LIMIT
+    assert box["node"].startswith("n" * 100)
+    assert len(span.name) >= TEXT_LIMIT
