@@ -9,21 +9,18 @@ import pytest
 
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
+from kaygraph_viz.errors import DataError, ServiceUnavailable
 from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.core.schedules import SCHEDULES, edges
-from kaygraph_viz.execute.progress import ProgressCallback
 from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.patterns.batch import (
     FailedOrder,
-    OrderPricingNode,
     OrdersComparison,
     batch_graph,
     compare_with_key,
     sample_orders,
 )
 from kaygraph_viz.patterns.pricing import price_order
-from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import Order, OrderFault, load_orders, load_orders_key
 from tests.list_schedule import list_schedule
@@ -152,36 +149,13 @@ def test_an_order_that_takes_too_long_fails_alone(kind):
     assert late.reason.startswith("DeadlineExceeded: item 4 of 'OrderPricingNode'")
 
 
-def test_progress_tells_throughput_and_time_left():
-    told = []
-    shared, _ = simulated(max_workers=1, executor="serial", progress=ProgressCallback(told.append))
-    assert [pace.done for pace in told] == list(range(1, 65))
-    half = told[31]
-    assert half.throughput_per_s == pytest.approx(32 / half.elapsed_s)
-    assert half.left_s == pytest.approx(half.elapsed_s)
-    assert told[-1].left_s == 0
-    assert told[-1].elapsed_s == pytest.approx(shared["batch_summary"]["makespan_s"])
-
-
 @pytest.mark.parametrize("orders", [None, 3, "N1", [3], [{"order_id": "N1"}]])
 def test_what_is_no_batch_is_a_clear_error(orders):
     with pytest.raises(DataError, match=r'shared\["orders"\] must be a list of orders'):
         run(orders)
 
 
-def test_impossible_options():
-    with pytest.raises(OptionError, match="price must be a function of an order"):
-        OrderPricingNode(price=3)
-    with pytest.raises(OptionError, match="schedule must be one of"):
-        batch_graph(schedule="fastest")
-
-
 # -- what a chapter says about the schedules ------------------------------------------------------------------------
-
-
-def test_the_sample_differs_fifty_fold_and_holds_a_broken_order():
-    assert (min(COSTS_MS), max(COSTS_MS)) == (2, 100)
-    assert [order.order_id for order in SAMPLE if order.order_id in KEY] == ["N05947"]
 
 
 def test_with_static_chunks_one_worker_ends_long_after_the_others():
@@ -219,12 +193,6 @@ def test_all_runs_leave_the_same_bytes(tmp_path, schedule, repetitions):
 
 
 # -- around it ------------------------------------------------------------------------------------------------------
-
-
-def test_the_graph_is_the_one_of_the_picture():
-    texts = {text.get_text() for text in diagram(batch_graph(metrics=False)).texts}
-    assert {"BatchSplitterNode", "OrderPricingNode", "ResultAggregator"} <= texts
-    assert "PerformanceMetricsNode" not in texts
 
 
 def test_the_metrics_say_what_each_worker_did():

@@ -92,10 +92,6 @@ def test_fan_out_of_plain_and_asynchronous_nodes_comes_together():
     assert len(near) == 4
 
 
-def test_customer_without_a_profile_has_no_followers():
-    assert looked_up("gather", customers=["C99999"])[0] == [("C99999", None)]
-
-
 def test_service_that_fails_is_an_error_of_the_node():
     with pytest.raises(Exception, match="503") as caught:
         looked_up("gather", ServiceSettings(failure_rate=1))

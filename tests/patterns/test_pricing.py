@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from fractions import Fraction
 
 import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.errors import DataError
-from kaygraph_viz.patterns.pricing import TAX_PER_MILLE, check_order_date, price_order, tax_cents
+from kaygraph_viz.patterns.pricing import TAX_PER_MILLE, price_order, tax_cents
 from kaygraph_viz.services.datasets import Order, load_countries, load_customers, load_orders, load_orders_key
 
 ORDERS, KEY = load_orders(), load_orders_key()
@@ -58,17 +57,6 @@ def test_what_cannot_be_right_says_which_order_and_column(changed, field, says):
         price_order(order(**changed), CUSTOMERS)
     assert (caught.value.order_id, caught.value.field) == ("N1", field)
     assert str(caught.value).count("N1") == 1
-
-
-def test_the_latest_date_of_an_order_is_today():
-    check_order_date(order(order_date="2025-11-30"), date(2025, 11, 30))
-    with pytest.raises(DataError, match="2025-12-01 is after 2025-11-30") as caught:
-        check_order_date(order(), date(2025, 11, 30))
-    assert caught.value.field == "order_date"
-
-
-def test_without_a_list_of_customers_they_are_not_checked():
-    assert price_order(order(customer_id="C99999")).net_cents == 2100
 
 
 def test_the_broken_orders_of_the_answer_key_are_found_in_their_column_and_no_others():

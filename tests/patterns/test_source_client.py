@@ -256,12 +256,6 @@ def test_sources_that_are_none_are_refused(sources: Iterable[object]):
         Sources(sources)
 
 
-def test_two_sources_of_one_name_are_refused():
-    source = Source("social", "http://127.0.0.1:1/social", ("customer_id",), Followers)
-    with pytest.raises(OptionError, match="with different names"):
-        Sources([source, source])
-
-
 def test_no_thread_is_left_by_a_wait_that_ends_at_the_deadline():
     before = threading.active_count()
     with serve(app=answer()) as server, social(server.base_url, limit=RateLimit(per_second=1)) as sources:

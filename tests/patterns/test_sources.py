@@ -44,11 +44,6 @@ def test_source_that_cannot_be_asked_is_refused(field, value):
         replace(SOURCE, **{field: value})
 
 
-def test_question_sends_the_fields_it_needs():
-    assert question().params == {"city": "Lyon", "country": "FR"}
-    assert question().missing == []
-
-
 @pytest.mark.parametrize("value", ["", "   ", None, 7, "a\0b", "x" * 256, "\ud800"])
 def test_field_that_is_missing_or_too_broken_is_named(value):
     assert question(RECORD | {"city": value}).missing == ["city"]
@@ -93,19 +88,6 @@ def test_answer_takes_over_attempts_and_time_of_its_branch():
     assert (result.status, result.value, result.attempts, result.service_s) == ("ok", Answer(number=3), 2, 1.0)
 
 
-def test_source_that_was_not_asked_was_tried_no_times():
-    assert SourceResult.of("numbers", Outcome(0, SourceResult("numbers", "not asked"))).attempts == 0
-
-
-@pytest.mark.parametrize(("status", "answered"), [("ok", True), ("not found", True), ("not asked", False)])
-def test_knowing_nothing_is_an_answer(status, answered):
-    assert SourceResult("numbers", status).answered is answered
-
-
-def test_time_does_not_count_when_results_are_compared():
-    assert SourceResult("numbers", "ok", service_s=1.0) == SourceResult("numbers", "ok", service_s=2.0)
-
-
 def test_error_survives_pickling_with_its_facts():
     error = pickle.loads(pickle.dumps(NoAnswer("rate limited", question(), "it answered 429", 429, 2.0)))
     assert (error.outcome, error.reason, error.status, error.retry_after_s) == (
@@ -140,12 +122,6 @@ def test_wait_that_would_last_past_the_deadline_ends_the_attempts(now_s, retry_a
     with use_clock(FakeClock(now_s)), pytest.raises(NoAnswer) as caught:
         retry_in_time().wait_s(1, error)
     assert caught.value is error
-
-
-@pytest.mark.parametrize("attempts", [0, -1, True, 1.5])
-def test_impossible_number_of_attempts_is_refused(attempts):
-    with pytest.raises(OptionError, match="attempts must be"):
-        retry_in_time(attempts)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,6 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.services.customers import CUSTOMER_COLUMNS, load_customers, load_customers_key, load_domains
 
 
-def test_limit_returns_the_first_customers():
-    assert load_customers(limit=3) == load_customers()[:3]
-
-
-def test_limit_zero_returns_nothing():
-    assert load_customers(limit=0) == []
-
-
 @pytest.mark.parametrize("limit", [-1, 1.5, "2", True])
 def test_impossible_limit_is_refused(limit):
     with pytest.raises(OptionError, match="limit must be"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kaygraph_viz.errors import DataError
@@ -19,10 +17,6 @@ def folders(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
     monkeypatch.setattr(files, "_FOLDERS", pair)
     return pair
-
-
-def test_data_path_points_to_a_file():
-    assert data_path("customers.csv").is_file()
 
 
 def test_data_of_the_installed_package_comes_first(folders):
@@ -59,11 +53,6 @@ def test_empty_file_is_an_error(folders):
     (folders[1] / "domains.csv").write_bytes(b"")
     with pytest.raises(DataError, match="must start with the columns"):
         read_table("domains.csv", ("domain", "status"))
-
-
-def test_error_about_missing_data_can_be_caught_as_value_error():
-    with pytest.raises(ValueError, match=str(Path("data"))):
-        data_path("nothing.csv")
 
 
 def test_header_is_no_row(folders):
