@@ -62,14 +62,6 @@ def test_answer_takes_its_latency_and_is_stamped_with_it():
     assert (request.received_ns, request.answered_ns) == (10_000_000_000, 10_250_000_000)
 
 
-def test_log_keeps_what_was_asked():
-    with asked_at(FakeClock()) as (client, server):
-        client.get("/location", params={"city": "São Paulo", "country": "BR"})
-    (request,) = server.requests
-    assert (request.method, request.path, request.status) == ("GET", "/location", 200)
-    assert request.query == "city=S%C3%A3o+Paulo&country=BR"
-
-
 def test_coroutine_gets_the_same_answer_after_the_same_time():
     answer, passed_ns = in_coroutine(EVEN, QUESTION)
     with asked_at(FakeClock()) as (client, _):
@@ -98,19 +90,6 @@ def test_hanging_request_ends_after_the_clients_patience():
 def test_only_the_patience_for_reading_counts():
     with asked_at(FakeClock(), timeout=httpx2.Timeout(0.1, read=1)) as (client, _):
         assert client.get(QUESTION).status_code == 200
-
-
-def test_client_without_patience_limit_waits_as_long_as_it_takes():
-    with asked_at(FakeClock(), timeout=None) as (client, _):
-        assert client.get(QUESTION).status_code == 200
-
-
-def test_rate_is_that_of_the_clock_in_force():
-    clock = FakeClock()
-    with asked_at(clock, ServiceSettings(latency_s=0, rate_limit=2)) as (client, _):
-        statuses = [client.get(QUESTION).status_code for _ in range(3)]
-        clock.advance(1)
-        assert [*statuses, client.get(QUESTION).status_code] == [200, 200, 429, 200]
 
 
 def test_waiting_as_long_as_a_refusal_says_is_long_enough():
