@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kaygraph_viz.analysis.per_worker import per_worker
@@ -41,6 +41,7 @@ def run(setup: Setup) -> ExampleRun:
         for schedule in SCHEDULES:
             shared, graph, traces[schedule] = _priced(orders, setup, executor, schedule)
     summary, failed, metrics = shared["batch_summary"], shared["failed_orders"], shared["performance_metrics"]
+    against = compare_with_key(orders, failed, load_orders_key())
     enough = counted(metrics["suggested_workers"], "worker")
     busy = f"{metrics['efficiency']:.0%} of the workers' time: pricing computes and never waits"
     return ExampleRun(
@@ -51,8 +52,12 @@ def run(setup: Setup) -> ExampleRun:
         captions=CAPTIONS,
         compared=SCHEDULES,
         facts=[
-            *_totals(summary),
-            *_agreement(orders, failed),
+            Fact("priced", f"{summary['priced']:,}"),
+            Fact("net", _money(summary["net_cents"])),
+            Fact("tax", _money(summary["tax_cents"])),
+            Fact("gross", _money(summary["gross_cents"]), f"from {len(summary['gross_cents_by_country'])} countries"),
+            Fact("planted faults found", f"{against.found:,}", f"of {against.planted:,}, by the answer key"),
+            Fact("good orders refused", f"{against.wrongly_failed:,}", f"of {against.good:,}"),
             *(Fact(name, duration(traces[name].makespan_s), _balance(traces[name])) for name in SCHEDULES),
         ],
         notes=[
@@ -60,11 +65,16 @@ def run(setup: Setup) -> ExampleRun:
             f"By a replay of the recorded branches, {enough} would come within 5% of the best.",
         ],
         measured=measured(
-            len(orders), len(failed), traces["longest-first"], serial,
-            unit="orders", bottleneck=("pricing", busy), computes=True,
+            len(orders),
+            len(failed),
+            traces["longest-first"],
+            serial,
+            unit="orders",
+            bottleneck=("pricing", busy),
+            computes=True,
         ),
         is_simulated=setup.is_simulated,
-    )  # fmt: skip
+    )
 
 
 def _priced(orders: Sequence[Order], setup: Setup, executor: Executor, schedule: str) -> Run:
@@ -76,23 +86,6 @@ def _priced(orders: Sequence[Order], setup: Setup, executor: Executor, schedule:
 
 def _money(cents: int) -> str:
     return f"{cents / 100:,.2f}"
-
-
-def _totals(summary: Mapping[str, Any]) -> list[Fact]:
-    return [
-        Fact("priced", f"{summary['priced']:,}"),
-        Fact("net", _money(summary["net_cents"])),
-        Fact("tax", _money(summary["tax_cents"])),
-        Fact("gross", _money(summary["gross_cents"]), f"from {len(summary['gross_cents_by_country'])} countries"),
-    ]
-
-
-def _agreement(orders: Sequence[Order], failed: Sequence[Any]) -> list[Fact]:
-    against = compare_with_key(orders, failed, load_orders_key())
-    return [
-        Fact("planted faults found", f"{against.found:,}", f"of {against.planted:,}, by the answer key"),
-        Fact("good orders refused", f"{against.wrongly_failed:,}", f"of {against.good:,}"),
-    ]
 
 
 def _balance(trace: Trace) -> str:

@@ -44,6 +44,8 @@ def run(setup: Setup) -> ExampleRun:
     runs = {way: _asked(way, customers, setup) for way in MEANINGS}
     traces = {"serial": serial} | {_label(way): trace for way, (_, _, trace) in runs.items()}
     gathered = traces.pop("gather")
+    last = max(gathered.where(kind="branch"), key=lambda span: span.ended_ns, default=None)
+    slowest = None if last is None else (last.name, f"the slowest answer: it took {duration(last.service_s)}")
     del traces["as-completed"]  # it looks like gather: only the order of the answers differs
     return ExampleRun(
         name="coordination",
@@ -53,14 +55,22 @@ def run(setup: Setup) -> ExampleRun:
         traces={**traces, "parallel": gathered},
         captions=CAPTIONS,
         compared=("semaphore", "deadline", "cancellation", "parallel"),
-        facts=[_fact(way, shared["answers"], trace) for way, (shared, _, trace) in runs.items()],
+        facts=[
+            Fact(way, duration(trace.makespan_s), f"{counted(len(shared['answers']), 'answer')}. {MEANINGS[way]}")
+            for way, (shared, _, trace) in runs.items()
+        ],
         notes=setup.not_used("async", ["async"]),
         measured=measured(
-            len(customers), len(customers) - len(runs["gather"][0]["answers"]), gathered, serial,
-            unit="questions", remark="asked by gather", bottleneck=_slowest(gathered),
+            len(customers),
+            len(customers) - len(runs["gather"][0]["answers"]),
+            gathered,
+            serial,
+            unit="questions",
+            remark="asked by gather",
+            bottleneck=slowest,
         ),
         is_simulated=setup.is_simulated,
-    )  # fmt: skip
+    )
 
 
 def _asked(way: str, customers: Sequence[str], setup: Setup) -> Run:
@@ -75,12 +85,3 @@ def _asked(way: str, customers: Sequence[str], setup: Setup) -> Run:
 
 def _label(way: str) -> str:
     return way.replace(" ", "-")
-
-
-def _fact(way: str, answers: Sequence[Any], trace: Trace) -> Fact:
-    return Fact(way, duration(trace.makespan_s), f"{counted(len(answers), 'answer')}. {MEANINGS[way]}")
-
-
-def _slowest(trace: Trace) -> tuple[str, str] | None:
-    last = max(trace.where(kind="branch"), key=lambda span: span.ended_ns, default=None)
-    return None if last is None else (last.name, f"the slowest answer: it took {duration(last.service_s)}")

@@ -52,6 +52,8 @@ def run(setup: Setup) -> ExampleRun:
     harmed, _, broken = _enriched(best, setup, settings_with_seed(setup.seed, BROKEN), kind, 1)
     shared, graph, parallel = _enriched(sample, setup, settings, kind, workers)
     summary = shared["enrichment_summary"]
+    known = next(one for one in shared["enriched_records"] if one.record is best[0])
+    told = [text for answer in known.facts.values() if (text := _told(answer))]
     return ExampleRun(
         name="enrichment",
         title=f"Data enrichment: four services are asked about each of {counted(count, 'customer')}",
@@ -61,7 +63,7 @@ def run(setup: Setup) -> ExampleRun:
         color_by="name",
         facts=_facts(summary, count),
         notes=[
-            _what_is_known(next(one for one in shared["enriched_records"] if one.record is best[0])),
+            f"What is known about {known.record['customer_id']} now: {join_words(told)}",
             _in_spite_of(harmed["enriched_records"][0]),
         ],
         measured=measured(count, count - summary["complete"], parallel, serial, unit="records"),
@@ -98,11 +100,6 @@ def _facts(summary: Mapping[str, Any], count: int) -> list[Fact]:
         Fact("enrichment rate", f"{summary['enrichment_rate']:.0%}", "share of the sources that answered"),
         Fact("confidence", f"{summary['confidence']:.0%}", "less where two sources contradict each other"),
     ]
-
-
-def _what_is_known(enriched: EnrichedRecord) -> str:
-    known = [text for answer in enriched.facts.values() for text in [_told(answer)] if text]
-    return f"What is known about {enriched.record['customer_id']} now: {join_words(known)}"
 
 
 def _told(answer: object) -> str:

@@ -45,7 +45,8 @@ def _compared(speeches: Sequence[Speech], setup: Setup, usual: str, what: str, u
     kind = setup.kind(usual)
     _, _, serial = _counted(speeches, setup, "serial")
     shared, graph, parallel = _counted(speeches, setup, kind)
-    counts, ranking = shared["word_counts"], shared["ranking"]
+    counts = shared["word_counts"]
+    most_frequent = [f"{word!r} ({counted(count, 'time')})" for word, count in shared["ranking"][:MAX_NAMED]]
     return ExampleRun(
         name="mapreduce",
         title=f"Map-reduce: {what}, counted",
@@ -53,7 +54,7 @@ def _compared(speeches: Sequence[Speech], setup: Setup, usual: str, what: str, u
         traces={"serial": serial, "parallel": parallel},
         captions=CAPTIONS,
         facts=[Fact("words", f"{sum(counts.values()):,}"), Fact("different words", f"{len(counts):,}")],
-        notes=_most_frequent(ranking),
+        notes=[f"Most frequent: {join_words(most_frequent)}"] if most_frequent else [],
         measured=measured(len(speeches), 0, parallel, serial, unit=unit, computes=True),
         is_simulated=setup.is_simulated,
     )
@@ -65,8 +66,3 @@ def _counted(speeches: Sequence[Speech], setup: Setup, kind: str) -> tuple[dict[
         graph = word_count_graph(max_workers=workers, executor=executor, progress=setup.progress)
         graph.run(shared := {"speeches": speeches})
     return shared, graph, trace
-
-
-def _most_frequent(ranking: Sequence[tuple[str, int]]) -> list[str]:
-    named = [f"{word!r} ({counted(count, 'time')})" for word, count in ranking[:MAX_NAMED]]
-    return [f"Most frequent: {join_words(named)}"] if named else []

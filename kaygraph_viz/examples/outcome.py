@@ -23,8 +23,13 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["ExampleRun", "Fact", "Measured", "measured"]
 
 GROWN = 1.25  # times the serial makespan: from there the work of many is clearly more than the work of one
-_KINDS = {"": "this thread alone", "thread": "threads", "process": "processes", "async": "coroutines",
-          "dask": "Dask workers"}  # fmt: skip
+_KINDS = {
+    "": "this thread alone",
+    "thread": "threads",
+    "process": "processes",
+    "async": "coroutines",
+    "dask": "Dask workers",
+}
 
 
 class Fact(NamedTuple):
@@ -94,20 +99,16 @@ class Measured:
         facts = [Fact("in parallel", duration(self.makespan_s), "makespan: from the first submission to the last end")]
         if self.serial_s is not None:
             alone = Fact("one after the other", duration(self.serial_s), "makespan of the same items with one worker")
-            facts = [alone, *facts, *self._growth(self.serial_s)]
+            facts = [alone, *facts]
+            if self.work_s is not None and self.work_s > GROWN * self.serial_s:
+                times = significant(self.work_s / self.serial_s, 2)
+                remark = f"{times} times as long as alone: workers share processors, with each other and other programs"
+                facts.append(Fact("work in parallel", duration(self.work_s), remark))
         if self.speedup is not None:
             facts.append(Fact("measured speedup", significant(self.speedup, 2), "the first makespan / the second"))
         if self.throughput is not None:
             facts.append(Fact("throughput", significant(self.throughput), f"{self.unit} a second"))
         return facts
-
-    def _growth(self, serial_s: float) -> list[Fact]:
-        """Return in words how much longer the same work took in parallel; empty below 1.25 times."""
-        if self.work_s is None or self.work_s <= GROWN * serial_s:
-            return []
-        times = significant(self.work_s / serial_s, 2)
-        remark = f"{times} times as long as alone: workers share processors, with each other and other programs"
-        return [Fact("work in parallel", duration(self.work_s), remark)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +170,16 @@ class ExampleRun:
 
 
 def measured(
-    items: int, failed: int, parallel: Trace, serial: Trace | None = None, *, unit: str = "items",
-    remark: str = "", bottleneck: tuple[str, str] | None = None, computes: bool = False,
-) -> Measured:  # fmt: skip
+    items: int,
+    failed: int,
+    parallel: Trace,
+    serial: Trace | None = None,
+    *,
+    unit: str = "items",
+    remark: str = "",
+    bottleneck: tuple[str, str] | None = None,
+    computes: bool = False,
+) -> Measured:
     """Return the measurements of a run and of its serial baseline.
 
     The bottleneck is by default the kind of branch that took most of the work. The work is reported only if the

@@ -53,6 +53,7 @@ def run(setup: Setup) -> ExampleRun:
     found = _loaded(orders, setup, kind, workers)
     report, result = found.shared["load_report"], found.shared["pipeline_result"]
     busiest = next((facts.busy for facts in result.stages if facts.name == result.bottleneck), 0.0)
+    where = "everything that was read is in one of the two" if report["is_complete"] else "something is missing"
     return ExampleRun(
         name="pipeline",
         title=f"Pipeline: {counted(len(orders), 'order')} checked, priced, enriched and loaded into a database",
@@ -62,17 +63,27 @@ def run(setup: Setup) -> ExampleRun:
         facts=[
             Fact("read", f"{report['read']:,}"),
             Fact("rows in the database", f"{report['rows_in_database']:,}"),
-            Fact("dead letters", f"{report['letters_in_database']:,}", _is_everything_there(report)),
+            Fact("dead letters", f"{report['letters_in_database']:,}", where),
         ],
-        notes=[*_letters(result.dead_letters), *setup.not_used("thread", STAGE_KINDS)],
+        notes=[
+            *(
+                f"{letter.item.order_id} failed at {letter.stage}: {letter.error}"
+                for letter in result.dead_letters[:MAX_NOTES]
+            ),
+            *setup.not_used("thread", STAGE_KINDS),
+        ],
         measured=measured(
-            report["read"], report["dead_letters"], found.trace, serial.trace, unit="orders",
+            report["read"],
+            report["dead_letters"],
+            found.trace,
+            serial.trace,
+            unit="orders",
             bottleneck=(result.bottleneck, f"busy for {busiest:.0%} of the time"),
         ),
         details=("Use of the time in each stage:", stage_table(result.stages)),
         is_simulated=setup.is_simulated,
         extras={DATABASE: found.database},
-    )  # fmt: skip
+    )
 
 
 def stage_table(stages: Sequence[StageFacts]) -> list[tuple[str, ...]]:
@@ -82,12 +93,17 @@ def stage_table(stages: Sequence[StageFacts]) -> list[tuple[str, ...]]:
         headings,
         *(
             (
-                facts.name, f"{facts.workers:,}", f"{facts.busy:.0%}", f"{facts.blocked:.0%}", f"{facts.starved:.0%}",
-                significant(facts.throughput_per_s), f"{facts.longest_queue:,}",
+                facts.name,
+                f"{facts.workers:,}",
+                f"{facts.busy:.0%}",
+                f"{facts.blocked:.0%}",
+                f"{facts.starved:.0%}",
+                significant(facts.throughput_per_s),
+                f"{facts.longest_queue:,}",
             )
             for facts in stages
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _loaded(orders: Sequence[Order], setup: Setup, kind: str, workers: int, write_s: float = 0.0) -> Load:
@@ -104,11 +120,3 @@ def _loaded(orders: Sequence[Order], setup: Setup, kind: str, workers: int, writ
             graph = etl_graph(store, sources, max_workers=workers, executor=kind, progress=setup.progress)
             graph.run(shared)
         return Load(shared, graph, trace, path.read_bytes())
-
-
-def _is_everything_there(report: dict[str, Any]) -> str:
-    return "everything that was read is in one of the two" if report["is_complete"] else "something is missing"
-
-
-def _letters(letters: Sequence[Any]) -> list[str]:
-    return [f"{letter.item.order_id} failed at {letter.stage}: {letter.error}" for letter in letters[:MAX_NOTES]]

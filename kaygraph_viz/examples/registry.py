@@ -11,8 +11,15 @@ from kaygraph_viz.examples.setup import Setup
 __all__ = ["EXAMPLES", "run_example"]
 
 EXAMPLES = (  # each is a module beside this one with a function ``run``
-    "validation", "enrichment", "batch", "mapreduce", "pipeline", "coordination", "report", "stream",
-)  # fmt: skip
+    "validation",
+    "enrichment",
+    "batch",
+    "mapreduce",
+    "pipeline",
+    "coordination",
+    "report",
+    "stream",
+)
 
 
 def run_example(name: str, setup: Setup | None = None) -> ExampleRun:

@@ -49,12 +49,15 @@ def run(setup: Setup) -> ExampleRun:
             for section in SECTIONS
         ],
         measured=measured(
-            count, shared["enrichment_summary"]["records"] - shared["enrichment_summary"]["complete"], parallel, serial,
+            count,
+            shared["enrichment_summary"]["records"] - shared["enrichment_summary"]["complete"],
+            parallel,
+            serial,
             unit="customers",
         ),
         is_simulated=setup.is_simulated,
         extras={PAGE: page},
-    )  # fmt: skip
+    )
 
 
 def _made(records: Sequence[dict[str, str]], setup: Setup, kind: str, workers: int) -> Run:

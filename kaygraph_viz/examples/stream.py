@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
@@ -59,8 +60,8 @@ def _processed(windows: int, setup: Setup, kind: str, workers: int) -> Run:
     events = EventStream(PER_SECOND, rush=RUSH, seed=setup.seed)
     with setup.record() as trace:
         graph = stream_graph(windows, WIDTH_S, max_workers=workers, executor=kind, progress=setup.progress)
-        graph.run(shared := {"events": events})
-    return shared["stream_result"], graph, trace  # type: ignore[return-value]
+        graph.run(shared := dict[str, Any](events=events))
+    return shared["stream_result"], graph, trace
 
 
 def _longest_lag(result: StreamResult) -> str:
@@ -84,9 +85,12 @@ def _lags(late: Sequence[Window], found: Sequence[Window]) -> list[tuple[str, ..
         headings,
         *(
             (
-                f"{window.start_s:g} to {window.end_s:g} s", f"{window.events:,}", f"{window.cents / 100:,.2f}",
-                duration(alone.lag_s), duration(window.lag_s),
+                f"{window.start_s:g} to {window.end_s:g} s",
+                f"{window.events:,}",
+                f"{window.cents / 100:,.2f}",
+                duration(alone.lag_s),
+                duration(window.lag_s),
             )
             for alone, window in zip(late, found, strict=True)
         ),
-    ]  # fmt: skip
+    ]

@@ -20,6 +20,7 @@ __all__ = ["run", "sample_record", "validate_records"]
 
 SAMPLE = 40  # records, 160 bars: a chart that can be read
 MAX_COMPARED = 200  # records of the reader's own that are also checked one after the other
+MAX_REASONS = 3
 WORKERS_FOR_ALL = 32  # all customers are checked for the answer key, not to be measured
 CAPTIONS = {
     "serial": "one row: while one check waits for the service, all others wait, too",
@@ -39,6 +40,7 @@ def run(setup: Setup) -> ExampleRun:
     not_made = _not_made(shared["verdicts"])
     if setup.items is None:  # the answer key is about all of them
         shared, _, _ = _validated(customers, customers, setup, "thread", WORKERS_FOR_ALL)
+    rejected = [verdict for verdict in shared["verdicts"] if verdict.status == "rejected"]
     return ExampleRun(
         name="validation",
         title=f"Parallel validation: four checks of each of {len(shared['records']):,} customer records",
@@ -46,7 +48,10 @@ def run(setup: Setup) -> ExampleRun:
         traces={"serial": serial, "parallel": parallel},
         captions=CAPTIONS,
         facts=_verdict_facts(shared),
-        notes=_some_reasons(shared["verdicts"]),
+        notes=[
+            f"{verdict.customer_id} was rejected: {'; '.join(verdict.reasons)}"
+            for verdict in rejected[:: max(1, len(rejected) // MAX_REASONS)][:MAX_REASONS]
+        ],
         measured=measured(count, not_made, parallel, serial, unit="records", remark=f"a sample, {4 * count:,} checks"),
         is_simulated=setup.is_simulated,
     )
@@ -115,9 +120,3 @@ def _verdict_facts(shared: Mapping[str, Any]) -> list[Fact]:
         Fact("planted faults found", f"{against.found:,}", f"of {against.planted:,}, by the answer key"),
         Fact("clean records rejected", f"{against.wrongly_rejected:,}", f"of {against.clean:,}"),
     ]
-
-
-def _some_reasons(verdicts: Sequence[Verdict], most: int = 3) -> list[str]:
-    rejected = [verdict for verdict in verdicts if verdict.status == "rejected"]
-    chosen = rejected[:: max(1, len(rejected) // most)][:most]
-    return [f"{verdict.customer_id} was rejected: {'; '.join(verdict.reasons)}" for verdict in chosen]

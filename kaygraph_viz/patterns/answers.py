@@ -64,8 +64,12 @@ def read_answer(kind: type[T], body: bytes) -> T:
         return of_pydantic(body)
     try:
         return _converter().structure(json.loads(body), kind)
-    except (cattrs.BaseValidationError, RecursionError, OverflowError) as error:
-        raise DataError(f"no answer of the class {kind.__name__}: {_reason(error)}") from error
+    except cattrs.BaseValidationError as error:
+        first = cattrs.transform_error(error, format_exception=_told)[0]
+        raise DataError(f"no answer of the class {kind.__name__}: {first}") from error
+    except (RecursionError, OverflowError) as error:
+        why = "it is nested too deeply, or has a number that is too large"
+        raise DataError(f"no answer of the class {kind.__name__}: {why}") from error
 
 
 @cache
@@ -97,13 +101,6 @@ def _as_it_is(value: Any, kind: type) -> Any:
     if isinstance(value, str):
         value.encode()  # half of a pair of surrogates is no text
     return value
-
-
-def _reason(error: BaseException) -> str:
-    """Return the first thing that is wrong with an answer."""
-    if not isinstance(error, cattrs.BaseValidationError):
-        return "it is nested too deeply, or has a number that is too large"
-    return cattrs.transform_error(error, format_exception=_told)[0]
 
 
 def _told(error: BaseException, kind: Any) -> str:

@@ -27,9 +27,15 @@ from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
 
 __all__ = [
-    "CHECKS", "COSTS_S", "AddressVerifier", "BusinessRules", "Finding", "check_format", "check_security",
+    "CHECKS",
+    "COSTS_S",
+    "AddressVerifier",
+    "BusinessRules",
+    "Finding",
+    "check_format",
+    "check_security",
     "local_checks",
-]  # fmt: skip
+]
 
 COSTS_S = {"security": 25e-6, "format": 60e-6, "business": 30e-6, "external": 1e-3}  # CPU of a check, as measured
 Check = Callable[[Record], list[Finding]]

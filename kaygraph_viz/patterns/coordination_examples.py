@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -53,18 +54,6 @@ class Lookup:
 # -- the ways, each with its arguments --------------------------------------------------------------------------------
 
 
-async def _gather(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.gather(look_up, customers)
-
-
-async def _semaphore(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.with_semaphore(3, look_up, customers)
-
-
-async def _rate_limit(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.rate_limited(RateLimit(4), look_up, customers)
-
-
 async def _deadline(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
     return (await coordination.until_deadline(0.06, look_up, customers)).values
 
@@ -82,19 +71,22 @@ async def _first_wins(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
     return [await hedged(customer) for customer in customers]
 
 
-async def _cancellation(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.until_enough(3, look_up, customers)
-
-
-WAYS: Mapping[str, tuple[Callable[[Lookup, Sequence[str]], Awaitable[list[Found]]], str]] = MappingProxyType(
+Way = Callable[[Lookup, Sequence[str]], Awaitable[list[Found]]]
+WAYS: Mapping[str, tuple[Way, str]] = MappingProxyType(
     {
-        "gather": (_gather, "All at once: it takes as long as the slowest answer."),
-        "semaphore": (_semaphore, "At most three at once: the others wait in the queue."),
-        "rate limit": (_rate_limit, "Four calls a second: a call above this rate is blocked."),
+        "gather": (coordination.gather, "All at once: it takes as long as the slowest answer."),
+        "semaphore": (partial(coordination.with_semaphore, 3), "At most three at once: the others wait in the queue."),
+        "rate limit": (
+            lambda look_up, customers: coordination.rate_limited(RateLimit(4), look_up, customers),
+            "Four calls a second: a call above this rate is blocked.",
+        ),
         "deadline": (_deadline, "60 ms for all: answers that are missing then are cancelled, the others are kept."),
         "as completed": (_as_completed, "All at once, and each answer is used as soon as it is there."),
         "first wins": (_first_wins, "A second mirror is asked after 40 ms; the slower one is cancelled."),
-        "cancellation": (_cancellation, "All at once; when three answers are there, the rest is cancelled."),
+        "cancellation": (
+            partial(coordination.until_enough, 3),
+            "All at once; when three answers are there, the rest is cancelled.",
+        ),
     }
 )
 

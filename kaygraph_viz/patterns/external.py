@@ -104,13 +104,25 @@ class AddressVerifier(ClientOwner):
             When `record` is not a mapping.
         """
         known = texts(record)
-        question = {"city": text_of(known, "city"), "country": text_of(known, "country"), "email": _domain(known)}
+        _, at, domain = text_of(known, "email").rpartition("@")
+        question = {
+            "city": text_of(known, "city"),
+            "country": text_of(known, "country"),
+            "email": domain.strip() if at else "",
+        }
         broken = [field for field, value in question.items() if not can_be_sent(value)]
         if broken:
             message = "it is missing or too damaged to ask the service about"
             return [Finding("external", field, "not_verifiable", message) for field in broken]
         reply = self._ask({"city": question["city"], "country": question["country"], "domain": question["email"]})
-        return _findings(reply)
+        findings = []
+        if not reply.city_known:
+            why = "the service knows no such city in this country"
+            findings.append(Finding("external", "city", "unknown_city", why))
+        if reply.domain_status != "deliverable":
+            why = _DOMAIN_MESSAGES[reply.domain_status]
+            findings.append(Finding("external", "email", f"{reply.domain_status}_domain", why))
+        return findings
 
     def _ask(self, params: dict[str, str]) -> _Reply:
         url = f"{self.base_url}/verify"
@@ -122,7 +134,9 @@ class AddressVerifier(ClientOwner):
                     why = f"the answer is compressed ({encoding}), although it was asked for plainly"
                     raise ServiceUnavailable(url, why, response.status_code)
                 if response.status_code != 200:
-                    raise _refusal(url, response)
+                    wait_s = retry_after_s(response.headers.get("Retry-After", ""))
+                    why = f"it answered {response.status_code}"
+                    raise ServiceUnavailable(url, why, response.status_code, wait_s)
                 body = self._read(url, response, deadline_ns)
         except httpx2.TimeoutException:
             raise self._too_slow(url) from None
@@ -153,22 +167,3 @@ class AddressVerifier(ClientOwner):
     def __repr__(self) -> str:
         """Return how it was made."""
         return f"AddressVerifier({without_secrets(self.base_url)!r}, timeout_s={self.timeout_s:g})"
-
-
-def _findings(reply: _Reply) -> list[Finding]:
-    findings = []
-    if not reply.city_known:
-        findings.append(Finding("external", "city", "unknown_city", "the service knows no such city in this country"))
-    if reply.domain_status != "deliverable":
-        message = _DOMAIN_MESSAGES[reply.domain_status]
-        findings.append(Finding("external", "email", f"{reply.domain_status}_domain", message))
-    return findings
-
-
-def _domain(record: Record) -> str:
-    return text_of(record, "email").rpartition("@")[2].strip() if "@" in text_of(record, "email") else ""
-
-
-def _refusal(url: str, response: httpx2.Response) -> ServiceUnavailable:
-    wait_s = retry_after_s(response.headers.get("Retry-After", ""))
-    return ServiceUnavailable(url, f"it answered {response.status_code}", response.status_code, wait_s)

@@ -150,10 +150,6 @@ def _date(text: str) -> str:
     return text
 
 
-def _date_or_empty(text: str) -> str:
-    return _date(text) if text else text
-
-
 def _country(text: str) -> str:
     if known_country(text) is None:
         raise PydanticCustomError("country_invalid", "it is not a country code of two capital letters, such as FR")
@@ -182,7 +178,7 @@ class _Customer(BaseModel):
     phone: Annotated[str, Field(max_length=40), AfterValidator(_phone)]
     birth_date: Annotated[str, Field(max_length=40), AfterValidator(_date)]
     signup_date: Annotated[str, Field(max_length=40), AfterValidator(_date)]
-    last_order_date: Annotated[str, Field(max_length=40), AfterValidator(_date_or_empty)]
+    last_order_date: Annotated[str, Field(max_length=40), AfterValidator(lambda text: text and _date(text))]
     city: _Line
     country: Annotated[str, Field(max_length=40), AfterValidator(_country)]
     postal_code: Annotated[str, Field(max_length=12), AfterValidator(_postal_code)]  # after country, which it needs

@@ -12,7 +12,7 @@ from typing import Any
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
+from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.graph.node import Node, Shared
@@ -22,13 +22,29 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["PerformanceMetricsNode", "measured_times", "performance_metrics", "running_trace"]
 
 OF_SUMMARY = (
-    "workers", "makespan_s", "work_s", "mean_concurrency", "serial_s", "speedup", "speedup_source", "efficiency",
-    "critical_path_s", "queue_wait_s",
-)  # fmt: skip
+    "workers",
+    "makespan_s",
+    "work_s",
+    "mean_concurrency",
+    "serial_s",
+    "speedup",
+    "speedup_source",
+    "efficiency",
+    "critical_path_s",
+    "queue_wait_s",
+)
 KEYS = (
-    *OF_SUMMARY, "overhead", "overhead_s", "useful_workers", "lost_s", "branches", "retries", "suggested_workers",
-    "replayed_makespan_s", "per_worker",
-)  # fmt: skip
+    *OF_SUMMARY,
+    "overhead",
+    "overhead_s",
+    "useful_workers",
+    "lost_s",
+    "branches",
+    "retries",
+    "suggested_workers",
+    "replayed_makespan_s",
+    "per_worker",
+)
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 TRIED = sorted({*POWERS, 3, 6, 12, 24, 48})  # a graph waits for the prediction: not every number up to 64
 NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
@@ -122,7 +138,9 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
     missing = NOT_RECORDED if trace is None else "" if trace.columns.is_kind("branch").any() else NO_BRANCHES
     if trace is None or missing:
         return {"is_recorded": False, "sentence": missing, **dict.fromkeys(KEYS)}
-    summary, explanation, predicted = summarize(trace), explain(trace), _predicted(trace)
+    summary, explanation = summarize(trace), explain(trace)
+    # Other numbers of workers, as if each took a branch whenever it is free.
+    predicted = what_if(trace, [n for n in TRIED if n <= summary.counts["branches"]], schedule="dynamic")
     spent_s = summary.workers * summary.makespan_s
     overhead_s = max(0.0, spent_s - summary.serial_s)
     best = predicted.best_workers
@@ -166,14 +184,9 @@ def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> 
     >>> measured_times([Outcome(0, ended_ns=2_000_000_000), Outcome(1, ended_ns=1_000_000_000)])
     {'work_s': 3.0, 'makespan_s': 2.0, 'mean_concurrency': 1.5}
     """
-    work_s = sum(outcome.service_s for outcome in outcomes) if work_s is None else work_s
+    if work_s is None:
+        work_s = sum(outcome.service_s for outcome in outcomes)
     first_ns = min((outcome.submitted_ns for outcome in outcomes), default=0)
     makespan_s = (max((outcome.ended_ns for outcome in outcomes), default=0) - first_ns) / 1e9
     mean = work_s / makespan_s if makespan_s else 0.0
     return {"work_s": work_s, "makespan_s": makespan_s, "mean_concurrency": mean}
-
-
-def _predicted(trace: Trace) -> WhatIf:
-    """Return what other numbers of workers would make of a run whose workers take branches as they become free."""
-    branches = int(trace.columns.is_kind("branch").sum())
-    return what_if(trace, [count for count in TRIED if count <= branches], schedule="dynamic")

@@ -105,11 +105,15 @@ class OrderStore:
     def write_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
         """Write which orders could not be loaded, and why, except those that an earlier run has loaded."""
         with self._writing() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO dead_letters SELECT ?, ?, ?, ?, ? "
-                "WHERE NOT EXISTS (SELECT 1 FROM orders WHERE order_id = ?)",
-                [(*values, values[0]) for values in map(_letter_values, letters)],
-            )
+            for letter in letters:
+                order_id = str(getattr(letter.item, "order_id", f"item {letter.index}"))
+                field = str(getattr(letter.error, "field", ""))
+                reason = letter.status if letter.error is None else describe_error(letter.error)
+                connection.execute(
+                    "INSERT OR REPLACE INTO dead_letters SELECT ?, ?, ?, ?, ? "
+                    "WHERE NOT EXISTS (SELECT 1 FROM orders WHERE order_id = ?)",
+                    (order_id, letter.stage, field, reason, letter.attempts, order_id),
+                )
 
     def rows(self) -> list[OrderRow]:
         """Return the orders, sorted by number."""
@@ -157,9 +161,3 @@ class OrderStore:
 def _columns(row: type[OrderRow]) -> str:
     kinds = {"int": "INTEGER", "str": "TEXT"}
     return ", ".join(f"{field.name} {kinds[str(field.type)]} NOT NULL" for field in fields(row))
-
-
-def _letter_values(letter: DeadLetter) -> tuple[str, str, str, str, int]:
-    order_id = str(getattr(letter.item, "order_id", f"item {letter.index}"))
-    reason = letter.status if letter.error is None else describe_error(letter.error)
-    return order_id, letter.stage, str(getattr(letter.error, "field", "")), reason, letter.attempts

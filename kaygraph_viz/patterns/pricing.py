@@ -18,9 +18,24 @@ __all__ = ["TAX_PER_MILLE", "PricedOrder", "check_order_date", "order_error", "p
 # The tax on a net amount, in thousandths of it, by country of the customer. The numbers resemble standard rates of
 # these countries, but belong to a made-up shop.
 _COUNTRIES_OF_RATE = {
-    0: "US", 50: "CA", 81: "CH", 90: "SG", 100: "AU JP KR", 150: "NZ ZA", 160: "MX", 170: "BR", 180: "IN", 190: "DE",
-    200: "AT BG FR GB TR UA", 210: "BE CZ ES NL", 220: "IT", 230: "IE PL PT", 240: "GR", 250: "DK NO SE", 255: "FI",
-}  # fmt: skip
+    0: "US",
+    50: "CA",
+    81: "CH",
+    90: "SG",
+    100: "AU JP KR",
+    150: "NZ ZA",
+    160: "MX",
+    170: "BR",
+    180: "IN",
+    190: "DE",
+    200: "AT BG FR GB TR UA",
+    210: "BE CZ ES NL",
+    220: "IT",
+    230: "IE PL PT",
+    240: "GR",
+    250: "DK NO SE",
+    255: "FI",
+}
 TAX_PER_MILLE: Mapping[str, int] = {
     country: rate for rate, countries in _COUNTRIES_OF_RATE.items() for country in countries.split()
 }
@@ -90,16 +105,6 @@ def price_order(order: Order, customers: Collection[str] | None = None) -> Price
     >>> price_order(Order("N1", "C00001", "2025-12-01", "FR", "P001:2:450;P007:1:1200", 2100)).gross_cents
     2520
     """
-    net_cents = _net_cents(order)
-    if order.country not in TAX_PER_MILLE:
-        raise order_error(order, "country", f"no tax rate for country {order.country!r}")
-    if customers is not None and order.customer_id not in customers:
-        raise order_error(order, "customer_id", f"there is no customer {order.customer_id!r}")
-    check_order_date(order)
-    return PricedOrder(order.order_id, order.country, order.line_count, net_cents, tax_cents(net_cents, order.country))
-
-
-def _net_cents(order: Order) -> int:
     try:
         lines = order.lines()
     except DataError as error:
@@ -110,7 +115,13 @@ def _net_cents(order: Order) -> int:
     if net_cents != order.total_cents:
         why = f"its total is {order.total_cents:,} cents, but its lines add up to {net_cents:,}"
         raise order_error(order, "total_cents", why)
-    return net_cents
+
+    if order.country not in TAX_PER_MILLE:
+        raise order_error(order, "country", f"no tax rate for country {order.country!r}")
+    if customers is not None and order.customer_id not in customers:
+        raise order_error(order, "customer_id", f"there is no customer {order.customer_id!r}")
+    check_order_date(order)
+    return PricedOrder(order.order_id, order.country, order.line_count, net_cents, tax_cents(net_cents, order.country))
 
 
 def check_order_date(order: Order, today: date = REFERENCE_DATE) -> None:

@@ -110,9 +110,12 @@ class Sources(ClientOwner):
             with span("asked to wait", kind="wait"):
                 await sleep_async(wait_s)
         await _take_turn(question)
+        client = _async_client.get()
+        if client is None:
+            raise ServiceError("no connections are open for coroutines; write: async with sources.opened(): ...")
         with self._request(question) as request:
             # The timeout of the client is for each part of the header, not for all of it.
-            async with asyncio.timeout(question.left_s()), _opened_here().stream("GET", **request) as response:
+            async with asyncio.timeout(question.left_s()), client.stream("GET", **request) as response:
                 with _Answer(question, response) as answer:
                     async for part in response.aiter_bytes():
                         answer.add(part)
@@ -134,7 +137,11 @@ class Sources(ClientOwner):
             try:
                 yield {"url": question.source.url, "params": question.params, "timeout": question.left_s(), **PLAINLY}
             except NoAnswer as error:
-                self._note_pause(question, error.retry_after_s)
+                if error.retry_after_s:
+                    name, wait_s = question.source.name, min(error.retry_after_s, MAX_SECONDS)
+                    with self._lock:
+                        until_ns = current_clock().now_ns() + round(wait_s * 1e9)
+                        self._closed_until_ns[name] = max(until_ns, self._closed_until_ns.get(name, 0))
                 raise
             except (TimeoutError, httpx2.TimeoutException):
                 raise question.too_late() from None
@@ -142,13 +149,6 @@ class Sources(ClientOwner):
                 raise NoAnswer("refused", question, "no connection could be made") from error
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 raise NoAnswer("unavailable", question, str(error)) from error
-
-    def _note_pause(self, question: Question, seconds: float | None) -> None:
-        if seconds:
-            until_ns = current_clock().now_ns() + round(min(seconds, MAX_SECONDS) * 1e9)
-            with self._lock:
-                name = question.source.name
-                self._closed_until_ns[name] = max(until_ns, self._closed_until_ns.get(name, 0))
 
     def _pause_s(self, question: Question) -> float:
         """Return the time until a noted Retry-After has passed [s], or raise if that is after the deadline."""
@@ -223,13 +223,6 @@ async def _take_turn(question: Question) -> None:
             await limit.__aenter__()  # `_request` exits it after the attempt
     except TimeoutError:
         raise NoAnswer("rate limited", question, "its rate limit gave no slot before the deadline") from None
-
-
-def _opened_here() -> httpx2.AsyncClient:
-    client = _async_client.get()
-    if client is None:
-        raise ServiceError("no connections are open for coroutines; write: async with sources.opened(): ...")
-    return client
 
 
 def _not_asked(question: Question) -> SourceResult:

@@ -108,9 +108,10 @@ class EventStream:
     def __iter__(self) -> Iterator[Event]:
         """Yield each event when it happens, or at once if that time has passed."""
         rng, clock = random.Random(self.seed), current_clock()  # noqa: S311  (a simulation, not a secret)
+        rush_s, calm_s, factor = self.rush or (0.0, 0.0, 1.0)
         began_ns, at_s, number = clock.now_ns(), 0.0, 0
         while self.count is None or number < self.count:
-            at_s += rng.expovariate(self.per_second * self._rush_at(at_s))
+            at_s += rng.expovariate(self.per_second * (factor if rush_s <= at_s < calm_s else 1.0))
             shop, cents = rng.choice(SHOPS), rng.randrange(100, 20_000)
             happened_ns = began_ns + round(at_s * 1e9)
             if happened_ns > clock.now_ns():
@@ -118,12 +119,6 @@ class EventStream:
             is_broken = number % BROKEN_EVERY == BROKEN_EVERY - 1
             yield Event(number, at_s, happened_ns, shop, None if is_broken else cents)
             number += 1
-
-    def _rush_at(self, at_s: float) -> float:
-        if self.rush is None:
-            return 1.0
-        begin_s, end_s, factor = self.rush
-        return factor if begin_s <= at_s < end_s else 1.0
 
 
 @dataclass(slots=True)
@@ -233,18 +228,16 @@ class StreamResult:
     def __str__(self) -> str:
         longest = max((window.lag_s for window in self.windows), default=0.0)
         lines = [f"{'window [s]':>12}  {'events':>6}  {'cents':>9}  {'lag [ms]':>8}"]
-        lines += [_line(window, longest) for window in self.windows]
+        for window in self.windows:
+            bar = "#" * round(BAR * window.lag_s / longest) if longest else ""
+            span = f"{window.start_s:g} to {window.end_s:g}"
+            facts = f"{span:>12}  {window.events:>6,}  {window.cents:>9,}  {window.lag_s * 1e3:>8,.0f}  {bar}"
+            lines.append(facts.rstrip())
         events = sum(window.events for window in self.windows)
         end = "no" if self.is_keeping_up else "a"
         counts = f"{events:,} events and {self.failed:,} broken ones"
         lines.append(f"{counts}; longest lag {longest:.3g} s; {end} backlog at the end")
         return "\n".join(lines)
-
-
-def _line(window: Window, longest_s: float) -> str:
-    bar = "#" * round(BAR * window.lag_s / longest_s) if longest_s else ""
-    span = f"{window.start_s:g} to {window.end_s:g}"
-    return f"{span:>12}  {window.events:>6,}  {window.cents:>9,}  {window.lag_s * 1e3:>8,.0f}  {bar}".rstrip()
 
 
 class EventStreamNode(PipelineNode):

@@ -229,14 +229,14 @@ def compare_with_key(verdicts: Sequence[Verdict], key: Mapping[str, KeyEntry]) -
 
 def _verdict(record: Record, outcomes: Sequence[Outcome]) -> Verdict:
     findings = tuple(finding for outcome in outcomes if outcome.ok for finding in outcome.value)
-    unavailable = {outcome.name: _why(outcome) for outcome in outcomes if not outcome.ok}
+    unavailable = {
+        outcome.name: outcome.status if outcome.error is None else describe_error(outcome.error)
+        for outcome in outcomes
+        if not outcome.ok
+    }
     status: Status = "rejected" if findings else "needs review" if unavailable else "accepted"
     customer_id = record.get("customer_id", "") if isinstance(record, Mapping) else ""
     return Verdict(str(customer_id), status, findings, unavailable or None)
-
-
-def _why(outcome: Outcome) -> str:
-    return describe_error(outcome.error) if outcome.error is not None else outcome.status
 
 
 def _summary(verdicts: Sequence[Verdict], outcomes: Outcomes) -> dict[str, float]:

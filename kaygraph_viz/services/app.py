@@ -93,20 +93,14 @@ async def _carry_out(reply: Reply, scope: Scope, receive: Receive, send: Send) -
         await send({"type": "http.response.start", "status": reply.status, "headers": response.raw_headers})
         await send({"type": "http.response.body", "body": reply.half_body, "more_body": True})
     if reply.fault in ("cut", "drop"):
-        _close_connection(scope)
+        transport = scope.get("state", {}).get("transport")
+        if transport is None:
+            raise ServiceError(
+                "this ASGI server lets no application close a connection; run it with LocalServer(app=app)"
+            )
+        transport.close()
     if reply.fault:
-        await _until_client_is_gone(receive)
+        while (await receive())["type"] != "http.disconnect":
+            pass
     if reply.fault in ("", "hang"):
         await response(scope, receive, send)
-
-
-def _close_connection(scope: Scope) -> None:
-    transport = scope.get("state", {}).get("transport")
-    if transport is None:
-        raise ServiceError("this ASGI server lets no application close a connection; run it with LocalServer(app=app)")
-    transport.close()
-
-
-async def _until_client_is_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
@@ -144,10 +143,8 @@ def _world() -> dict[str, Any]:
     return {"trust_env": False, "limits": many, "verify": _certificates()}
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Return the SSL context that all clients share: loading it costs more CPU than dozens of requests."""
-    return httpx2.create_ssl_context(trust_env=False)
+# One for all clients: loading it costs more CPU than dozens of requests.
+_certificates = cache(partial(httpx2.create_ssl_context, trust_env=False))
 
 
 class _Visit:

@@ -132,17 +132,14 @@ def load_companies() -> dict[str, Company]:
 
 @lru_cache(maxsize=1)
 def _profiles() -> tuple[Profile, ...]:
-    return tuple(
-        Profile(number, user, language, plan, int(points), tuple(interests.split()), _accounts(accounts), company)
-        for number, user, language, plan, points, interests, accounts, company in read_table(
-            "profiles.csv", PROFILE_COLUMNS
-        )
-    )
-
-
-def _accounts(text: str) -> tuple[SocialAccount, ...]:
-    parts = (account.split(":") for account in text.split())
-    return tuple(SocialAccount(network, handle, int(followers)) for network, handle, followers in parts)
+    profiles = []
+    for number, user, language, plan, points, interests, accounts, company in read_table(
+        "profiles.csv", PROFILE_COLUMNS
+    ):
+        parts = (account.split(":") for account in accounts.split())
+        known = tuple(SocialAccount(network, handle, int(followers)) for network, handle, followers in parts)
+        profiles.append(Profile(number, user, language, plan, int(points), tuple(interests.split()), known, company))
+    return tuple(profiles)
 
 
 @lru_cache(maxsize=1)

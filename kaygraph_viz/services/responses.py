@@ -117,12 +117,9 @@ class _CountedEndpoint:
         wait_ns = 0 if self.limit is None else self.limit.wait_ns(now_ns)
         if wait_ns > 0:
             return refusal(wait_ns)
-        key = self.endpoint.key(question)
+        key, chance = self.endpoint.key(question), self.settings
         self.attempts[key] += 1
-        return self._admitted(question, key, self.attempts[key])
-
-    def _admitted(self, question: Mapping[str, str], key: str, attempt: int) -> Reply:
-        chance = self.settings
+        attempt = self.attempts[key]
         if chance.hangs(key, attempt):
             return replace(problem(503, "never answered"), fault="hang")
         if chance.drops(key, attempt):
@@ -130,13 +127,12 @@ class _CountedEndpoint:
         if chance.fails(key, attempt):
             return problem(chance.failure_status, "the service failed; try again")
         fault: Fault = "cut" if chance.cuts(key, attempt) else ""
-        return replace(self._answer(question), latency_s=chance.latency_of(key), fault=fault)
-
-    def _answer(self, question: Mapping[str, str]) -> Reply:
         found = self.endpoint.answer(**question)
         if found is None:
-            return problem(404, f"no data about {short(' '.join(question.values()))}")
-        return Reply(200, found)
+            reply = problem(404, f"no data about {short(' '.join(question.values()))}")
+        else:
+            reply = Reply(200, found)
+        return replace(reply, latency_s=chance.latency_of(key), fault=fault)
 
 
 class _SlidingWindow:

@@ -55,8 +55,7 @@ def load_speeches(spoken_only: bool = True) -> list[Speech]:
     (110, 1790, 'Washington')
     """
     rows = [row for row in read_table("speeches.csv", SPEECH_COLUMNS) if row[4] == "1" or not spoken_only]
-    return [Speech(name, int(year), who, spoken == "1", _text(name)) for name, year, _, who, spoken, _, _ in rows]
-
-
-def _text(speech_id: str) -> str:
-    return data_text(f"{speech_id}.txt", folder="speeches")
+    return [
+        Speech(name, int(year), who, spoken == "1", data_text(f"{name}.txt", folder="speeches"))
+        for name, year, _, who, spoken, _, _ in rows
+    ]

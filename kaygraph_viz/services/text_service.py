@@ -132,9 +132,16 @@ class TextService:
         self._attempts[order.prompt] += 1
         first_s = self.settings.first_token_of(order.prompt, self._attempts[order.prompt])
         ended_ns = now_ns + round((first_s + output_tokens * self.settings.token_s) * 1e9)
-        self._count(TextUsage(now_ns, ended_ns, 200, input_tokens, output_tokens,
-                              self.settings.credits_of(input_tokens, output_tokens)))  # fmt: skip
-        return _answer(order, self._usage[-1], first_s, self.settings.token_s)
+        price = self.settings.credits_of(input_tokens, output_tokens)
+        usage = TextUsage(now_ns, ended_ns, 200, input_tokens, output_tokens, price)
+        number = len(self._usage)
+        self._usage.append(usage)
+        self._ends_ns.append(ended_ns)
+        if self._calls is not None:
+            self._calls.add(number, 1, now_ns)
+        if self._tokens is not None:
+            self._tokens.add(number, input_tokens + output_tokens, now_ns)
+        return _answer(order, usage, first_s, self.settings.token_s)
 
     def _wait_ns(self, tokens: int, now_ns: int) -> int:
         """Return how long it is until a call of so many tokens would be let through [ns]; 0: it is now."""
@@ -147,15 +154,6 @@ class TextService:
             0 if self._calls is None else self._calls.wait_ns(1, now_ns),
             0 if self._tokens is None else self._tokens.wait_ns(tokens, now_ns),
         )
-
-    def _count(self, usage: TextUsage) -> None:
-        number = len(self._usage)
-        self._usage.append(usage)
-        self._ends_ns.append(usage.ended_ns)
-        if self._calls is not None:
-            self._calls.add(number, 1, usage.received_ns)
-        if self._tokens is not None:
-            self._tokens.add(number, usage.input_tokens + usage.output_tokens, usage.received_ns)
 
 
 def _window(what: str, most: int | None) -> Window | None:

@@ -34,12 +34,3 @@ def test_results_agree_with_the_answer_key(found):
 def test_broken_order_is_named_with_its_reason(found):
     assert found.notes[0].startswith("N05947 was not priced: ")
     assert found.measured.failed == 1
-
-
-def test_more_workers_are_suggested(found):
-    assert found.notes[-1].startswith("By a replay of the recorded branches, ")
-
-
-@pytest.mark.parametrize("kind", ["serial", "thread", "process", "async", "dask"])
-def test_every_kind_of_worker_comes_to_the_same_sums(kind, found):
-    assert results(run(Setup(clock="virtual", executor=kind))) == results(found)

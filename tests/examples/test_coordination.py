@@ -27,14 +27,6 @@ def test_losers_are_cancelled(found):
     assert "cancelled" in statuses(found.traces["first-wins"])
 
 
-def test_semaphore_lets_three_through(found):
-    assert len({span.lane for span in found.traces["semaphore"].where(kind="branch")}) == 3
-
-
-def test_rate_limit_blocks(found):
-    assert any(span.blocked_ns for span in found.traces["rate-limit"].where(kind="branch"))
-
-
 def test_gathering_takes_as_long_as_the_slowest_answer(found):
     branches = found.traces["parallel"].where(kind="branch")
     slowest = max(branches, key=lambda span: span.service_s)

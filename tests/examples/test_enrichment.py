@@ -44,11 +44,6 @@ def test_what_is_known_is_told(found):
     assert " works for " in found.notes[0]
 
 
-@pytest.mark.parametrize("kind", ["serial", "thread", "process", "async", "dask"])
-def test_every_kind_of_worker_finds_the_same(kind, found):
-    assert run(Setup(clock="virtual", executor=kind)).facts == found.facts
-
-
 def test_seed_is_the_one_of_all_services_and_changes_are_kept():
     settings = settings_with_seed(7, BROKEN)
     assert {one.seed for one in settings.values()} == {7}

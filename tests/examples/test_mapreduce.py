@@ -19,19 +19,6 @@ def test_all_addresses_are_counted_as_the_answer_key_says():
     assert found.measured.items == 249
 
 
-def test_no_reduce_begins_before_the_last_map_has_ended():
-    found = run(Setup(items=30, workers=4, executor="thread", clock="virtual"))
-    branches = found.trace.where(kind="branch")
-    maps = [span for span in branches if span.name.startswith("map")]
-    reduces = [span for span in branches if span.name.startswith("reduce")]
-    assert max(span.ended_ns for span in maps) <= min(span.started_ns for span in reduces)
-
-
-@pytest.mark.parametrize("kind", ["serial", "thread", "process", "async", "dask"])
-def test_every_kind_of_worker_counts_the_same(kind):
-    assert table(run(Setup(items=9, executor=kind, workers=2, clock="virtual"))) == table(run(Setup(items=9)))
-
-
 def test_words_of_a_text_are_counted_a_sentence_at_a_time():
     found = count_words("To be, or not to be. That is the question!\nTo sleep...", Setup(clock="virtual"))
     assert table(found) == {"words": "12", "different words": "9"}

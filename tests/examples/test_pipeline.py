@@ -44,8 +44,3 @@ def test_stage_that_waits_for_services_is_the_bottleneck(found):
     assert name == "enrich"
     assert why == f"busy for {busy['enrich']} of the time"
     assert list(busy) == ["stage", "source", "validate", "price", "enrich", "load"]
-
-
-@pytest.mark.parametrize("kind", ["serial", "thread", "process", "async", "dask"])
-def test_every_kind_of_worker_loads_the_same(kind, found):
-    assert run(Setup(clock="virtual", executor=kind)).facts == found.facts

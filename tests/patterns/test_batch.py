@@ -1,32 +1,54 @@
-"""Batch processing: equal totals on every executor, errors of single orders, the load under each schedule."""
+"""Batch processing: the price of an order, equal totals on every executor, and what its metrics say."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
+from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.per_worker import per_worker
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
+from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.clock import compute, sleep
+from kaygraph_viz.errors import DataError, ServiceUnavailable
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.core.schedules import SCHEDULES, edges
-from kaygraph_viz.execute.progress import ProgressCallback
 from kaygraph_viz.execute.registry import KINDS
+from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.graph.node import Node
 from kaygraph_viz.patterns.batch import (
     FailedOrder,
-    OrderPricingNode,
     OrdersComparison,
     batch_graph,
     compare_with_key,
     sample_orders,
 )
-from kaygraph_viz.patterns.pricing import price_order
-from kaygraph_viz.plot.diagram.diagram import diagram
+from kaygraph_viz.patterns.metrics import (
+    KEYS,
+    PerformanceMetricsNode,
+    measured_times,
+    running_trace,
+)
+from kaygraph_viz.patterns.pricing import TAX_PER_MILLE, price_order, tax_cents
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.datasets import Order, OrderFault, load_orders, load_orders_key
+from kaygraph_viz.services.datasets import (
+    Order,
+    OrderFault,
+    load_countries,
+    load_customers,
+    load_orders,
+    load_orders_key,
+)
+from kaygraph_viz.trace.recorder import span
 from tests.list_schedule import list_schedule
+
+# == batch ==========================================================================================================
+
 
 NET_OF_GOOD_CENTS = 891_398_411  # the sum of `total_cents` of the 9,973 good orders, from data/README.md
 SAMPLE, KEY = sample_orders(), load_orders_key()
@@ -152,36 +174,13 @@ def test_an_order_that_takes_too_long_fails_alone(kind):
     assert late.reason.startswith("DeadlineExceeded: item 4 of 'OrderPricingNode'")
 
 
-def test_progress_tells_throughput_and_time_left():
-    told = []
-    shared, _ = simulated(max_workers=1, executor="serial", progress=ProgressCallback(told.append))
-    assert [pace.done for pace in told] == list(range(1, 65))
-    half = told[31]
-    assert half.throughput_per_s == pytest.approx(32 / half.elapsed_s)
-    assert half.left_s == pytest.approx(half.elapsed_s)
-    assert told[-1].left_s == 0
-    assert told[-1].elapsed_s == pytest.approx(shared["batch_summary"]["makespan_s"])
-
-
 @pytest.mark.parametrize("orders", [None, 3, "N1", [3], [{"order_id": "N1"}]])
 def test_what_is_no_batch_is_a_clear_error(orders):
     with pytest.raises(DataError, match=r'shared\["orders"\] must be a list of orders'):
         run(orders)
 
 
-def test_impossible_options():
-    with pytest.raises(OptionError, match="price must be a function of an order"):
-        OrderPricingNode(price=3)
-    with pytest.raises(OptionError, match="schedule must be one of"):
-        batch_graph(schedule="fastest")
-
-
 # -- what a chapter says about the schedules ------------------------------------------------------------------------
-
-
-def test_the_sample_differs_fifty_fold_and_holds_a_broken_order():
-    assert (min(COSTS_MS), max(COSTS_MS)) == (2, 100)
-    assert [order.order_id for order in SAMPLE if order.order_id in KEY] == ["N05947"]
 
 
 def test_with_static_chunks_one_worker_ends_long_after_the_others():
@@ -221,12 +220,6 @@ def test_all_runs_leave_the_same_bytes(tmp_path, schedule, repetitions):
 # -- around it ------------------------------------------------------------------------------------------------------
 
 
-def test_the_graph_is_the_one_of_the_picture():
-    texts = {text.get_text() for text in diagram(batch_graph(metrics=False)).texts}
-    assert {"BatchSplitterNode", "OrderPricingNode", "ResultAggregator"} <= texts
-    assert "PerformanceMetricsNode" not in texts
-
-
 def test_the_metrics_say_what_each_worker_did():
     metrics = simulated(max_workers=4, schedule="static")[0]["performance_metrics"]
     assert [(load["worker"], load["branches"]) for load in metrics["per_worker"]] == [
@@ -240,3 +233,177 @@ def test_comparison_with_the_key_counts_each_kind():
     key = {"N0": OrderFault("no_items", "items"), "N1": OrderFault("wrong_total", "total_cents")}
     failed = [FailedOrder("N0", 0, "items", ""), FailedOrder("N1", 1, "items", ""), FailedOrder("N2", 2, "", "")]
     assert compare_with_key(orders, failed, key) == OrdersComparison(planted=2, found=1, good=2, wrongly_failed=1)
+
+
+# == pricing ========================================================================================================
+
+
+ORDERS = load_orders()
+CUSTOMERS = {customer["customer_id"] for customer in load_customers()}
+
+
+def order(**changed):
+    return Order(**{
+        "order_id": "N1", "customer_id": "C00001", "order_date": "2025-12-01", "country": "FR",
+        "items": "P001:2:450;P007:1:1200", "total_cents": 2100, **changed,
+    })  # fmt: skip
+
+
+def test_lines_are_added_up_and_taxed():
+    priced = price_order(order())
+    assert (priced.order_id, priced.country, priced.lines) == ("N1", "FR", 2)
+    assert (priced.net_cents, priced.tax_cents, priced.gross_cents) == (2100, 420, 2520)
+
+
+def test_every_country_that_occurs_in_good_orders_has_a_rate():
+    assert {each.country for each in ORDERS if each.order_id not in KEY} <= set(TAX_PER_MILLE)
+    assert set(TAX_PER_MILLE) <= set(load_countries())
+
+
+@given(st.integers(0, 10**9), st.sampled_from(sorted(TAX_PER_MILLE)))
+def test_the_tax_is_rounded_to_the_nearest_cent_halves_up(net_cents, country):
+    exact = Fraction(net_cents * TAX_PER_MILLE[country], 1000)
+    assert tax_cents(net_cents, country) == int(exact + Fraction(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "says"),
+    [
+        ({"items": ""}, "items", "line 1: expected sku:quantity"),
+        ({"items": "P001:2:4,50"}, "items", "line 1: expected sku:quantity"),
+        ({"items": "P001:0:450", "total_cents": 0}, "items", "a quantity is below 1"),
+        ({"total_cents": 2101}, "total_cents", "its total is 2,101 cents, but its lines add up to 2,100"),
+        ({"country": "XX"}, "country", "no tax rate for country 'XX'"),
+        ({"customer_id": "C99999"}, "customer_id", "there is no customer 'C99999'"),
+        ({"order_date": "2025-02-30"}, "order_date", "'2025-02-30' is not a date"),
+        ({"order_date": "2026-01-02"}, "order_date", "2026-01-02 is after 2026-01-01"),
+    ],
+)
+def test_what_cannot_be_right_says_which_order_and_column(changed, field, says):
+    with pytest.raises(DataError, match=says) as caught:
+        price_order(order(**changed), CUSTOMERS)
+    assert (caught.value.order_id, caught.value.field) == ("N1", field)
+    assert str(caught.value).count("N1") == 1
+
+
+def test_the_broken_orders_of_the_answer_key_are_found_in_their_column_and_no_others():
+    found = {}
+    for each in ORDERS:
+        try:
+            price_order(each, CUSTOMERS)
+        except DataError as error:
+            found[error.order_id] = error.field
+    assert found == {number: fault.field for number, fault in KEY.items()}
+
+
+# == metrics ========================================================================================================
+
+
+def graph(items, workers, *, kind="thread", function=sleep, **options):
+    wait = ParallelBatchNode(workers, kind, **options)
+    wait.prep, wait.exec = lambda shared: items, function
+    wait >> PerformanceMetricsNode()
+    return Graph(start=wait)
+
+
+def measured(*args, **options):
+    with record(clock="virtual") as trace:
+        graph(*args, **options).run(shared := {})
+    return shared["performance_metrics"], trace
+
+
+def test_the_numbers_are_those_of_the_trace():
+    metrics, _ = measured([3, 1, 1, 1, 2], 2)
+    assert metrics["is_recorded"]
+    assert (metrics["workers"], metrics["branches"], metrics["retries"]) == (2, 5, 0)
+    assert (metrics["work_s"], metrics["makespan_s"], metrics["critical_path_s"]) == (8, 5, 3)
+    assert (metrics["speedup"], metrics["mean_concurrency"], metrics["efficiency"]) == (1.6, 1.6, 0.8)
+    assert (metrics["serial_s"], metrics["speedup_source"], metrics["useful_workers"]) == (8, "estimated", 1.6)
+    assert metrics["overhead_s"] == 2
+    assert metrics["overhead"] == pytest.approx(0.2)
+    assert metrics["queue_wait_s"] == (0 + 0 + 1 + 2 + 3) / 5
+
+
+def test_they_agree_with_the_trace_of_the_whole_run():
+    metrics, trace = measured([3, 1, 1, 1, 2], 2)
+    summary, explanation = summarize(trace), explain(trace)
+    for key in ("speedup", "efficiency", "mean_concurrency", "serial_s", "workers", "makespan_s", "work_s"):
+        assert metrics[key] == pytest.approx(getattr(summary, key))
+    assert metrics["lost_s"] == {cause: spent for cause, spent in explanation.parts.items() if cause != "useful work"}
+
+
+@pytest.mark.parametrize("items", [[3, 1, 1, 1, 2], [1] * 7, [5]])
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_serial_time_and_overhead_are_the_time_of_all_workers(items, workers):
+    metrics, _ = measured(items, workers)
+    assert metrics["serial_s"] + metrics["overhead_s"] == pytest.approx(metrics["workers"] * metrics["makespan_s"])
+    assert metrics["efficiency"] + metrics["overhead"] == pytest.approx(1)
+    assert sum(metrics["lost_s"].values()) == pytest.approx(metrics["overhead_s"])
+
+
+def test_the_suggested_number_of_workers_is_within_5_percent_of_the_best():
+    metrics, _ = measured([4] + [1] * 8, 2)
+    assert metrics["suggested_workers"] == 3
+    assert metrics["replayed_makespan_s"] == {1: 12, 2: 6, 3: 4, 4: 4, 8: 4}
+    assert metrics["sentence"].endswith("in a replay, 3 workers of this kind would come within 5% of the best.")
+
+
+def test_the_suggestion_holds_when_it_is_followed():
+    before, _ = measured([4] + [1] * 8, 1)
+    after, _ = measured([4] + [1] * 8, before["suggested_workers"])
+    assert after["makespan_s"] == before["replayed_makespan_s"][before["suggested_workers"]]
+
+
+def test_more_threads_are_not_suggested_for_computing():
+    metrics, _ = measured([0.1] * 16, 8, function=compute)
+    assert metrics["suggested_workers"] == 1
+    assert metrics["useful_workers"] == pytest.approx(1, rel=0.05)
+    assert metrics["speedup"] == pytest.approx(1)
+    assert metrics["mean_concurrency"] == pytest.approx(8, rel=0.05)
+    assert measured([0.1] * 16, 8, kind="process", function=compute)[0]["suggested_workers"] == 4
+
+
+def test_each_worker_is_there_with_what_it_did():
+    metrics, _ = measured([3, 1, 1, 1, 2], 2)
+    keys = ("worker", "branches", "failed", "busy_s", "ended_s")
+    assert [tuple(load[key] for key in keys) for load in metrics["per_worker"]] == [
+        ("thread-1", 2, 0, 5.0, 5.0),
+        ("thread-2", 3, 0, 3.0, 3.0),
+    ]
+
+
+def test_without_a_recording_it_says_so():
+    graph([0, 0], 2).run(shared := {})
+    metrics = shared["performance_metrics"]
+    assert (
+        metrics.pop("sentence")
+        == "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
+    )
+    assert metrics.pop("is_recorded") is False
+    assert metrics == dict.fromkeys(KEYS)
+
+
+def test_without_branches_it_says_so():
+    first = Node()
+    first >> PerformanceMetricsNode()
+    with record():
+        Graph(start=first).run(shared := {})
+    assert shared["performance_metrics"]["sentence"].startswith("No branch has been recorded so far")
+    assert shared["performance_metrics"]["speedup"] is None
+
+
+def test_a_running_trace_holds_what_has_ended_so_far():
+    assert running_trace() is None
+    with record(), span("outer"):
+        with span("inner"):
+            pass
+        assert [s.name for s in running_trace()] == ["inner"]
+
+
+# -- times of outcomes ----------------------------------------------------------------------------------------------
+
+
+def test_the_makespan_begins_with_the_first_submission_and_work_is_without_queue_waits():
+    waited = Outcome(0, submitted_ns=1_000_000_000, started_ns=3_000_000_000, ended_ns=4_000_000_000)
+    at_once = Outcome(1, submitted_ns=2_000_000_000, started_ns=2_000_000_000, ended_ns=5_000_000_000)
+    assert measured_times([waited, at_once]) == {"work_s": 4.0, "makespan_s": 4.0, "mean_concurrency": 1.0}

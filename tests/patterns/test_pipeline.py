@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
 from contextlib import contextmanager
 
 import pytest
 
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
-from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS
+from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, DeadLetter
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
 from kaygraph_viz.patterns.pipeline import Enricher, OrderPipelineNode, OrderValidator, etl_graph, price
@@ -17,6 +18,9 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import load_countries, load_customers, load_orders, load_orders_key
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
+
+# == pipeline =======================================================================================================
+
 
 QUICK = ServiceSettings(latency_s=0)
 BOTH = ("profile", "location")
@@ -243,3 +247,61 @@ def test_the_graph_has_two_nodes_and_the_stages_in_the_first():
     assert [node.label for node in view.nodes] == ["OrderPipelineNode", "LoadReportNode"]
     inside = view.nodes[0].graph.nodes
     assert [node.node_id.split()[-1] for node in inside] == ["source", "validate", "price", "enrich", "load"]
+
+
+# == order store ====================================================================================================
+
+
+def letter(order_id, stage="price"):
+    return DeadLetter(0, error=ValueError("bad"), status="error", stage=stage, item=row(order_id))
+
+
+def test_an_order_that_comes_again_takes_its_own_place():
+    with OrderStore() as store:
+        for net_cents in (450, 500):
+            store.load(row("N1", net_cents=net_cents))
+        assert [(found.order_id, found.net_cents) for found in store.rows()] == [("N1", 500)]
+
+
+def test_rows_come_back_as_they_were():
+    with OrderStore() as store:
+        store.load(row("N2", customer="Anna-Lena Köhler", plan="plus"))
+        assert store.rows() == [row("N2", customer="Anna-Lena Köhler", plan="plus")]
+
+
+def test_loading_an_order_takes_its_dead_letter_away():
+    with OrderStore() as store:
+        store.write_dead_letters([letter("N1"), letter("N2")])
+        store.load(row("N1"))
+        assert [found["order_id"] for found in store.dead_letters()] == ["N2"]
+
+
+def test_an_order_that_is_there_gets_no_dead_letter():
+    with OrderStore() as store:
+        store.load(row("N1"))
+        store.write_dead_letters([letter("N1", "load")])
+        assert store.totals() == {"orders": 1, "dead_letters": 0, "net_cents": 450, "tax_cents": 90}
+
+
+def test_a_letter_says_what_was_wrong():
+    with OrderStore() as store:
+        store.write_dead_letters([letter("N1"), DeadLetter(7, status="lost", stage="validate", item="?", attempts=2)])
+        assert store.dead_letters() == [
+            {"order_id": "N1", "stage": "price", "field": "", "reason": "ValueError: bad", "attempts": 1},
+            {"order_id": "item 7", "stage": "validate", "field": "", "reason": "lost", "attempts": 2},
+        ]
+
+
+def test_what_was_loaded_is_in_the_file(tmp_path):
+    with OrderStore(tmp_path / "orders.db") as store:
+        store.load(row("N1"))
+    with OrderStore(tmp_path / "orders.db") as store:
+        assert store.rows() == [row("N1")]
+
+
+def test_a_write_that_fails_changes_nothing(tmp_path):
+    with OrderStore(tmp_path / "orders.db") as store:
+        store.load(row("N1"))
+        with pytest.raises(sqlite3.Error):
+            store.load(row("N1", net_cents=None))
+        assert store.rows() == [row("N1")]

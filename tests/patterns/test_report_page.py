@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.patterns.customer_sources import customer_sources
@@ -115,12 +113,6 @@ def test_page_is_drawn_after_the_last_answer(tmp_path):
     assert page.started_ns >= max(span.ended_ns for span in trace.where(kind="branch"))
 
 
-@pytest.mark.parametrize(("ending", "signature"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
-def test_ending_decides_on_the_format(tmp_path, ending, signature):
-    shared, _ = reported(tmp_path / f"page.{ending}", customers=CUSTOMERS[:3])
-    assert shared["report_path"].read_bytes().startswith(signature)
-
-
 def test_folder_that_is_not_there_is_an_error_of_the_node(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         reported(tmp_path / "nowhere" / "page.png", customers=CUSTOMERS[:1])
@@ -128,12 +120,6 @@ def test_folder_that_is_not_there_is_an_error_of_the_node(tmp_path):
 
 
 # -- drawing ------------------------------------------------------------------------------------------------------
-
-
-def test_drawing_leaves_pyplot_alone(enriched):
-    before = plt.get_fignums()
-    assert isinstance(draw_page(enriched), Figure)
-    assert plt.get_fignums() == before
 
 
 def test_hostile_words_are_cut_and_inert(enriched, tmp_path):

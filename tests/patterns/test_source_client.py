@@ -1,27 +1,49 @@
-"""Requests to one source, in threads and as coroutines: answers, every kind of failure, and limits."""
+"""Sources: requests in threads and as coroutines, every kind of failure, limits, and strict answers."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import pickle
 import socket
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import httpx2
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kaygraph_viz.clock import current_clock, use_clock
-from kaygraph_viz.errors import OptionError, ServiceError
+from kaygraph_viz.errors import DeadlineExceeded, OptionError, ServiceError, ServiceUnavailable, WorkerLostError
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.patterns import client as module
+from kaygraph_viz.patterns.answers import read_answer
+from kaygraph_viz.patterns.client import ClientOwner, retry_after_s
+from kaygraph_viz.patterns.customer_sources import (
+    AGREEMENTS,
+    CompanyAnswer,
+    LocationAnswer,
+    ProfileAnswer,
+    SocialAnswer,
+    customer_sources,
+)
 from kaygraph_viz.patterns.source_client import Sources
-from kaygraph_viz.patterns.sources import NoAnswer, Question, Source
+from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, retry_in_time, wait_for_service
 from kaygraph_viz.recording import record
+from kaygraph_viz.services.endpoints import company, location, profile
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.testing import FakeClock
+
+# == source client ==================================================================================================
+
 
 GUARD_S = 30.0  # against a test that hangs; never waited for
 RECORD = {"customer_id": "C00003"}
@@ -256,12 +278,6 @@ def test_sources_that_are_none_are_refused(sources: Iterable[object]):
         Sources(sources)
 
 
-def test_two_sources_of_one_name_are_refused():
-    source = Source("social", "http://127.0.0.1:1/social", ("customer_id",), Followers)
-    with pytest.raises(OptionError, match="with different names"):
-        Sources([source, source])
-
-
 def test_no_thread_is_left_by_a_wait_that_ends_at_the_deadline():
     before = threading.active_count()
     with serve(app=answer()) as server, social(server.base_url, limit=RateLimit(per_second=1)) as sources:
@@ -301,3 +317,395 @@ def test_an_answer_is_asked_for_plainly(how):
 def test_a_redirect_is_not_followed(how):
     with serve(app=answer(302, headers=[(b"location", b"/elsewhere")])) as server:
         assert "it answered 302" in str(failure(server.base_url, how))
+
+
+# == sources ========================================================================================================
+
+
+class Numbers(BaseModel):
+    number: int
+
+
+SOURCE = Source("numbers", "http://127.0.0.1:1/numbers", ("city", "country"), Numbers)
+PLACE = {"city": "Lyon", "country": "FR", "name": "Ann"}
+
+
+def question(record=PLACE, end_s=1.0):
+    return Question(SOURCE, record, round(end_s * 1e9))
+
+
+# -- sources and questions ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""), ("name", 7), ("url", "127.0.0.1"), ("url", None), ("fields", ()), ("fields", "city"),
+        ("answer", dict), ("answer", Numbers(number=1)), ("deadline_s", 0), ("deadline_s", float("nan")),
+        ("deadline_s", True), ("deadline_s", "1"), ("limit", 5),
+    ],
+)  # fmt: skip
+def test_source_that_cannot_be_asked_is_refused(field, value):
+    with pytest.raises(OptionError, match=f"^{field} must be"):
+        replace(SOURCE, **{field: value})
+
+
+@pytest.mark.parametrize("value", ["", "   ", None, 7, "a\0b", "x" * 256, "\ud800"])
+def test_field_that_is_missing_or_too_broken_is_named(value):
+    assert question(PLACE | {"city": value}).missing == ["city"]
+
+
+@pytest.mark.parametrize("record", [None, "Lyon", ["Lyon", "FR"], 7])
+def test_record_that_is_no_mapping_lacks_every_field(record):
+    assert question(record).missing == ["city", "country"]
+
+
+def test_time_that_is_left_ends_at_the_deadline():
+    with use_clock(FakeClock(0.25)) as clock:
+        assert question().left_s() == 0.75
+        clock.advance(0.75)
+        with pytest.raises(NoAnswer, match="before the deadline"):
+            question().left_s()
+
+
+# -- results ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "error"),
+    [
+        (Outcome(0, error=NoAnswer("refused", question(), "nobody there"), status="error"), "refused", "nobody there"),
+        (Outcome(0, error=DeadlineExceeded("it", 1.0), status="timeout"), "timeout", "no complete answer"),
+        (Outcome(0, error=WorkerLostError(7, -9, "it"), status="lost"), "unavailable", "WorkerLostError: worker"),
+        (Outcome(0, error=ZeroDivisionError("oops"), status="error"), "unavailable", "ZeroDivisionError: oops"),
+        (Outcome(0, status="skipped"), "unavailable", "skipped"),
+    ],
+)  # fmt: skip
+def test_every_way_to_fail_is_a_status_with_a_reason(outcome, status, error):
+    result = SourceResult.of("numbers", outcome)
+    assert (result.source, result.status, result.value) == ("numbers", status, None)
+    assert result.error.startswith(error)
+    assert not result.answered
+
+
+def test_answer_takes_over_attempts_and_time_of_its_branch():
+    outcome = Outcome(0, SourceResult("numbers", "ok", Numbers(number=3)), attempts=2, started_ns=5, ended_ns=10**9 + 5)
+    result = SourceResult.of("numbers", outcome)
+    assert (result.status, result.value, result.attempts, result.service_s) == ("ok", Numbers(number=3), 2, 1.0)
+
+
+def test_error_survives_pickling_with_its_facts():
+    error = pickle.loads(pickle.dumps(NoAnswer("rate limited", question(), "it answered 429", 429, 2.0)))
+    assert (error.outcome, error.reason, error.status, error.retry_after_s) == (
+        "rate limited",
+        "it answered 429",
+        429,
+        2.0,
+    )
+    assert error.until_ns == 1_000_000_000
+
+
+# -- trying again -------------------------------------------------------------------------------------------------
+
+
+def test_only_missing_answers_are_tried_again():
+    policy = retry_in_time(attempts=2)
+    assert policy.applies(1, NoAnswer("unavailable", question(), "it answered 503", 503))
+    assert not policy.applies(2, NoAnswer("unavailable", question(), "it answered 503", 503))
+    assert not policy.applies(1, ZeroDivisionError())
+
+
+@pytest.mark.parametrize(("retry_after_s", "wait_s"), [(None, 0.05), (0.9, 0.9)])
+def test_wait_that_fits_in_before_the_deadline_is_made(retry_after_s, wait_s):
+    error = NoAnswer("unavailable", question(), "it answered 503", 503, retry_after_s)
+    with use_clock(FakeClock()):
+        assert retry_in_time().wait_s(1, error) == wait_s
+
+
+@pytest.mark.parametrize(("now_s", "retry_after_s"), [(0.96, None), (0.0, 1.0), (0.2, 0.9)])
+def test_wait_that_would_last_past_the_deadline_ends_the_attempts(now_s, retry_after_s):
+    error = NoAnswer("rate limited", question(), "it answered 429", 429, retry_after_s)
+    with use_clock(FakeClock(now_s)), pytest.raises(NoAnswer) as caught:
+        retry_in_time().wait_s(1, error)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("attempt", "retry_after_s", "wait_s"),
+    [(1, None, 0.05), (2, None, 0.1), (3, None, 0.2), (20, None, 5.0), (1, 1.5, 1.5), (3, 0.0, 0.0)],
+)
+def test_wait_is_what_the_service_asks_for_or_grows_up_to_five_seconds(attempt, retry_after_s, wait_s):
+    error = ServiceUnavailable("http://service.example.com", "it answered 429", 429, retry_after_s)
+    assert RetryPolicy(99, wait_for_service).wait_s(attempt, error) == pytest.approx(wait_s)
+
+
+def test_service_that_asks_for_an_hour_is_given_up_rather_than_asked_too_early():
+    error = ServiceUnavailable("http://service.example.com", "it answered 429", 429, 3600.0)
+    with pytest.raises(ServiceUnavailable, match="3600"):
+        RetryPolicy(99, wait_for_service).wait_s(1, error)
+
+
+# == client =========================================================================================================
+
+
+class Requests(ClientOwner):
+    when_closed = "this asker is closed; make a new one"
+
+    def client(self):
+        return self._opened()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The clients that are opened during the test."""
+    found = []
+
+    def open_client():
+        found.append(httpx2.Client(trust_env=False))
+        return found[-1]
+
+    monkeypatch.setattr(module, "open_client", open_client)
+    return found
+
+
+def test_nothing_is_opened_before_it_is_used(opened):
+    with Requests():
+        pass
+    assert opened == []
+
+
+def test_threads_share_one_client(opened):
+    with Requests() as asking, ThreadPoolExecutor(8) as threads:
+        clients = {id(each) for each in threads.map(lambda _: asking.client(), range(32))}
+    assert clients == {id(client) for client in opened}
+    assert len(opened) == 1
+
+
+def test_the_end_of_the_block_closes_the_client_also_after_an_error(opened):
+    with pytest.raises(KeyError), Requests() as asking:
+        asking.client()
+        raise KeyError
+    assert opened[0].is_closed
+
+
+def test_a_closed_one_says_what_to_write_and_opens_nothing(opened):
+    asking = Requests()
+    asking.close()
+    asking.close()
+    with pytest.raises(ServiceError, match="this asker is closed; make a new one"):
+        asking.client()
+    assert opened == []
+
+
+def test_a_client_that_is_given_is_used_and_stays_open(opened):
+    with httpx2.Client(trust_env=False) as client:
+        with Requests(client) as asking:
+            assert asking.client() is client
+        assert not client.is_closed
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        ("2", 2.0), ("0.25", 0.25), ("-1", 0.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None), ("nan", None),
+        ("inf", None), ("", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_as_seconds(header, wait_s):
+    assert retry_after_s(header) == wait_s
+
+
+# == customer sources ===============================================================================================
+
+
+EMPLOYED = "C00003"
+CUSTOMER = {"customer_id": EMPLOYED, "phone": "+33 1 23 45 67 89"}
+ANSWERS = {
+    "profile": ProfileAnswer(**profile(EMPLOYED) | {"interests": ()}),
+    "location": LocationAnswer(**location("Lyon", "FR") | {"phone_prefixes": ("33",)}),
+    "social": SocialAnswer(customer_id=EMPLOYED, accounts=(), followers=0),
+    "company": CompanyAnswer(**company(customer_id=EMPLOYED)),
+}
+RESULTS = {name: SourceResult(name, "ok", answer) for name, answer in ANSWERS.items()}
+
+
+def compared(record=CUSTOMER, **changed):
+    """Compare the answers, of which some are replaced by another result."""
+    return {name: agreement(record, RESULTS | changed) for name, agreement in AGREEMENTS.items()}
+
+
+# -- which sources ------------------------------------------------------------------------------------------------
+
+
+def test_each_source_has_its_own_address_deadline_and_limit():
+    limit = RateLimit(5)
+    sources = customer_sources("http://127.0.0.1:1/", ("verify", "social"), deadline_s=3, limits={"social": limit})
+    assert [(one.url, one.deadline_s, one.limit) for one in sources] == [
+        ("http://127.0.0.1:1/verify", 3, None),
+        ("http://127.0.0.1:1/social", 3, limit),
+    ]
+
+
+def test_limit_alone_is_one_for_each_source():
+    limit = RateLimit(5, in_flight=2, per_minute=60, name="ours")
+    limits = [source.limit for source in customer_sources("http://127.0.0.1:1", ("verify", "social"), limits=limit)]
+    assert [repr(each) for each in limits] == [repr(limit)] * 2
+    assert limits[0] is not limits[1]
+
+
+@pytest.mark.parametrize("options", [{"names": ("profile", "weather")}, {"limits": {"weather": RateLimit(5)}}])
+def test_source_that_does_not_exist_is_refused(options):
+    with pytest.raises(OptionError, match="weather"):
+        customer_sources("http://127.0.0.1:1", **options)
+
+
+# -- whether answers agree ----------------------------------------------------------------------------------------
+
+
+def test_answers_about_one_customer_agree():
+    assert compared() == {"employer": True, "customer": True, "phone": True}
+
+
+def test_company_other_than_that_of_the_profile_is_a_contradiction():
+    other = replace(ANSWERS["company"], company_id="K999")
+    assert compared(company=SourceResult("company", "ok", other))["employer"] is False
+    assert compared(company=SourceResult("company", "not found"))["employer"] is False
+
+
+def test_profile_without_an_employer_agrees_with_no_company():
+    jobless = replace(ANSWERS["profile"], company_id=None)
+    without = {"profile": SourceResult("profile", "ok", jobless), "company": SourceResult("company", "not found")}
+    assert compared(**without)["employer"] is True
+
+
+def test_customer_known_to_one_source_only_is_a_contradiction():
+    assert compared(social=SourceResult("social", "not found"))["customer"] is False
+    both = {name: SourceResult(name, "not found") for name in ("profile", "social")}
+    assert compared(**both)["customer"] is True
+
+
+@pytest.mark.parametrize(
+    ("phone", "agrees"), [("+44 20 7946 0000", False), ("+3 31", True), ("01 23 45 67 89", None), ("", None)]
+)
+def test_phone_number_is_compared_by_the_prefix_of_the_country(phone, agrees):
+    assert compared(CUSTOMER | {"phone": phone})["phone"] is agrees
+
+
+def test_city_without_phone_prefixes_says_nothing_about_the_phone():
+    place = replace(ANSWERS["location"], phone_prefixes=())
+    assert compared(location=SourceResult("location", "ok", place))["phone"] is None
+
+
+@pytest.mark.parametrize("status", ["timeout", "not asked", "broken answer"])
+def test_source_that_did_not_answer_is_not_compared(status):
+    silent = {name: SourceResult(name, status) for name in RESULTS}
+    assert set(compared(**silent).values()) == {None}
+
+
+# == answers ========================================================================================================
+
+
+@dataclass(frozen=True)
+class Point:
+    x: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    name: str
+    count: int
+    share: float
+    plan: Literal["basic", "pro"]
+    note: str | None
+    points: tuple[Point, ...]
+    known: bool = True
+
+
+class PointModel(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    x: float
+
+
+class AnswerModel(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    name: str
+    count: int
+    share: float
+    plan: Literal["basic", "pro"]
+    note: str | None
+    points: tuple[PointModel, ...]
+    known: bool = True
+
+
+GOOD = {"name": "é", "count": 3, "share": 0.5, "plan": "pro", "note": None, "points": [{"x": 1}], "known": False}
+VALUES = (
+    "",
+    "pro",
+    "basic",
+    "x",
+    0,
+    7,
+    -1.5,
+    1e300,
+    True,
+    False,
+    None,
+    [],
+    {},
+    [{"x": 2}],
+    [{"x": "2"}],
+    [3],
+    "\ud800",
+)
+
+
+def test_an_answer_is_an_object_of_its_class():
+    found = read_answer(Answer, json.dumps(GOOD | {"more": 1}).encode())
+    assert found == Answer("é", 3, 0.5, "pro", None, (Point(1.0),), known=False)
+
+
+@pytest.mark.parametrize("field", GOOD)
+def test_each_value_is_taken_or_refused_as_by_pydantic(field):
+    for value in VALUES:
+        body = json.dumps(GOOD | {field: value}).encode()
+        assert _taken(Answer, body) == _taken(AnswerModel, body), (field, value)
+
+
+@pytest.mark.parametrize("field", GOOD)
+def test_a_field_may_be_missing_only_where_it_has_a_default(field):
+    body = json.dumps({name: value for name, value in GOOD.items() if name != field}).encode()
+    assert _taken(Answer, body) is _taken(AnswerModel, body) is (field == "known")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"fine",
+        b"[]",
+        b"{}",
+        b"7",
+        b"\xff",
+        b"{" + b'"a":{' * 60_000,
+        b"[" * 60_000,
+        b'{"x": 1' + b"0" * 400 + b"}",
+    ],
+)
+def test_nonsense_is_refused(body):
+    assert not _taken(Point, body)
+
+
+def test_a_model_of_pydantic_reads_answers_itself():
+    assert read_answer(PointModel, b'{"x": 2}') == PointModel(x=2.0)
+    with pytest.raises(ValidationError):
+        read_answer(PointModel, b'{"x": "2"}')
+
+
+def _taken(kind, body):
+    try:
+        return bool(read_answer(kind, body))
+    except ValueError:
+        return False

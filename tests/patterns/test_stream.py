@@ -13,7 +13,6 @@ from kaygraph_viz.patterns.stream import (
     Event,
     EventStream,
     EventStreamNode,
-    StreamResult,
     stream_graph,
     tumbling_windows,
 )
@@ -116,11 +115,6 @@ def test_what_failed_is_in_no_window():
     assert window.events == 1
 
 
-def test_width_is_above_zero():
-    with pytest.raises(OptionError, match="width_s must be"):
-        next(tumbling_windows([], 0))
-
-
 # -- the whole of it -----------------------------------------------------------------------------------------------
 
 
@@ -170,12 +164,6 @@ def test_after_a_rush_it_catches_up():
     assert lags[-1] < 0.1
 
 
-def test_the_slowest_event_of_a_window_is_told():
-    with record(clock="virtual"):
-        result = processed(EventStream(20), windows=3, max_workers=8, handle_s=0.05)
-    assert all(0.05 <= window.slowest_s < 0.1 for window in result.windows)
-
-
 def test_a_stream_that_ends_gives_the_windows_that_were_complete():
     with record(clock="virtual"):
         last = list(EventStream(10, count=35))[-1]
@@ -217,9 +205,3 @@ def test_without_events_it_says_what_to_write():
 def test_impossible_options_are_refused(options, told):
     with pytest.raises(OptionError, match=told):
         EventStreamNode(**options)
-
-
-def test_nothing_happened_is_said_as_well():
-    assert str(StreamResult([], 0, [], "source")).splitlines()[-1] == (
-        "0 events and 0 broken ones; longest lag 0 s; no backlog at the end"
-    )

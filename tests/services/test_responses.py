@@ -1,14 +1,27 @@
-"""Which reply a request gets."""
+"""What the services answer, and their latencies, faults and limits."""
 
 from __future__ import annotations
 
 import json
+import math
+import statistics
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 
 import pytest
 
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.services.datasets import load_companies, load_customers, load_profiles
+from kaygraph_viz.services.endpoints import ENDPOINTS, company, location, profile, request_key, social, verify
+from kaygraph_viz.services.kinds import service_of
+from kaygraph_viz.services.request_log import RequestLog
 from kaygraph_viz.services.responses import Services
-from kaygraph_viz.services.settings import ServiceSettings
+from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings, settings_of_all
+from kaygraph_viz.services.text_service import TextService
+
+# == responses ======================================================================================================
+
 
 QUICK = ServiceSettings(latency_s=0)
 CUSTOMER = "customer_id=C00003"
@@ -16,12 +29,6 @@ CUSTOMER = "customer_id=C00003"
 
 def ask(services, path="/profile", query=CUSTOMER, *, now_s=0.0, method="GET"):
     return services.reply(method, path, query, round(now_s * 1e9))
-
-
-@pytest.mark.parametrize("path", ["/verify", "/profile", "/location", "/social", "/company"])
-def test_every_service_answers(path):
-    query = "city=Lyon&country=FR" if path in ("/verify", "/location") else CUSTOMER
-    assert ask(Services(QUICK), path, query).status == 200
 
 
 def test_unknown_path_is_answered_404_with_those_that_there_are():
@@ -53,10 +60,6 @@ def test_latency_of_one_customer_differs_between_services():
 def test_one_service_can_fail_while_the_others_work():
     services = Services({"social": ServiceSettings(failure_rate=1, failure_status=500)})
     assert [ask(services, path).status for path in ("/social", "/profile")] == [500, 200]
-
-
-def test_failure_comes_at_once():
-    assert ask(Services(ServiceSettings(latency_s=1, failure_rate=1))).latency_s == 0
 
 
 def test_first_try_of_each_question_fails():
@@ -121,3 +124,243 @@ def test_tries_of_many_threads_are_all_counted():
     for thread in threads:
         thread.join()
     assert ask(services).status == 200
+
+
+# == endpoints ======================================================================================================
+
+
+HERMIT = next(c["customer_id"] for c in load_customers() if c["customer_id"] not in load_profiles())
+EMPLOYED = next(user for user in load_profiles().values() if user.company_id)
+UNEMPLOYED = next(user for user in load_profiles().values() if not user.company_id)
+
+
+@pytest.mark.parametrize(
+    ("domain", "status"),
+    [
+        ("example.com", "deliverable"),
+        ("EXAMPLE.com.", "deliverable"),
+        ("closed.example.com", "undeliverable"),
+        ("throwaway.example.org", "disposable"),
+        ("nobody.knows.example.org", "unknown"),
+    ],
+)
+def test_domain_status(domain, status):
+    assert verify(domain=domain)["domain_status"] == status
+
+
+@pytest.mark.parametrize(
+    ("city", "country", "known"),
+    [
+        ("São Paulo", "BR", True),
+        ("sao paulo", "br", True),
+        ("São Paulo", "PT", False),
+        ("Atlantis", "GR", False),
+        ("x" * 100_000, "GR", False),
+    ],
+)
+def test_city_is_known_only_in_its_country(city, country, known):
+    assert verify(city, country)["city_known"] is known
+
+
+def test_accounts_are_the_business_of_another_service():
+    assert "accounts" not in profile(EMPLOYED.customer_id)
+
+
+def test_profile_without_employer_says_none():
+    assert profile(UNEMPLOYED.customer_id)["company_id"] is None
+
+
+@pytest.mark.parametrize("ask", [profile, social])
+@pytest.mark.parametrize("customer_id", [HERMIT, "C99999", "", "x" * 100_000])
+def test_nothing_is_known_about_a_customer_without_profile(ask, customer_id):
+    assert ask(customer_id) is None
+
+
+def test_social_adds_up_the_followers():
+    user = next(user for user in load_profiles().values() if len(user.accounts) == 3)
+    found = social(user.customer_id)
+    assert [account["handle"] for account in found["accounts"]] == [account.handle for account in user.accounts]
+    assert found["followers"] == sum(account.followers for account in user.accounts)
+
+
+def test_company_is_found_by_its_number_and_by_who_works_there():
+    assert company(customer_id=EMPLOYED.customer_id) == company(company_id=EMPLOYED.company_id)
+    assert company(EMPLOYED.company_id)["name"] == load_companies()[EMPLOYED.company_id].name
+
+
+@pytest.mark.parametrize("customer_id", [HERMIT, UNEMPLOYED.customer_id])
+def test_no_company_of_those_who_work_for_none(customer_id):
+    assert company(customer_id=customer_id) is None
+
+
+def test_location_tells_where_a_city_is():
+    found = location("lyon", "fr")
+    assert (found["city"], found["country_name"], found["phone_prefixes"]) == ("Lyon", "France", ["33"])
+    assert (round(found["latitude"]), round(found["longitude"])) == (46, 5)
+
+
+def test_largest_city_of_a_name_is_meant():
+    assert location("Springfield", "US")["population"] == 170_188
+
+
+# -- questions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_example_of_every_service_can_be_asked_and_is_answered(name):
+    endpoint = ENDPOINTS[name]
+    question = endpoint.question(dict(part.split("=") for part in endpoint.example.split("&")))
+    assert endpoint.answer(**question) is not None
+
+
+def test_what_a_service_does_not_know_to_ask_for_is_ignored():
+    assert ENDPOINTS["profile"].question({"customer_id": " C00001 ", "colour": "red"}) == {"customer_id": "C00001"}
+
+
+def test_two_ways_to_spell_a_question_have_one_key():
+    endpoint = ENDPOINTS["location"]
+    assert endpoint.key({"city": "São Paulo", "country": "BR"}) == endpoint.key({"city": "SAO PAULO", "country": "br"})
+
+
+def test_two_services_have_different_keys_for_one_customer():
+    question = {"customer_id": "C00001"}
+    assert ENDPOINTS["profile"].key(question) != ENDPOINTS["social"].key(question)
+
+
+# == settings =======================================================================================================
+
+
+KEYS = [str(number) for number in range(4000)]
+
+
+def test_other_seed_gives_other_latencies():
+    keys = [request_key(domain=f"d{number}.example.com") for number in range(20)]
+    one, two = ([ServiceSettings(seed=seed).latency_of(key) for key in keys] for seed in (1, 2))
+    assert one != two
+
+
+def test_mean_latency_is_the_one_asked_for():
+    settings = ServiceSettings(latency_s=0.02)
+    assert statistics.fmean(settings.latency_of(str(n)) for n in range(5000)) == pytest.approx(0.02, rel=0.03)
+
+
+def test_latencies_are_clipped():
+    settings = ServiceSettings(latency_s=1, latency_spread=2)
+    latencies = [settings.latency_of(str(number)) for number in range(1000)]
+    assert (min(latencies), max(latencies)) == (0.2, 5.0)
+
+
+def test_share_of_failures_is_the_one_asked_for():
+    settings = ServiceSettings(failure_rate=0.25)
+    assert sum(settings.fails(str(number), 1) for number in range(4000)) / 4000 == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize(("happens", "rate"), [("hangs", "hang_rate"), ("drops", "drop_rate"), ("cuts", "cut_rate")])
+def test_share_of_faults_is_the_one_asked_for(happens, rate):
+    decide = getattr(ServiceSettings(**{rate: 0.25}), happens)
+    assert sum(decide(key, 1) for key in KEYS) / len(KEYS) == pytest.approx(0.25, abs=0.03)
+
+
+def test_faults_of_different_kinds_fall_on_different_tries():
+    settings = ServiceSettings(hang_rate=0.5, drop_rate=0.5, cut_rate=0.5, failure_rate=0.5)
+    decisions = [
+        [decide(key, 1) for key in KEYS] for decide in (settings.hangs, settings.drops, settings.cuts, settings.fails)
+    ]
+    assert len({tuple(found) for found in decisions}) == 4
+
+
+def test_first_tries_fail_for_certain_and_the_next_ones_by_chance():
+    settings = ServiceSettings(fail_first=2)
+    assert [settings.fails("Lyon", attempt) for attempt in (1, 2, 3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", 1.5),
+        ("seed", True),
+        ("latency_s", -0.1),
+        ("latency_s", math.nan),
+        ("latency_s", 61),
+        ("latency_spread", 2.1),
+        ("latency_spread", "wide"),
+        ("failure_rate", 1.1),
+        ("failure_rate", None),
+        ("hang_rate", -1),
+        ("drop_rate", 1.5),
+        ("cut_rate", math.inf),
+        ("fail_first", -1),
+        ("fail_first", 1.0),
+        ("failure_status", 404),
+        ("failure_status", "503"),
+        ("rate_limit", 0),
+        ("rate_limit", 2.5),
+        ("rate_limit", True),
+    ],
+)
+def test_impossible_setting_is_refused_by_name(name, value):
+    with pytest.raises(OptionError, match=f"^{name} must be"):
+        ServiceSettings(**{name: value})
+
+
+# -- all services -------------------------------------------------------------------------------------------------
+
+
+def test_every_service_has_default_settings():
+    assert list(DEFAULT_SETTINGS) == list(ENDPOINTS)
+
+
+@pytest.mark.parametrize("settings", [{"sociable": ServiceSettings()}, {"social": 0.1}, "fast", 7, {"social": None}])
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(OptionError, match=r"^settings must be a ServiceSettings, or one"):
+        settings_of_all(settings)
+
+
+# == request log ====================================================================================================
+
+
+def test_what_is_noted_later_belongs_to_its_request():
+    log = RequestLog()
+    first, second = log.arrived("GET", "/a", "", 1), log.arrived("GET", "/b", "", 2)
+    log.note(second, status=503)
+    log.note(first, status=200)
+    log.note(first, answered_ns=9)
+    assert [(one.status, one.answered_ns) for one in log.requests] == [(200, 9), (503, None)]
+
+
+def test_requests_that_were_read_do_not_change_any_more():
+    log = RequestLog()
+    at = log.arrived("GET", "/a", "", 1)
+    before = log.requests
+    log.note(at, status=200)
+    assert before[0].status is None
+    with pytest.raises(FrozenInstanceError):
+        before[0].status = 200
+
+
+def test_threads_get_places_of_their_own():
+    log = RequestLog()
+
+    def ask(number):
+        at = log.arrived("GET", f"/{number}", "", number)
+        log.note(at, status=number)
+        return at
+
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(ask, range(200)))
+    assert sorted(places) == list(range(200))
+    assert all(one.path == f"/{one.status}" for one in log.requests)
+
+
+def test_credentials_in_a_query_are_masked():
+    log = RequestLog()
+    at = log.arrived("GET", "/verify", "city=Oslo&api_key=hunter2", 1)
+    assert log[at].query == "city=Oslo&api_key=***"
+
+
+# == kinds ==========================================================================================================
+
+
+def test_a_service_stays_what_it_is():
+    service = TextService()
+    assert service_of(service) is service
