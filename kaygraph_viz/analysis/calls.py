@@ -37,9 +37,17 @@ class Calls:
         """Group the branches of a trace by their calls."""
         branches = np.flatnonzero(nesting.columns.is_kind("branch"))
         parent, lane = nesting.parent[branches], nesting.columns.column("lane")[branches]
-        noted = _noted_workers(nesting)[parent]
+        facts = nesting.columns.attributes
+        started_workers = {of: count for of, its in facts.items() if (count := noted_workers(its)) is not None}
+        ids = nesting.columns.column("span_id")
+        noted = np.full(len(ids) + 1, -1)  # by span; the last one, -1, is for spans without a parent
+        at = np.flatnonzero(np.isin(ids, list(started_workers)))
+        noted[at] = [started_workers[number] for number in ids[at].tolist()]
+        noted = noted[parent]
         times = _within_phases(nesting, branches, noted >= 0)
-        kind = np.where(noted >= 0, -1, _kinds(nesting.columns.lanes)[lane])
+        kinds = [kind_of_lane(lane) for lane in nesting.columns.lanes]
+        number = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+        kind = np.where(noted >= 0, -1, np.array([number[kind] for kind in kinds], np.int64)[lane])
         call, first = _grouped(parent, kind, noted >= 0, *times)
         count = len(first)
         latest = np.full(count, np.iinfo(np.int64).min)
@@ -48,23 +56,13 @@ class Calls:
         used = tally(np.unique(call * np.int64(lanes) + lane) // lanes, count)
         phase_begins = np.append(nesting.columns.column("started_ns"), 0)[parent[first]]
         return cls(
-            call, *times,
+            call,
+            *times,
             begins=np.where(noted[first] >= 0, phase_begins, times[0][first]),
             ends=latest,
             workers=np.where(noted[first] >= 0, noted[first], used),
             lanes=[nesting.columns.lanes[code] for code in lane[first].tolist()],
-        )  # fmt: skip
-
-
-def _noted_workers(nesting: Nesting) -> Ints:
-    """Return how many workers each span started, or -1; the last number, -1, is for spans without a parent."""
-    facts = nesting.columns.attributes
-    noted = {number: count for number, its in facts.items() if (count := noted_workers(its)) is not None}
-    ids = nesting.columns.column("span_id")
-    found = np.full(len(ids) + 1, -1)
-    at = np.flatnonzero(np.isin(ids, list(noted)))
-    found[at] = [noted[number] for number in ids[at].tolist()]
-    return found
+        )
 
 
 def _within_phases(nesting: Nesting, branches: Places, is_noted: Bools) -> tuple[Ints, Ints, Ints]:
@@ -88,10 +86,3 @@ def _grouped(
     call = np.empty(len(order), np.intp)
     call[order] = np.cumsum(begins) - 1
     return call, order[begins]
-
-
-def _kinds(lanes: Sequence[str]) -> Ints:
-    """Return one number for all lanes of a kind."""
-    kinds = [kind_of_lane(lane) for lane in lanes]
-    number = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
-    return np.array([number[kind] for kind in kinds], np.int64)

@@ -79,9 +79,8 @@ def conflicts(trace: Trace) -> list[Conflict]:
     """
     columns = trace.columns
     places = [place for place, number in enumerate(columns.rows["span_id"].tolist()) if number in columns.attributes]
-    accessing = [columns.span(place) for place in places]
     by_key: dict[str, list[Span]] = defaultdict(list)
-    for span in accessing:
+    for span in map(columns.span, places):
         for key in {*_keys(span, "reads"), *_keys(span, "writes")}:
             by_key[key].append(span)
     parent_of = dict(zip(*(columns.column(name).tolist() for name in ("span_id", "parent_id")), strict=True))
@@ -98,13 +97,9 @@ def _on_key(key: str, spans: list[Span], parent_of: Mapping[int, int]) -> Iterat
         others = [*going[True], *(going[False] if is_writer else ())]
         for first in sorted(others, key=lambda span: (span.started_ns, span.span_id)):
             if not _is_around(first, second, parent_of):
-                yield Conflict(key, _kind(key, first, second), first, second)
+                is_both = is_writer and key in _keys(first, "writes")
+                yield Conflict(key, "write-write" if is_both else "write-read", first, second)
         going[is_writer].append(second)
-
-
-def _kind(key: str, first: Span, second: Span) -> Literal["write-write", "write-read"]:
-    is_both = key in _keys(first, "writes") and key in _keys(second, "writes")
-    return "write-write" if is_both else "write-read"
 
 
 def _is_around(first: Span, second: Span, parent_of: Mapping[int, int]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.trace.counting import tally
 
@@ -23,23 +23,20 @@ def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
     columns = nesting.columns
     name = columns.column("name")
     node = nesting.nearest(columns.is_kind("node"))
-    has_many = _has_many_names(nesting, node) & (node >= 0)
+
+    # Branches of a node that gives them many names, as one for each item, are all called by the name of the node.
+    is_branch, size = columns.is_kind("branch"), len(columns.names) or 1
+    names_of_nodes = np.unique(_paired(node, name, size)[is_branch])
+    count = tally(names_of_nodes // size, len(node) + 1)  # the first place is for branches without a node
+    has_many = is_branch & (count[node + 1] > MAX_NAMES) & (node >= 0)
+
     is_of_node = columns.is_kind("phase", "wait", "attempt") & (node >= 0)
     name_of_node = np.append(name, -1)[node]
     owner = np.where(is_of_node, name_of_node, -1)
     pairs = _paired(owner, np.where(has_many, name_of_node, name), len(columns.names))[positions]
     pairs, number = np.unique(pairs, return_inverse=True)
-    parts = zip(*(part.tolist() for part in np.divmod(pairs, len(columns.names) or 1)), strict=True)
+    parts = zip(*(part.tolist() for part in np.divmod(pairs, size)), strict=True)
     return number, [(f"{columns.names[of - 1]}: " if of else "") + columns.names[own] for of, own in parts]
-
-
-def _has_many_names(nesting: Nesting, node: Places) -> Bools:
-    """Return a mask of the branches of nodes whose branches have many names."""
-    is_branch = nesting.columns.is_kind("branch")
-    names = len(nesting.columns.names) or 1
-    pairs = np.unique(_paired(node, nesting.columns.column("name"), names)[is_branch])
-    count = tally(pairs // names, len(node) + 1)  # the first place is for branches without a node
-    return is_branch & (count[node + 1] > MAX_NAMES)
 
 
 def _paired(owner: Ints, name: Ints, names: int) -> Ints:

@@ -61,7 +61,13 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True, of: Bools | 
     if not (owners | generators).any() or is_profile(nesting):
         return nesting
     own = _own_time(nesting, owners, np.flatnonzero(generators), has_all=of is not None)
-    return Nesting.of(_with_phases(nesting, own)) if len(own.owner) else nesting
+    if not len(own.owner):
+        return nesting
+    columns = nesting.columns
+    rows, parts = cut_rows(nesting, own, -1 - np.arange(len(own.owner)))
+    rows["parent_id"], rows["kind"] = columns.rows["span_id"][own.owner], KINDS.index("phase")
+    rows["index"], rows["status"] = -1, STATUSES.index("ok")
+    return Nesting.of(replace(columns, rows=np.concatenate([columns.rows, rows]), parts=parts).in_order())
 
 
 def contain_work(nesting: Nesting) -> Bools:
@@ -84,11 +90,14 @@ def _own_time(nesting: Nesting, owners: Bools, generators: Places, *, has_all: b
     is_shown = columns.is_kind("branch", "node", "graph", "phase")
     around = np.append(nesting.nearest(is_shown), -1)[nesting.parent]
     inner = np.flatnonzero(is_shown & (around >= 0) & owners[around])
-    unasked = _blocked_parts(columns, generators)
-    owner = np.concatenate([around[inner], unasked.owner])
-    submitted = np.concatenate([columns.column("submitted_ns")[inner], unasked.started])
-    ready = np.concatenate([_ready_ns(columns, inner, around[inner]), unasked.started])
-    times = submitted, ready, np.concatenate([ended[inner], unasked.ended])
+    parts = stretches(columns, generators)
+    unasked = parts.kind == BLOCKED
+    owner = np.concatenate([around[inner], generators[parts.owner[unasked]]])
+    submitted = columns.column("submitted_ns")[inner]
+    in_loop = on_lanes(columns, LOOPS)  # a coroutine that waits for one of its own loop can go on until that starts
+    ready = np.where(in_loop[inner] & in_loop[around[inner]], started[inner], submitted)
+    submitted, ready = (np.concatenate([each, parts.started_ns[unasked]]) for each in (submitted, ready))
+    times = submitted, ready, np.concatenate([ended[inner], parts.ended_ns[unasked]])
     submitted, ready, until = (np.clip(each, started[owner], ended[owner]) for each in times)
     order = np.lexsort((ready, owner))
     owner, submitted, ready, until = (each[order] for each in (owner, submitted, ready, until))
@@ -107,29 +116,6 @@ def _own_time(nesting: Nesting, owners: Bools, generators: Places, *, has_all: b
     return Stretch(owner[own], starts[own], ends[own])
 
 
-def _ready_ns(columns: SpanColumns, inner: Places, owner: Places) -> Ints:
-    """Return from when on a branch may have waited for a span within it [ns]."""
-    in_loop = on_lanes(columns, LOOPS)
-    share_a_loop = in_loop[inner] & in_loop[owner]
-    return np.where(share_a_loop, columns.column("started_ns")[inner], columns.column("submitted_ns")[inner])
-
-
-def _blocked_parts(columns: SpanColumns, positions: Places) -> Stretch:
-    """Return the blocked parts of spans."""
-    found = stretches(columns, positions)
-    its = found.kind == BLOCKED
-    return Stretch(positions[found.owner[its]], found.started_ns[its], found.ended_ns[its])
-
-
-def _with_phases(nesting: Nesting, own: Stretch) -> SpanColumns:
-    """Return the spans with a phase for each stretch."""
-    columns = nesting.columns
-    rows, parts = cut_rows(nesting, own, -1 - np.arange(len(own.owner)))
-    rows["parent_id"], rows["kind"] = columns.rows["span_id"][own.owner], KINDS.index("phase")
-    rows["index"], rows["status"] = -1, STATUSES.index("ok")
-    return replace(columns, rows=np.concatenate([columns.rows, rows]), parts=parts).in_order()
-
-
 def cut_rows(nesting: Nesting, cuts: Stretch, span_ids: Ints) -> tuple[npt.NDArray[np.void], PartTable]:
     """Return rows for stretches of branches, like those of the branches, and the parts of all spans with theirs."""
     columns = nesting.columns
@@ -146,9 +132,10 @@ def cut_rows(nesting: Nesting, cuts: Stretch, span_ids: Ints) -> tuple[npt.NDArr
     rows["cpu_ns"][noted] = np.where(rows["cpu_ns"][noted] < 0, -1, sums(place, cpu, len(noted)))
     rows["blocked_ns"][noted] = sums(place, lasted * (parts["kind"] == BLOCKED), len(noted))
     return rows, PartTable.of_spans(
-        np.concatenate([rows["span_id"][noted], table.span_id]), np.concatenate([count, np.diff(table.first)]),
+        np.concatenate([rows["span_id"][noted], table.span_id]),
+        np.concatenate([count, np.diff(table.first)]),
         np.concatenate([parts, table.parts]),
-    )  # fmt: skip
+    )
 
 
 def blocking_waits(nesting: Nesting, mask: Bools | None = None) -> Stretch:

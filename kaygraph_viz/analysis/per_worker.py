@@ -5,16 +5,13 @@ Belongs here: sums by lane. Does not belong here: finding idle workers (``worker
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time
 from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.workers import idle_lanes, lane_order
-from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.trace import Trace
 
@@ -37,15 +34,7 @@ def per_worker(trace: Trace) -> list[WorkerLoad]:
     nesting = with_own_time(Nesting.of(trace.columns))
     columns = nesting.columns
     branches = columns.is_kind("branch")
-    loads = [
-        *_loads(columns, branches & ~nesting.enclosing(branches)),
-        *(WorkerLoad(lane) for lane in idle_lanes(columns)),
-    ]
-    return sorted(loads, key=lambda load: lane_order(load.worker))
-
-
-def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
-    """Yield the load of each lane that ran any of these branches."""
+    own = branches & ~nesting.enclosing(branches)
     size, begin_ns, added = len(columns.lanes), extent_ns(columns)[0], is_own_time(columns)
     works = added | own & ~np.isin(columns.rows["span_id"], columns.rows["parent_id"][added])
     lane, started, ended, cpu = (columns.column(name)[works] for name in ("lane", "started_ns", "ended_ns", "cpu_ns"))
@@ -56,7 +45,9 @@ def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
     count = tally(columns.rows["lane"][own], size)
     failed = tally(columns.rows["lane"][own & ~columns.is_status("ok")], size)
     has_cpu = tally(lane[cpu >= 0], size) > 0
+    loads = [WorkerLoad(lane) for lane in idle_lanes(columns)]
     for code in np.flatnonzero(count).tolist():
         cpu_s = int(cpu_ns[code]) / 1e9 if has_cpu[code] else None
         times = int(busy_ns[code]) / 1e9, cpu_s, int(ended_ns[code]) / 1e9
-        yield WorkerLoad(columns.lanes[code], int(count[code]), int(failed[code]), *times)
+        loads.append(WorkerLoad(columns.lanes[code], int(count[code]), int(failed[code]), *times))
+    return sorted(loads, key=lambda load: lane_order(load.worker))

@@ -49,7 +49,9 @@ def serial_estimate(trace: Trace) -> Estimate:
     if not len(columns):
         return Estimate()
     nesting = Nesting.of(columns)
-    outer, found = _outer(nesting), Calls.of(nesting)
+    is_branch = nesting.columns.is_kind("branch")
+    outer = np.flatnonzero(~np.append(nesting.within(is_branch), False)[nesting.parent][is_branch])
+    found = Calls.of(nesting)
     begins, ends = _whole_calls(nesting, found, outer)
     in_calls_ns = union_length_ns(begins, ends)
     around_ns = _around_ns(nesting, begins, ends)
@@ -57,9 +59,14 @@ def serial_estimate(trace: Trace) -> Estimate:
         return _estimate(around_ns, around_ns, around_ns)
     taken = _taken(nesting, found, outer)
     model = read_model(columns if taken is None else replace(columns, rows=columns.rows[taken]))
-    scale = 1.0 if taken is None else _scale(nesting, found, outer, taken)
+    scale = 1.0
+    if taken is not None:
+        lasted = (found.ended - found.started)[outer]
+        scale = float(lasted.sum() / max(1, lasted[taken[np.flatnonzero(is_branch)[outer]]].sum()))
     alone_ns, low_ns, high_ns = _branches_ns(model, trace.machine)
-    held_up, with_blocks = scale * _held_up_ns(model), scale * alone_ns
+    # Held up by limits and locks, not by the next stage of a pipeline.
+    held_up_ns = float((model.blocked - _backpressure_ns(model)).clip(0)[~model.makes_calls].sum())
+    held_up, with_blocks = scale * held_up_ns, scale * alone_ns
     without = with_blocks - held_up
     probable = max(without, min(with_blocks, in_calls_ns)) if held_up else without
     return _estimate(around_ns + probable, around_ns + scale * low_ns - held_up, around_ns + scale * high_ns)
@@ -67,13 +74,6 @@ def serial_estimate(trace: Trace) -> Estimate:
 
 def _estimate(serial_ns: float, low_ns: float, high_ns: float) -> Estimate:
     return Estimate(round(serial_ns) / 1e9, round(low_ns) / 1e9, round(high_ns) / 1e9)
-
-
-def _outer(nesting: Nesting) -> Places:
-    """Return which of the branches lie in no other branch."""
-    is_branch = nesting.columns.is_kind("branch")
-    around = np.append(nesting.within(is_branch), False)[nesting.parent]
-    return np.flatnonzero(~around[is_branch])
 
 
 def _whole_calls(nesting: Nesting, found: Calls, outer: Places) -> tuple[Ints, Ints]:
@@ -107,17 +107,28 @@ def _around_ns(nesting: Nesting, begins: Ints, ends: Ints) -> int:
 def _branches_ns(model: Model, machine: Machine | None) -> tuple[float, float, float]:
     """Return the time of all branches one after the other, and its bounds [ns]."""
     supply = sum(sum(call.supply_ns.values()) for call in model.calls)
-    columns, apart = model.nesting.columns, _on_lanes_of_their_own(model)
-    if _is_known(model, apart):
-        lasted = (model.service - _backpressure_ns(model))[~model.makes_calls].sum() + _between_ns(model)
+    nesting, its = model.nesting, model.branches
+    columns, lane = nesting.columns, nesting.columns.column("lane")
+    around = np.append(nesting.nearest(columns.is_kind("branch")), -1)[nesting.parent[its]]
+    apart = its[(around < 0) | (lane[its] != lane[around])]  # not on the lane of a branch around them
+    has_steps = _has_steps(model)
+
+    parts, unknown = stretches(columns, apart), np.zeros(len(apart), np.bool_)
+    unknown[parts.owner[parts.kind == PART_CODE["unknown"]]] = True
+    if not (unknown & ~np.isin(apart, its[has_steps])).any():
+        edges = (np.array(model.edges(owner)).reshape(-1, 2) for owner in model.clusters if owner >= 0)
+        between = sum(int(np.diff(each, axis=1).clip(0).sum()) for each in edges)
+        lasted = (model.service - _backpressure_ns(model))[~model.makes_calls].sum() + between
         known_ns = float(lasted - _for_turns_ns(columns, apart) + supply)
         return known_ns, known_ns, known_ns
-    model = _with_steps(model)
+
+    # The durations of steps count as CPU time of coroutines: for so long they kept the loop.
+    totals, cpu = part_totals_ns(columns, its[has_steps]), model.cpu.copy()
+    cpu[has_steps] = sum(totals[kind] for kind in ("cpu", "unknown") if kind in totals)
+    model = replace(model, cpu=np.minimum(cpu, model.service))
     predictions = predictions_of(model, machine, Options(), frozenset(), Speed.of(model, {}))
     missed = _missed(model, predictions)
-    possible = (
-        [predictions.recorded] if predictions.otherwise is None else [predictions.recorded, predictions.otherwise]
-    )
+    possible = filter(None, [predictions.recorded, predictions.otherwise])
     alone = [_alone_ns(model, operations) + supply for operations in possible]
     return alone[0], min(alone) * min(1.0, missed), max(alone) * max(1.0, missed)
 
@@ -127,22 +138,6 @@ def _alone_ns(model: Model, operations: BranchOperations) -> float:
     between = sum(wait + compute for owner, gaps in operations.gaps.items() if owner >= 0 for wait, compute in gaps)
     waited = model.backpressure - _backpressure_ns(model)  # for limits: no part of the real waits of a stage
     return float((operations.wait + operations.compute + waited)[~model.makes_calls].sum() + between)
-
-
-def _is_known(model: Model, positions: Places) -> bool:
-    """Return whether the waits for a turn of some branches are known."""
-    unknown = np.zeros(len(positions), np.bool_)
-    found = stretches(model.nesting.columns, positions)
-    unknown[found.owner[found.kind == PART_CODE["unknown"]]] = True
-    return not (unknown & ~np.isin(positions, model.branches[_has_steps(model)])).any()
-
-
-def _with_steps(model: Model) -> Model:
-    """Return the model with the durations of steps as CPU time of coroutines: for so long they kept the loop."""
-    columns, its, has_steps = model.nesting.columns, model.branches, np.flatnonzero(_has_steps(model))
-    totals, cpu = part_totals_ns(columns, its[has_steps]), model.cpu.copy()
-    cpu[has_steps] = sum((totals[kind] for kind in ("cpu", "unknown") if kind in totals), np.zeros(len(has_steps)))
-    return replace(model, cpu=np.minimum(cpu, model.service))
 
 
 def _has_steps(model: Model) -> Bools:
@@ -155,30 +150,10 @@ def _has_steps(model: Model) -> Bools:
     return is_coroutine & has_noted
 
 
-def _on_lanes_of_their_own(model: Model) -> Places:
-    """Return the positions of the branches that did not run on the lane of a branch around them."""
-    nesting, its = model.nesting, model.branches
-    lane = nesting.columns.column("lane")
-    around = np.append(nesting.nearest(nesting.columns.is_kind("branch")), -1)[nesting.parent[its]]
-    apart: Places = its[(around < 0) | (lane[its] != lane[around])]
-    return apart
-
-
-def _between_ns(model: Model) -> int:
-    """Return for how long branches that make calls ran before, between and after these [ns]."""
-    edges = (np.array(model.edges(owner)).reshape(-1, 2) for owner in model.clusters if owner >= 0)
-    return sum(int(np.diff(each, axis=1).clip(0).sum()) for each in edges)
-
-
 def _for_turns_ns(columns: SpanColumns, positions: Places) -> int:
     """Return for how long spans waited for the GIL, a loop or a core, as far as that is known [ns]."""
     totals = part_totals_ns(columns, positions)
     return sum(int(totals[kind].sum()) for kind in ("gil", "core") if kind in totals)
-
-
-def _held_up_ns(model: Model) -> float:
-    """Return for how long branches were held up by limits and locks [ns], not by the next stage of a pipeline."""
-    return float((model.blocked - _backpressure_ns(model)).clip(0)[~model.makes_calls].sum())
 
 
 def _backpressure_ns(model: Model) -> Ints:
@@ -211,28 +186,16 @@ def _taken(nesting: Nesting, found: Calls, outer: Places) -> Bools | None:
     if len(branches) <= MAX_BRANCHES:
         return None
     every = -(-len(branches) // SAMPLE)
-    call, place, size = _places(found, outer)
+
+    order = np.lexsort((found.started[outer], found.call[outer]))
+    is_first = first_of_runs(found.call[outer][order])
+    firsts, number = np.flatnonzero(is_first), np.cumsum(is_first) - 1
+    sizes = np.diff(np.append(firsts, len(order)))
+    call, place, size = (np.empty(len(order), np.int64) for _ in range(3))  # by outer branch
+    call[order], place[order], size[order] = number, np.arange(len(order)) - firsts[number], sizes[number]
+
     is_small = size < FEW * every
     is_taken = np.where(is_small, call % every == 0, place < -(-size // every))
     left_out = np.zeros(len(columns), np.bool_)
     left_out[branches[outer[~is_taken]]] = True
     return ~nesting.within(left_out)
-
-
-def _scale(nesting: Nesting, found: Calls, outer: Places, taken: Bools) -> float:
-    """Return the sum of the durations of all branches / that of the sample."""
-    lasted = (found.ended - found.started)[outer]
-    is_taken = taken[np.flatnonzero(nesting.columns.is_kind("branch"))[outer]]
-    return float(lasted.sum() / max(1, lasted[is_taken].sum()))
-
-
-def _places(found: Calls, outer: Places) -> tuple[Ints, Ints, Ints]:
-    """Return for each outer branch the number of its call, its place in it by its start, and the size of the call."""
-    order = np.lexsort((found.started[outer], found.call[outer]))
-    is_first = first_of_runs(found.call[outer][order])
-    firsts = np.flatnonzero(is_first)
-    number = np.cumsum(is_first) - 1
-    sizes = np.diff(np.append(firsts, len(order)))
-    call, place, size = (np.empty(len(order), np.int64) for _ in range(3))
-    call[order], place[order], size[order] = number, np.arange(len(order)) - firsts[number], sizes[number]
-    return call, place, size

@@ -167,7 +167,10 @@ class Summary:
         if self.is_profile:
             return PROFILE
         head = f"{self._units()} on {counted(self.workers, 'worker')} took {duration(self.makespan_s)}"
-        return f"{head}{self._comparison()}{self._mishaps()}."
+        problems = self._bad()
+        if self.counts.get("retries"):
+            problems.append(counted(self.counts["retries"], "retry", "retries"))
+        return f"{head}{self._comparison()}{f'; problems: {join_words(problems)}' if problems else ''}."
 
     @property
     def _is_empty(self) -> bool:
@@ -200,12 +203,6 @@ class Summary:
         share = f"an efficiency of {self.efficiency:.0%}"
         return f" instead of {self._serial()}: {gain}, {share}"
 
-    def _mishaps(self) -> str:
-        found = self._bad()
-        if self.counts.get("retries"):
-            found.append(counted(self.counts["retries"], "retry", "retries"))
-        return f"; problems: {join_words(found)}" if found else ""
-
     def _bad(self) -> list[str]:
         """Return how many branches did not end well, in words; loops that were stopped with nothing left to do did."""
         left = {status: self.counts.get(status, 0) - self.counts.get(f"{status}_loops", 0) for status in _STATUS_WORDS}
@@ -216,38 +213,30 @@ class Summary:
         cpu = "not measured" if self.cpu_s is None else duration(self.cpu_s)
         at_once = f"work / makespan: running at once on average, at most {self.peak_concurrency:,}"
         waits = f"mean wait for a free worker, longest {duration(self.max_queue_wait_s)}"
+        speedup = f"{self._serial()} / makespan"
+        low, high = significant(self.speedup_low), significant(self.speedup_high)
+        if self._about and low != high:
+            speedup += f", {low} to {high}"
+        work = f"total time in {self._units()}"
+        if self.counts.get("units", 0) > self.counts.get("branches", 0) > 0:
+            work += " and the steps around them"
+        loops = sum(self.counts.get(f"{status}_loops", 0) for status in _STATUS_WORDS)
+        results = self._bad() + ([f"{counted(loops, 'loop')} stopped when all items were done"] if loops else [])
+        results.append(counted(self.counts.get("retries", 0), "retry", "retries"))
+        if self.counts.get("dropped"):
+            results.append(f"{counted(self.counts['dropped'], 'span')} not kept: the totals are too small")
+        limit = "longest dependency chain: a lower limit with any number of workers"
         return [
-            ("speedup", f"{self._about}{significant(self.speedup)}", self._speedup_meaning()),
+            ("speedup", f"{self._about}{significant(self.speedup)}", speedup),
             ("efficiency", f"{self._about}{self.efficiency:.0%}", f"speedup / {counted(self.workers, 'worker')}"),
             ("concurrency", significant(self.mean_concurrency), at_once),
             ("makespan", duration(self.makespan_s), "from the first submission to the last end"),
-            ("work", duration(self.work_s), f"total time in {self._units()}" + self._beside_branches()),
+            ("work", duration(self.work_s), work),
             ("cpu", cpu, "the part of the work that used a CPU"),
-            (
-                "critical path",
-                duration(self.critical_path_s),
-                "longest dependency chain: a lower limit with any number of workers",
-            ),
+            ("critical path", duration(self.critical_path_s), limit),
             ("queue wait", duration(self.queue_wait_s), waits),
-            ("results", *self._results()),
+            ("results", f"{self.counts.get('ok', 0):,} ok", ", ".join(results)),
         ]
-
-    def _speedup_meaning(self) -> str:
-        said = f"{self._serial()} / makespan"
-        low, high = (significant(value) for value in (self.speedup_low, self.speedup_high))
-        return f"{said}, {low} to {high}" if self._about and low != high else said
-
-    def _beside_branches(self) -> str:
-        branches, units = self.counts.get("branches", 0), self.counts.get("units", 0)
-        return " and the steps around them" if units > branches > 0 else ""
-
-    def _results(self) -> tuple[str, str]:
-        loops = sum(self.counts.get(f"{status}_loops", 0) for status in _STATUS_WORDS)
-        extra = [f"{counted(loops, 'loop')} stopped when all items were done"] if loops else []
-        extra += [counted(self.counts.get("retries", 0), "retry", "retries")]
-        if self.counts.get("dropped"):
-            extra.append(f"{counted(self.counts['dropped'], 'span')} not kept: the totals are too small")
-        return f"{self.counts.get('ok', 0):,} ok", ", ".join(self._bad() + extra)
 
     def __str__(self) -> str:
         if self._is_empty or self.is_profile:
@@ -298,22 +287,27 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
     >>> summarize(trace, serial=one_by_one).speedup
     1.5
     """
-    measured_serial_s = None if serial is None else _measured_s(serial)
+    if serial is not None and (not isinstance(serial, Trace) or not serial.makespan_s):
+        what = "the trace of a run with one branch after the other"
+        raise OptionError("serial", serial, what, "summarize(trace, serial=one_by_one)")
+    measured_serial_s = None if serial is None else serial.makespan_s
     columns = trace.columns
     if not len(columns):
         return Summary(counts={"dropped": trace.dropped} if trace.dropped else {}, measured_serial_s=measured_serial_s)
     recorded = Nesting.of(columns)
     if is_profile(recorded):
-        return _of_profile(trace, recorded, measured_serial_s)
+        counts = _counts(recorded, unit_mask(recorded), columns.is_kind("branch"), trace.dropped)
+        return Summary(trace.makespan_s, counts=counts, measured_serial_s=measured_serial_s, is_profile=True)
     nesting = with_own_time(recorded)
     units, branches = unit_mask(nesting), nesting.columns.is_kind("branch")
     submitted, started, ended = (nesting.columns.column(f"{name}_ns") for name in ("submitted", "started", "ended"))
     first, last = extent_ns(columns)
-    waits = (started - submitted)[branches]
+    waits, cpu = (started - submitted)[branches], nesting.columns.column("cpu_ns")[units]
+    measured = cpu[cpu >= 0]
     return Summary(
         makespan_s=(last - first) / 1e9,
         work_s=int((ended - started)[units].sum()) / 1e9,
-        cpu_s=_cpu_s(nesting, units),
+        cpu_s=int(measured.sum()) / 1e9 if len(measured) else None,
         workers=count_workers(nesting, units),
         peak_concurrency=int(concurrency(started[units], ended[units])[1].max(initial=0)),
         queue_wait_s=float(waits.mean()) / 1e9 if len(waits) else 0.0,
@@ -326,35 +320,16 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
     )
 
 
-def _of_profile(trace: Trace, nesting: Nesting, measured_serial_s: float | None) -> Summary:
-    branches = nesting.columns.is_kind("branch")
-    counts = _counts(nesting, unit_mask(nesting), branches, trace.dropped)
-    return Summary(trace.makespan_s, counts=counts, measured_serial_s=measured_serial_s, is_profile=True)
-
-
-def _measured_s(serial: Trace) -> float:
-    if not isinstance(serial, Trace) or not serial.makespan_s:
-        raise OptionError(
-            "serial",
-            serial,
-            "the trace of a run with one branch after the other",
-            "summarize(trace, serial=one_by_one)",
-        )
-    return serial.makespan_s
-
-
-def _cpu_s(nesting: Nesting, units: Bools) -> float | None:
-    cpu = nesting.columns.column("cpu_ns")[units]
-    measured = cpu[cpu >= 0]
-    return float(measured.sum()) / 1e9 if len(measured) else None
-
-
 def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> dict[str, int]:
     rows, added = nesting.columns.rows, is_own_time(nesting.columns)
     callers = branches & nesting.enclosing(branches)
     ended = branches & ~(callers & told_within(nesting)) if branches.any() else units
     of_status = tally(rows["status"][ended], len(STATUSES)).tolist()
     attempts = nesting.columns.column("attempt")[units | branches]
+    was_done = ended & (finished_ns(nesting) == nesting.columns.column("ended_ns"))
+    stopped = {
+        status: int((was_done & nesting.columns.is_status(status)).sum()) for status in ("cancelled", "abandoned")
+    }
     return {
         "spans": int((~added).sum()),
         "branches": int((branches & ~callers).sum()),
@@ -363,13 +338,5 @@ def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> di
         **dict(zip(STATUSES, of_status, strict=True)),
         "retries": int((attempts - 1).clip(min=0).sum()),
         "dropped": dropped,
-        **_stopped_loops(nesting, ended),
+        **{f"{status}_loops": count for status, count in stopped.items() if count},
     }
-
-
-def _stopped_loops(nesting: Nesting, branches: Bools) -> dict[str, int]:
-    """Return how many branches were stopped by each status though all that they had begun was done."""
-    columns = nesting.columns
-    was_done = branches & (finished_ns(nesting) == columns.column("ended_ns"))
-    counts = {status: int((was_done & columns.is_status(status)).sum()) for status in ("cancelled", "abandoned")}
-    return {f"{status}_loops": count for status, count in counts.items() if count}

@@ -55,16 +55,14 @@ def aligned(rows: Sequence[Row], *, right: Collection[int] = ()) -> str:
     """Return rows of cells as lines of text with straight columns."""
     rows = [[one_line(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(_line(row, widths, right) for row in rows)
-
-
-def _line(row: Row, widths: Sequence[int], right: Collection[int]) -> str:
-    cells = [
-        cell.rjust(width) if place in right else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    gaps = ["   " if place - 1 in right and place not in right else "  " for place in range(1, len(row))]
-    return "".join(part for pair in zip(cells, [*gaps, ""], strict=True) for part in pair).rstrip()
+    lines = []
+    for row in rows:
+        line = ""
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            gap = "" if not place else "   " if place - 1 in right and place not in right else "  "
+            line += gap + (cell.rjust(width) if place in right else cell.ljust(width))
+        lines.append(line.rstrip())
+    return "\n".join(lines)
 
 
 def html_table(rows: Sequence[Row], *, right: Collection[int] = (), headings: Row = ()) -> str:

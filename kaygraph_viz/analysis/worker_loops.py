@@ -149,19 +149,18 @@ def _between(columns: SpanColumns, waits: Stretch, loops: Places) -> Stretch:
     owner = np.sort(owner)
     works = ends - begins >= SHORTEST_NS
     owner, begins, ends = owner[works], begins[works], ends[works]
-    pieces = _pieces(owner, ends - begins, len(loops))
+
+    lasted = (
+        ends - begins
+    )  # into how many pieces to cut each: where waits tell items apart, by the length of a short one
+    if len(lasted) >= MANY * len(loops):
+        pieces = np.rint(lasted / max(1.0, float(np.quantile(lasted, 0.25)))).clip(1, PIECES).astype(np.intp)
+    else:
+        whole = sums(owner, lasted)[owner] if len(owner) else lasted
+        pieces = np.ceil(PIECES * lasted / np.maximum(whole, 1)).astype(np.intp)
     place = repeated(np.arange(len(owner)), pieces)
     number = np.arange(len(place)) - repeated(np.cumsum(pieces) - pieces, pieces)
-    lasted, count = (ends - begins)[place], pieces[place]
+    lasted, count = lasted[place], pieces[place]
     return Stretch(
         owner[place], begins[place] + lasted * number // count, begins[place] + lasted * (number + 1) // count
     )
-
-
-def _pieces(owner: Places, lasted: Ints, loops: int) -> Places:
-    """Return into how many pieces to cut the work between two waits of loops."""
-    if len(lasted) >= MANY * loops:
-        per_item = lasted / max(1.0, float(np.quantile(lasted, 0.25)))
-        return np.rint(per_item).clip(1, PIECES).astype(np.intp)
-    whole = sums(owner, lasted)[owner] if len(owner) else lasted
-    return np.ceil(PIECES * lasted / np.maximum(whole, 1)).astype(np.intp)

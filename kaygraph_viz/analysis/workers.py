@@ -6,6 +6,7 @@ of a chart (``plot.rows``).
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +41,12 @@ def idle_lanes(columns: SpanColumns) -> list[str]:
     for noted in columns.attributes.values():
         if (count := noted_workers(noted)) is not None:
             largest[noted["executor"]] = max(count, largest.get(noted["executor"], 0))
-    return [lane for kind, count in largest.items() for lane in _unused(kind, count, set(columns.lanes))]
+    idle, used = list[str](), set(columns.lanes)
+    for kind, count in largest.items():
+        numbered = sum(kind_of_lane(lane) == kind for lane in used)
+        free = (lane for number in range(1, count + numbered + 1) if (lane := f"{kind}-{number}") not in used)
+        idle += itertools.islice(free, max(0, count - numbered)) if numbered else ()
+    return idle
 
 
 def noted_workers(noted: Mapping[str, Any]) -> int | None:
@@ -58,11 +64,8 @@ def kind_of_lane(lane: str) -> str:
 def lane_order(lane: str) -> tuple[Any, ...]:
     """Return the sorting key of a lane: main first, threads, coroutines, processes, each by number."""
     rank = 0 if lane == "main" else RANKS.get(kind_of_lane(lane.partition("/")[0]), 1)
-    return (rank, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _numbers(lane)])
-
-
-def _numbers(lane: str) -> list[str]:
-    return [part for part in re.split(r"(\d{1,18})", lane[:200]) if part]
+    parts = filter(None, re.split(r"(\d{1,18})", lane[:200]))
+    return (rank, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts])
 
 
 def is_loop_lane(lane: str) -> bool:
@@ -84,9 +87,3 @@ def count_workers(nesting: Nesting, units: Bools) -> int:
     lanes = len(np.unique(columns.rows["lane"][ran])) + len(idle_lanes(columns))
     at_once = concurrency(columns.column("started_ns")[units], columns.column("ended_ns")[units])[1]
     return max(lanes, int(at_once.max(initial=0)))
-
-
-def _unused(kind: str, count: int, used: set[str]) -> list[str]:
-    numbered = [lane for lane in used if kind_of_lane(lane) == kind]
-    free = (f"{kind}-{number}" for number in range(1, count + len(numbered) + 1) if f"{kind}-{number}" not in used)
-    return [next(free) for _ in range(count - len(numbered))] if numbered else []

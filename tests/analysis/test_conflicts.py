@@ -32,14 +32,14 @@ def test_all_pairs_that_overlap_and_no_others_are_found(made):
 
 def test_branches_one_after_the_other_are_compared_with_their_neighbours_only(monkeypatch):
     compared = 0
-    whole = conflicts.__globals__["_kind"]
+    whole = conflicts.__globals__["_is_around"]
 
     def counted(*spans):
         nonlocal compared
         compared += 1
         return whole(*spans)
 
-    monkeypatch.setitem(conflicts.__globals__, "_kind", counted)
+    monkeypatch.setitem(conflicts.__globals__, "_is_around", counted)
     bars = [bar("b", f"t-{number % 2}", number, number + 1.5, writes=["k"]) for number in range(2_000)]
     assert len(conflicts(make_trace(*bars, check=False))) == 1_999
     assert compared <= 2_000
