@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Benchmark, Result, Scale, measure, registered
-from kaygraph_viz.machine import usable_cores
+from kaygraph_viz.base.machine import usable_cores
 
 INTERRUPTED = 130  # the exit code after Ctrl-C
 HEADINGS = ("name", "ours", "peer", "ratio", "target", "")

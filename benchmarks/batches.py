@@ -16,7 +16,7 @@ from typing import Any
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark, check_count, per_call
-from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS
 
 THREADS = 4

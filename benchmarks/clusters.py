@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark, check_count, per_call
-from kaygraph_viz._optional import require
+from kaygraph_viz.base.optional import require
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 
 WORKERS = 2

@@ -13,16 +13,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.harness import Measured, Scale, alternate, benchmark, seconds_of
-from kaygraph_viz.clock import current_clock
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.course.patterns.enrichment import enrichment_graph
+from kaygraph_viz.course.patterns.records import Record
+from kaygraph_viz.course.patterns.sources import DEFAULT_NAMES, Question, Sources, customer_sources
+from kaygraph_viz.course.services.datasets import load_customers
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import Server, serve
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.patterns.customer_sources import DEFAULT_NAMES, customer_sources
-from kaygraph_viz.patterns.enrichment import enrichment_graph
-from kaygraph_viz.patterns.records import Record
-from kaygraph_viz.patterns.source_client import Sources
-from kaygraph_viz.patterns.sources import Question
-from kaygraph_viz.services.datasets import load_customers
-from kaygraph_viz.services.server import Server, serve
-from kaygraph_viz.services.settings import ServiceSettings
 
 LATENCIES_S = {"profile": 0.05, "location": 0.08, "social": 0.2, "company": 0.1}
 SLOWEST = "social"

@@ -24,8 +24,8 @@ import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
 from benchmarks.what_if import ALLOWED
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
+from kaygraph_viz.base.machine import usable_cores
 from kaygraph_viz.graph.node import Shared
-from kaygraph_viz.machine import usable_cores
 
 RECORDED = 2
 ITEMS = 24

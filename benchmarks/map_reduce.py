@@ -19,11 +19,11 @@ from typing import Any
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark
-from kaygraph_viz._optional import require
-from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.base.optional import require
+from kaygraph_viz.course.patterns.map_reduce import WordCountNode, words_of
+from kaygraph_viz.course.services.datasets import Speech, load_speeches
+from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.dask.executor import DaskExecutor
-from kaygraph_viz.patterns.map_reduce import WordCountNode, words_of
-from kaygraph_viz.services.speeches import Speech, load_speeches
 
 WORKERS = 2
 EVERY = 20  # speech is counted in a quick run

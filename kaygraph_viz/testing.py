@@ -15,12 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from kaygraph_viz.checks import checked_number
-from kaygraph_viz.clock import Clock
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.machine import Machine
-from kaygraph_viz.parts import NO_SHARE, PART_CODE, PartKind, RowParts
-from kaygraph_viz.real_threads import Lock
+from kaygraph_viz.base.checks import checked_number
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.machine import Machine
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PartKind, RowParts
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.clock.clock import Clock
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
 from kaygraph_viz.trace.trace import Trace

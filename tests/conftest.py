@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import none
 
-from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.trace import Trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kaygraph_viz.awaited import due_in_s, frames_of, innermost_frame, kind_of_wait
+from kaygraph_viz.clock.clock import due_in_s, frames_of, innermost_frame, kind_of_wait
 
 
 def suspended(main):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import kaygraph_viz
-from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.patterns.checks import local_checks
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.course.patterns.checks import local_checks
 from kaygraph_viz.recording import record
 
 

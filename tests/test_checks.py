@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.checks import (
+from kaygraph_viz.base.checks import (
     checked_flag,
     checked_function,
     checked_number,
@@ -13,7 +13,7 @@ from kaygraph_viz.checks import (
     checked_word,
     checked_workers,
 )
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 
 NO_NUMBERS = [True, None, "4", [4], 4j, float("nan"), float("inf"), -float("inf")]
 

@@ -9,15 +9,25 @@ import time
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import REAL, WORKER_KINDS, Clock, compute, cost, current_clock, sleep, sleep_async, use_clock
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.limits import default_workers
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.machine import this_machine
+from kaygraph_viz.clock.clock import (
+    REAL,
+    WORKER_KINDS,
+    Clock,
+    compute,
+    cost,
+    current_clock,
+    sleep,
+    sleep_async,
+    use_clock,
+)
+from kaygraph_viz.clock.sync import run_loop, threads
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.machine import this_machine
+from kaygraph_viz.execute.retries import default_workers
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import run_loop, threads
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.virtual.clock import VirtualClock
 
 
 def test_the_real_clock_is_in_force_by_default():

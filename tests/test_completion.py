@@ -7,9 +7,9 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 from kaygraph_viz import magics
-from kaygraph_viz.completion import NAMES, OPTIONS, names_at
-from kaygraph_viz.execute.core.request import ON_ERROR
-from kaygraph_viz.lessons.playgrounds import PATTERNS
+from kaygraph_viz.course.lessons.playgrounds import PATTERNS
+from kaygraph_viz.execute.call import ON_ERROR
+from kaygraph_viz.magics import NAMES, OPTIONS, names_at
 
 
 @pytest.mark.parametrize(

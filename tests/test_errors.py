@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from kaygraph_viz import errors
-from kaygraph_viz.errors import add_note_once, short
+from kaygraph_viz.base import errors
+from kaygraph_viz.base.errors import add_note_once, short
 
 MADE = [
     errors.KayGraphVizError("message"),

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from kaygraph_viz.in_force import InForce
+from kaygraph_viz.clock.clock import InForce
 
 
 @pytest.fixture

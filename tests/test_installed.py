@@ -7,15 +7,15 @@ import sys
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz import installed
-from kaygraph_viz.errors import PlatformError
-from kaygraph_viz.installed import SIMULATE, require_installed, stand_in_for_connections
+from kaygraph_viz.base import optional
+from kaygraph_viz.base.errors import PlatformError
+from kaygraph_viz.base.optional import SIMULATE, require_installed, stand_in_for_connections
 
 
 @pytest.fixture
 def in_browser(monkeypatch):
     """Say that this is a browser tab."""
-    monkeypatch.setattr(installed, "has_threads", lambda: False)
+    monkeypatch.setattr(optional, "has_threads", lambda: False)
 
 
 def test_where_there_are_threads_nothing_is_refused():

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from kaygraph_viz.machine import Machine, machine_from, this_machine, usable_cores
+from kaygraph_viz.base.machine import Machine, machine_from, this_machine, usable_cores
 
 
 def test_cores_are_those_that_this_program_may_use(monkeypatch):

@@ -7,7 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from kaygraph_viz import magics
-from kaygraph_viz.errors import DataError, OptionError
+from kaygraph_viz.base.errors import DataError, OptionError
 from kaygraph_viz.trace.trace import Trace, load
 
 CELL = """

@@ -41,7 +41,7 @@ def _(kv, trace):
 
 @app.cell
 def _():
-    from kaygraph_viz.lessons import playground
+    from kaygraph_viz.course.lessons import playground
 
     playground("batch")
 """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz._optional import EXTRAS, require
-from kaygraph_viz.errors import MissingDependencyError
+from kaygraph_viz.base.errors import MissingDependencyError
+from kaygraph_viz.base.optional import EXTRAS, require
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 
@@ -39,12 +39,12 @@ def test_what_is_missing_is_named_with_its_extra(package, monkeypatch):
 @pytest.mark.parametrize(
     ("package", "module"),
     [
-        ("httpx2", "kaygraph_viz.patterns.client"),
-        ("starlette", "kaygraph_viz.services.app"),
-        ("uvicorn", "kaygraph_viz.services.background"),
-        ("pydantic", "kaygraph_viz.patterns.external"),
-        ("email_validator", "kaygraph_viz.patterns.formats"),
-        ("phonenumbers", "kaygraph_viz.patterns.business_rules"),
+        ("httpx2", "kaygraph_viz.course.patterns.client"),
+        ("starlette", "kaygraph_viz.course.services.server"),
+        ("uvicorn", "kaygraph_viz.course.services.server"),
+        ("pydantic", "kaygraph_viz.course.patterns.validation"),
+        ("email_validator", "kaygraph_viz.course.patterns.checks"),
+        ("phonenumbers", "kaygraph_viz.course.patterns.checks"),
         ("ipywidgets", "kaygraph_viz.widgets.progress"),
         ("anywidget", "kaygraph_viz.widgets.timeline.timeline"),
         ("IPython", "kaygraph_viz.magics"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from kaygraph_viz.parts import PART_KINDS, PartLog, derived_parts, log_here, log_kept, noted, shifted, write_here
+from kaygraph_viz.base.parts import PART_KINDS, PartLog, derived_parts, log_here, log_kept, noted, shifted, write_here
 from kaygraph_viz.testing import FakeClock
 
 US = 1_000

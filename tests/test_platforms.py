@@ -18,15 +18,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from kaygraph_viz.cli import lab, main as command_line, script
-from kaygraph_viz.clock import RealClock, compute
-from kaygraph_viz.execute.core import forks
-from kaygraph_viz.execute.local import answers, process_starter, shared_progress, worker_process
+from kaygraph_viz.cli import lab, main as command_line, record as record_module
+from kaygraph_viz.clock.clock import RealClock, compute
+from kaygraph_viz.clock.sync import Lock
+from kaygraph_viz.clock.virtual import scheduler, watchdog
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.execute import forks
+from kaygraph_viz.execute.local import answers, answers as answers_module, process_starter, worker_process
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import Lock
-from kaygraph_viz.virtual import idleness, scheduler
-from kaygraph_viz.virtual.clock import VirtualClock
 
 POSIX_ONLY = (
     "fork", "geteuid", "getpgid", "getpgrp", "killpg", "memfd_create", "register_at_fork", "setpgid", "waitid",
@@ -61,11 +61,11 @@ def test_a_cpu_clock_with_long_ticks_never_counts_more_than_the_time(monkeypatch
 
 
 def test_without_clocks_of_single_threads_that_of_the_process_is_read(monkeypatch):
-    monkeypatch.setattr(idleness, "sys", SimpleNamespace(platform="darwin"))
-    monkeypatch.setattr(idleness, "_process_cpu_s", lambda: 5.0)
-    monkeypatch.setattr(idleness, "_own_cpu_s", lambda: 2.0)
+    monkeypatch.setattr(watchdog, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(watchdog, "_process_cpu_s", lambda: 5.0)
+    monkeypatch.setattr(watchdog, "_own_cpu_s", lambda: 2.0)
     fiber = SimpleNamespace(thread=SimpleNamespace(native_id=1))
-    assert idleness.Idleness(fiber)._cpu() == 3.0
+    assert watchdog.Idleness(fiber)._cpu() == 3.0
 
 
 # -- worker processes ------------------------------------------------------------------------------------------------
@@ -143,10 +143,10 @@ def test_where_nothing_forks_nothing_is_kept_from_forks(monkeypatch):
     monkeypatch.setattr(forks, "os", windows())
     assert forks._Forks().count == 0
     monkeypatch.setattr(worker_process, "os", windows())
-    monkeypatch.setattr(shared_progress, "mmap", elsewhere(shared_progress.mmap, "MADV_DONTFORK"))
+    monkeypatch.setattr(answers_module, "mmap", elsewhere(answers_module.mmap, "MADV_DONTFORK"))
     with process_starter._memory_file() as file:
-        file.truncate(shared_progress.SharedProgress.SIZE)
-        memory = shared_progress.SharedProgress(file.fileno())
+        file.truncate(answers_module.SharedProgress.SIZE)
+        memory = answers_module.SharedProgress(file.fileno())
     worker_process._keep_from_forks(None, memory)  # the pipe is not touched
     memory.close()
 
@@ -241,10 +241,10 @@ def test_a_reader_that_has_gone_is_no_error(system, error, code, monkeypatch, ca
 def leaving(monkeypatch):
     """Return how a recorded program on Windows left: the exit codes, and what it said last."""
     left = SimpleNamespace(codes=[], said=[])
-    monkeypatch.setattr(script, "os", windows(_exit=left.codes.append, kill=None))
-    monkeypatch.setattr(script, "atexit", SimpleNamespace(register=lambda function: None))
+    monkeypatch.setattr(record_module, "os", windows(_exit=left.codes.append, kill=None))
+    monkeypatch.setattr(record_module, "atexit", SimpleNamespace(register=lambda function: None))
     terminated = signal.getsignal(signal.SIGTERM)
-    left.word = script.LastWord(lambda: left.said.append("saved"))
+    left.word = record_module.LastWord(lambda: left.said.append("saved"))
     yield left
     signal.signal(signal.SIGTERM, terminated)
 
@@ -262,4 +262,4 @@ def test_a_recorded_program_that_is_interrupted_leaves_with_the_code_of_windows(
             leaving.word._at_exit()
     finally:
         signal.signal(signal.SIGINT, interrupted)
-    assert (leaving.said, leaving.codes) == (["saved"], [script.INTERRUPTED_ON_WINDOWS])
+    assert (leaving.said, leaving.codes) == (["saved"], [record_module.INTERRUPTED_ON_WINDOWS])

@@ -21,22 +21,21 @@ from typing import Any
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz import errors
-from kaygraph_viz.analysis.per_worker import per_worker
+from kaygraph_viz.analysis.per_item import per_worker
+from kaygraph_viz.base import errors
+from kaygraph_viz.base.machine import machine_from
+from kaygraph_viz.base.texts import visible
 from kaygraph_viz.cli.main import main
-from kaygraph_viz.execute.core.pickling import WorkerTraceback
-from kaygraph_viz.lessons.goals.goal import Finding as Met
-from kaygraph_viz.lessons.grade import Grade
-from kaygraph_viz.lessons.parsons import Parsons
-from kaygraph_viz.lessons.predict import Comparison as Compared, Prediction
-from kaygraph_viz.machine import machine_from
-from kaygraph_viz.patterns.findings import Finding
-from kaygraph_viz.patterns.source_client import Sources
-from kaygraph_viz.patterns.sources import Source
+from kaygraph_viz.clock.virtual.code_places import Line
+from kaygraph_viz.course.lessons.goals import Finding as Met
+from kaygraph_viz.course.lessons.grade import Grade
+from kaygraph_viz.course.lessons.parsons import Parsons
+from kaygraph_viz.course.lessons.predict import Comparison as Compared, Prediction
+from kaygraph_viz.course.patterns.records import Finding
+from kaygraph_viz.course.patterns.sources import Source, Sources
+from kaygraph_viz.execute.pickling import WorkerTraceback
 from kaygraph_viz.plot.description import Description
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.texts import visible
-from kaygraph_viz.virtual.places import Line
 
 ROOT = Path(kv.__file__).parent
 LONGEST = 25_000  # characters of any text, however long the names

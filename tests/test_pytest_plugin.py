@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.clock import REAL, current_clock, sleep
+from kaygraph_viz.clock.clock import REAL, current_clock, sleep
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
 

@@ -12,8 +12,7 @@ from functools import partial
 
 import pytest
 
-from kaygraph_viz.clock import REAL, sleep
-from kaygraph_viz.real_threads import (
+from kaygraph_viz.base.threads import (  # fmt: skip
     REAL_THREADS,
     SLICE_S,
     Condition,
@@ -28,8 +27,9 @@ from kaygraph_viz.real_threads import (
     end_as,
     sleep as real_sleep,
     slices,
-)  # fmt: skip
-from kaygraph_viz.sync import Lock as LockOfClock
+)
+from kaygraph_viz.clock.clock import REAL, sleep
+from kaygraph_viz.clock.sync import Lock as LockOfClock
 from tests.interrupts import interrupted_everywhere
 
 GUARD_S = 20.0

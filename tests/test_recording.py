@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
 

@@ -12,13 +12,13 @@ import threading
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz import real_threads
-from kaygraph_viz.clock import current_clock, sleep, use_clock
+from kaygraph_viz.base import threads as threads_module
+from kaygraph_viz.clock.clock import current_clock, sleep, use_clock
+from kaygraph_viz.clock.sync import Lock, new_event_loop, run_loop, threads
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.loop import VirtualLoop
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.sync import Lock, new_event_loop, run_loop, threads
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.loop import VirtualLoop
 
 GUARD_S = 20.0
 NAMES = ("Condition", "Event", "Lock", "SimpleQueue", "Thread", "Timer", "Future", "following", "is_over", "slices")
@@ -26,7 +26,7 @@ NAMES = ("Condition", "Event", "Lock", "SimpleQueue", "Thread", "Timer", "Future
 
 def test_under_the_real_clock_it_is_like_the_standard_library():
     real = threads()
-    assert real.Lock is real_threads.Lock
+    assert real.Lock is threads_module.Lock
     assert real.SimpleQueue is queue.SimpleQueue
     for name in ("Condition", "Thread", "Timer"):
         assert issubclass(getattr(real, name), getattr(threading, name))

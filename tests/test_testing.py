@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from kaygraph_viz.clock import Clock, sleep
-from kaygraph_viz.errors import OptionError, TraceError
+from kaygraph_viz.base.errors import OptionError, TraceError
+from kaygraph_viz.clock.clock import Clock, sleep
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, assert_trace, bar, make_trace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.texts import cut, is_secret, one_line, visible, without_secrets
+from kaygraph_viz.base.texts import cut, is_secret, one_line, visible, without_secrets
 
 PRIVATE = "PRIVATE"  # written so that no file looks as if it held a key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from kaygraph_viz.thread_data import exchanged, of_fibers
+from kaygraph_viz.base.parts import exchanged, of_fibers
 
 
 class WithDefault(threading.local):

@@ -9,13 +9,13 @@ import pytest
 
 import kaygraph_viz
 from kaygraph_viz.cli.run_output import write_outputs
-from kaygraph_viz.examples.outcome import ExampleRun, measured
+from kaygraph_viz.course.examples.outcome import ExampleRun, measured
+from kaygraph_viz.course.patterns.report_page import ReportPageNode
 from kaygraph_viz.export.perfetto import to_perfetto
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.html_report.report import save_report
-from kaygraph_viz.patterns.report_page import ReportPageNode
-from kaygraph_viz.plot.files import save_picture
+from kaygraph_viz.plot.canvas import save_picture
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 from tests.full_disk import full_disk
@@ -68,10 +68,10 @@ def test_full_disk_leaves_each_file_of_the_command_line_whole(tmp_path):
 
 
 ALLOWED = {
-    "trace/disk.py",  # what all others use
-    "lessons/lesson.py",  # adds a line to a list of grades
-    "execute/dask/call.py",  # an empty file, in a folder of its own
-    "capture/process_diary.py",  # page after page, each with its length; the last one may be cut short
+    "trace/files.py",  # what all others use
+    "course/lessons/lesson.py",  # adds a line to a list of grades
+    "execute/dask/executor.py",  # an empty file, in a folder of its own
+    "capture/processes.py",  # page after page, each with its length; the last one may be cut short
 }
 
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import duration, join_words
-from kaygraph_viz.texts import one_line
+from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.waiting import LOOP_BLOCKED
+from kaygraph_viz.trace.nesting import Places
+from kaygraph_viz.trace.recorder import LOOP_BLOCKED
 
 __all__ = ["BlockedLoop", "blocked_loop_sentence", "blocked_loops", "loop_blocks"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
-from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.workers import kind_of_lane, noted_workers
-from kaygraph_viz.trace.counting import tally
+from kaygraph_viz.trace.columns import tally
+from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs, group_cluster_starts
+from kaygraph_viz.trace.nesting import Nesting, Places
 
 __all__ = ["Calls"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kaygraph_viz.errors import short
-from kaygraph_viz.texts import one_line
+from kaygraph_viz.base.errors import short
+from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from kaygraph_viz.checks import checked_number
+from kaygraph_viz.base.checks import checked_number
 
 __all__ = [
     "amdahl_limit",

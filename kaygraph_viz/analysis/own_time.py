@@ -16,21 +16,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.call_stacks import is_profile
-from kaygraph_viz.analysis.intervals import (
-    Bools,
-    Ints,
-    Stretch,
-    covered_ns,
-    first_of_runs,
-    running_max_by_group,
-)
-from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time, unit_mask
 from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane
-from kaygraph_viz.parts import NO_SHARE, PART_CODE
-from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.counting import repeated, sums, tally
-from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, stretches
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE
+from kaygraph_viz.trace.columns import PART_DTYPE, PartTable, SpanColumns, repeated, stretches, sums, tally
+from kaygraph_viz.trace.intervals import Bools, Ints, Stretch, covered_ns, first_of_runs, running_max_by_group
+from kaygraph_viz.trace.nesting import Nesting, Places, is_own_time, is_profile, unit_mask
 from kaygraph_viz.trace.span import KINDS, STATUSES
 
 __all__ = [

@@ -12,20 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kaygraph_viz.analysis.calls import Calls
-from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, union_length_ns
-from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
-from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
-from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
-from kaygraph_viz.analysis.what_if.model import Model
-from kaygraph_viz.analysis.what_if.predictions import Predictions
-from kaygraph_viz.analysis.what_if.read_model import read_model
-from kaygraph_viz.analysis.what_if.replay import Terms, replay
-from kaygraph_viz.analysis.what_if.speed import Speed
+from kaygraph_viz.analysis.what_if.model import Model, read_model
+from kaygraph_viz.analysis.what_if.predictions import Options, Predictions, predictions_of
+from kaygraph_viz.analysis.what_if.replay import Speed, Terms, replay
+from kaygraph_viz.analysis.what_if.tasks import BranchOperations
 from kaygraph_viz.analysis.workers import process_of_lane
-from kaygraph_viz.machine import Machine
-from kaygraph_viz.parts import PART_CODE
-from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.part_table import part_totals_ns, stretches
+from kaygraph_viz.base.machine import Machine
+from kaygraph_viz.base.parts import PART_CODE
+from kaygraph_viz.trace.columns import SpanColumns, part_totals_ns, stretches
+from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs, union_length_ns
+from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Estimate", "serial_estimate"]

@@ -14,17 +14,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
-from kaygraph_viz.analysis.intervals import Bools, concurrency, union_length_ns
-from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, told_within, unit_mask
+from kaygraph_viz.analysis.critical_path import critical_path_ns
 from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
 from kaygraph_viz.analysis.wording import counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.worker_loops import finished_ns
 from kaygraph_viz.analysis.workers import count_workers
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.trace.counting import tally
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.trace.columns import tally
+from kaygraph_viz.trace.intervals import Bools, concurrency, union_length_ns
+from kaygraph_viz.trace.nesting import PROFILE, Nesting, extent_ns, is_own_time, is_profile, told_within, unit_mask
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
 

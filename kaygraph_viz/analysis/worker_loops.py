@@ -13,14 +13,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools, Ints, Stretch
-from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.own_time import SHORTEST_NS, blocking_waits, cut_rows
 from kaygraph_viz.analysis.workers import kind_of_lane
-from kaygraph_viz.parts import PART_CODE
-from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.counting import repeated, sums
-from kaygraph_viz.trace.part_table import stretches
+from kaygraph_viz.base.parts import PART_CODE
+from kaygraph_viz.trace.columns import SpanColumns, repeated, stretches, sums
+from kaygraph_viz.trace.intervals import Bools, Ints, Stretch
+from kaygraph_viz.trace.nesting import Nesting, Places
 from kaygraph_viz.trace.span import STATUSES
 
 __all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "longest_item_ns", "loops_as_items"]

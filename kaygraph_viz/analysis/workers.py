@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools, concurrency
-from kaygraph_viz.analysis.nesting import Nesting, is_own_time
-from kaygraph_viz.checks import MAX_WORKERS
+from kaygraph_viz.base.checks import MAX_WORKERS
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.intervals import Bools, concurrency
+from kaygraph_viz.trace.nesting import Nesting, is_own_time
 
 __all__ = [
     "LOOPS",

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
-from kaygraph_viz.capture.calls import OpenCall, without_our_frames
-from kaygraph_viz.capture.names import mapped_items, mapping, name_of
+from kaygraph_viz.capture.calls import OpenCall, mapped_items, mapping, name_of, without_our_frames
 from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["SHORT_NS", "Chunk"]

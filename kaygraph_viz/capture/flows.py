@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.around import Opened, around
-from kaygraph_viz.capture.calls import OpenCall, scope_for
-from kaygraph_viz.capture.labels import note_label
-from kaygraph_viz.capture.patches import Hook, Patch
-from kaygraph_viz.trace.attributes import safe_attributes
+from kaygraph_viz.capture.calls import OpenCall, note_label, scope_for
+from kaygraph_viz.capture.patches import Hook, Opened, Patch, around
 from kaygraph_viz.trace.recorder import Scope, _scope, span
+from kaygraph_viz.trace.row import safe_attributes
 from kaygraph_viz.trace.span import Kind
 
 __all__ = ["flow_hooks"]

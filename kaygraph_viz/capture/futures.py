@@ -12,12 +12,21 @@ from concurrent.futures.thread import ThreadPoolExecutor
 from types import FunctionType
 from typing import Any
 
-from kaygraph_viz.capture.calls import call_recorded, lost, scope_for, without_our_frame, without_our_frames
-from kaygraph_viz.capture.labels import labels_of
-from kaygraph_viz.capture.names import belongs_to, name_of, root_of, unwrapped
+from kaygraph_viz.base.machine import has_threads
+from kaygraph_viz.capture.calls import (
+    belongs_to,
+    call_recorded,
+    labels_of,
+    lost,
+    name_of,
+    root_of,
+    scope_for,
+    unwrapped,
+    without_our_frame,
+    without_our_frames,
+)
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.remote import TravellingCall
-from kaygraph_viz.machine import has_threads
+from kaygraph_viz.capture.process_recorder import TravellingCall
 from kaygraph_viz.trace.recorder import _active, _scope
 
 __all__ = ["hooks"]

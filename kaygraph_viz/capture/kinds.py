@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.real_threads import RLock
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.base.threads import RLock
 
 if TYPE_CHECKING:
     from kaygraph_viz.capture.patches import Hook
@@ -30,8 +30,8 @@ _MODULES = {
     "multiprocessing": "pools",
     "asyncio": "tasks",
     "threading": "threads",
-    "joblib": "joblib_batches",
-    "dask": "dask_tasks",
+    "joblib": "joblib",
+    "dask": "dask.tasks",
     "anyio": "anyio_threads",
     "pocketflow": "pocketflow_nodes",
     "kaygraph": "kaygraph_nodes",

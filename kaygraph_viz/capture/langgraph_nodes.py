@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from kaygraph_viz.capture.around import Opened, around
-from kaygraph_viz.capture.calls import OpenCall, scope_for
-from kaygraph_viz.capture.labels import ARGUMENTS, MOST, note_label
-from kaygraph_viz.capture.patches import Hook, OnImport, Patch
+from kaygraph_viz.capture.calls import ARGUMENTS, MOST, OpenCall, note_label, scope_for
+from kaygraph_viz.capture.patches import Hook, OnImport, Opened, Patch, around
 
 __all__ = ["hooks"]
 

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.calls import scope_for, without_our_frame
-from kaygraph_viz.capture.labels import labels_of
-from kaygraph_viz.capture.names import belongs_to, unwrapped
+from kaygraph_viz.base.machine import has_threads
+from kaygraph_viz.capture.calls import belongs_to, labels_of, scope_for, unwrapped, without_our_frame
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.remote import TravellingCall
-from kaygraph_viz.machine import has_threads
+from kaygraph_viz.capture.process_recorder import TravellingCall
 
 __all__ = ["hooks"]
 
@@ -29,10 +27,10 @@ def hooks() -> Iterator[Hook]:
     yield from _hooks_in(multiprocessing.pool)
     yield OnImport("multiprocess.pool", _hooks_in)  # the same with another pickle
     if has_threads():  # else there are no processes
-        from kaygraph_viz.capture import processes, queues
+        from kaygraph_viz.capture import processes, threads
 
         yield from processes.hooks()
-        yield from queues.of_processes()
+        yield from threads.of_processes()
 
 
 def _hooks_in(module: ModuleType) -> Iterator[Hook]:

@@ -1,7 +1,7 @@
 """Tab completion of the command line, where argcomplete is installed.
 
 Belongs here: what may stand where. Does not belong here: the options of the commands (their modules), the prompt of
-``--interactive`` (``shell``) and completion in IPython (``kaygraph_viz.completion``).
+``--interactive`` (``shell``) and completion in IPython (``kaygraph_viz.magics``).
 
 A shell in which ``register-python-argcomplete kaygraph-viz`` was evaluated starts the program at each press of Tab,
 with the line so far in the environment.
@@ -17,7 +17,7 @@ from typing import Any
 
 from kaygraph_viz.capture.kinds import KINDS
 from kaygraph_viz.cli.terminal import OK, Parser
-from kaygraph_viz.examples.registry import EXAMPLES
+from kaygraph_viz.course.examples.registry import EXAMPLES
 
 __all__ = ["complete", "completer_for", "parser_for", "words_for"]
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from kaygraph_viz._optional import require
 from kaygraph_viz.analysis.wording import aligned, counted
-from kaygraph_viz.checks import checked_whole
-from kaygraph_viz.cli.inputs import whole
+from kaygraph_viz.base.checks import checked_whole
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.machine import usable_cores
+from kaygraph_viz.base.optional import require
+from kaygraph_viz.cli.run_output import whole
 from kaygraph_viz.cli.terminal import OK, Parser, printable
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.handed_in.grading import Graded, graded
-from kaygraph_viz.machine import usable_cores
+from kaygraph_viz.course.lessons.handed_in.grading import Graded, graded
 
 __all__ = ["parser", "run"]
 

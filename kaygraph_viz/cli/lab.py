@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kaygraph_viz._optional import require
+from kaygraph_viz.base.optional import require
 from kaygraph_viz.cli.lessons import FIRST, FOLDER, copy_lessons
 from kaygraph_viz.cli.terminal import OK, Parser
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kaygraph_viz.cli.terminal import OK, Parser, printable
-from kaygraph_viz.lessons.notebooks import notebooks_folder
-from kaygraph_viz.services.files import data_path
+from kaygraph_viz.course.lessons.notebooks import notebooks_folder
+from kaygraph_viz.course.services.datasets import data_path
 
 __all__ = ["FIRST", "copy_lessons", "parser", "run"]
 

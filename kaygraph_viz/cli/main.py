@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
+from kaygraph_viz.base.errors import KayGraphVizError, short
 from kaygraph_viz.cli.terminal import OK, UsageError, printable
-from kaygraph_viz.errors import KayGraphVizError, short
 
 __all__ = ["main"]
 

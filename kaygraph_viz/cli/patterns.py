@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
 from kaygraph_viz.cli.run_output import (
     check_outputs,
+    patterns_named_in,
     print_files,
     print_overview,
     print_run,
     print_verdicts,
+    read_records,
+    whole,
     write_outputs,
 )
 from kaygraph_viz.cli.terminal import NOT_ACCEPTED, OK, Parser
-from kaygraph_viz.examples.outcome import ExampleRun
-from kaygraph_viz.examples.registry import EXAMPLES, run_example
-from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.course.examples.outcome import ExampleRun, Setup
+from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.execute.registry import KINDS
 
 __all__ = ["parser", "run"]
@@ -71,7 +72,7 @@ def run(words: Sequence[str]) -> int:
         return _validate(records, options, out)
     named = patterns_named_in(options.input, EXAMPLES)
     if "validation" in named:
-        from kaygraph_viz.examples.validation import sample_record
+        from kaygraph_viz.course.examples.validation import sample_record
 
         print("validation, on a record of the shipped data:\n")
         _validate([sample_record()], options, out)
@@ -101,7 +102,7 @@ def _shown(name: str, setup: Setup, out: Path | None) -> ExampleRun:
 def _validate(records: Sequence[dict[str, str]], options: argparse.Namespace, out: Path | None) -> int:
     if out is not None:
         check_outputs(out, "validation", force=options.force)
-    from kaygraph_viz.examples.validation import validate_records  # needs more packages than showing help does
+    from kaygraph_viz.course.examples.validation import validate_records  # needs more packages than showing help does
 
     verdicts, found = validate_records(records, options.setup)
     print_verdicts(verdicts, found)

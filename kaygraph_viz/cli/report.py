@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from kaygraph_viz.base.errors import OutputExistsError
 from kaygraph_viz.cli.terminal import OK, Parser, printable
-from kaygraph_viz.errors import OutputExistsError
 
 __all__ = ["parser", "run"]
 

@@ -16,16 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.analysis.wording import aligned
-from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
-from kaygraph_viz.cli.run_output import check_outputs, print_files, print_run, print_verdicts, write_outputs
+from kaygraph_viz.base.errors import DataError, KayGraphVizError
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.cli.run_output import (
+    check_outputs,
+    patterns_named_in,
+    print_files,
+    print_run,
+    print_verdicts,
+    read_records,
+    whole,
+    write_outputs,
+)
 from kaygraph_viz.cli.terminal import printable
-from kaygraph_viz.errors import DataError, KayGraphVizError
-from kaygraph_viz.examples.mapreduce import count_words
-from kaygraph_viz.examples.outcome import ExampleRun
-from kaygraph_viz.examples.registry import EXAMPLES, run_example
-from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.examples.validation import sample_record, validate_records
+from kaygraph_viz.course.examples.mapreduce import count_words
+from kaygraph_viz.course.examples.outcome import ExampleRun, Setup
+from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.course.examples.validation import sample_record, validate_records
 from kaygraph_viz.execute.registry import KINDS
 
 __all__ = ["Shell"]

@@ -1,13 +1,25 @@
 """What the commands share: a parser whose errors are one line, exit codes, and text that a terminal can print.
 
 Belongs here: words that come in, and text that goes out. Does not belong here: the arguments of a command (its module).
+
+Ctrl-C while pictures are drawn: code that is not ours must not lose it.
+
+Belongs here: noticing an interrupt that got lost on its way. Does not belong here: what the command line does then.
+
+Python drops an error in a callback of a weak reference, and a library in C may turn one into an error of its own;
+drawing is full of both. So the program would go on, or end with a traceback.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator
 from typing import Any, NoReturn
+
+from kaygraph_viz.base.parts import contextmanager
 
 __all__ = ["NOT_ACCEPTED", "OK", "Parser", "UsageError", "printable"]
 
@@ -37,3 +49,32 @@ def printable(text: str) -> str:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     harmless = "".join(mark if mark.isprintable() else "?" for mark in text)
     return harmless.encode(encoding, "replace").decode(encoding)
+
+
+__all__ = ["noticing_interrupts"]
+
+
+@contextmanager
+def noticing_interrupts() -> Iterator[None]:
+    """Return a block that ends with ``KeyboardInterrupt`` if an interrupt came, whatever became of it inside."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # it is ignored, or somebody else takes care of it
+        return
+    came = []
+
+    def note(*_: object) -> None:
+        came.append(True)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception:
+        if came:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt

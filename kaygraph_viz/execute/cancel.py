@@ -12,14 +12,13 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import CallCancelled
-from kaygraph_viz.in_force import InForce
-from kaygraph_viz.real_threads import Lock
-from kaygraph_viz.sync import threads
-from kaygraph_viz.texts import one_line
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.base.errors import CallCancelled
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.clock.clock import InForce, current_clock
+from kaygraph_viz.clock.sync import threads
+from kaygraph_viz.trace.row import describe_error
 
 __all__ = ["CancelToken", "cancel_after", "interrupt", "interruptible", "stopped_by_outer", "stopping_all"]
 

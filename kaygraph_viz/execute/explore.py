@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any
 
-from kaygraph_viz.checks import checked_function, checked_whole
-from kaygraph_viz.errors import OptionError, RealWaitError
-from kaygraph_viz.execute.core.retries import as_node_error
+from kaygraph_viz.base.checks import checked_function, checked_whole
+from kaygraph_viz.base.errors import OptionError, RealWaitError
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.clock.sync import run_loop
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.preempt import for_many_blocks
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
+from kaygraph_viz.execute.retries import as_node_error
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import run_loop
-from kaygraph_viz.texts import one_line
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.preempt import for_many_blocks
 
 __all__ = ["Exploration", "Run", "explore"]
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.checks import checked_function, refuse_if_async
-from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.retries import as_node_error
-from kaygraph_viz.machine import has_threads
-from kaygraph_viz.texts import one_line
+from kaygraph_viz.base.checks import checked_function, refuse_if_async
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.machine import has_threads
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.retries import as_node_error
 
 __all__ = ["Progress", "ProgressCallback", "ProgressInfo", "checked_progress", "counter", "is_shown", "tracked"]
 
@@ -92,7 +92,7 @@ class ProgressCallback:
     Examples
     --------
     >>> from kaygraph_viz.testing import FakeClock
-    >>> from kaygraph_viz.clock import use_clock
+    >>> from kaygraph_viz.clock.clock import use_clock
     >>> with use_clock(FakeClock()) as clock, counter(ProgressCallback(print), 4, "orders") as count:
     ...     clock.advance(0.5)
     ...     count()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kaygraph_viz.checks import MAX_SECONDS
+from kaygraph_viz.base.checks import MAX_SECONDS
 
 __all__ = ["asked_s", "is_refusal"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from kaygraph_viz.checks import checked_word
-from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.base.checks import checked_word
+from kaygraph_viz.execute.base import Executor
 
 __all__ = ["KINDS", "checked_kind", "executor_class", "get_executor"]
 
 _EXECUTORS = {  # loaded when first used: Dask alone takes a second
-    "serial": ("local.serial", "SerialExecutor"),
+    "serial": ("local.threads", "SerialExecutor"),
     "thread": ("local.threads", "ThreadExecutor"),
     "process": ("local.processes", "ProcessExecutor"),
     "async": ("coroutines.executor", "AsyncExecutor"),

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz._optional import require
-from kaygraph_viz.checks import checked_flag
-from kaygraph_viz.parts import PART_KINDS
-from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.part_table import stretches
+from kaygraph_viz.base.checks import checked_flag
+from kaygraph_viz.base.optional import require
+from kaygraph_viz.base.parts import PART_KINDS
+from kaygraph_viz.trace.columns import SpanColumns, stretches
 from kaygraph_viz.trace.span import KINDS, STATUSES
 from kaygraph_viz.trace.trace import Trace
 

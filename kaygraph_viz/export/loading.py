@@ -15,19 +15,15 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from kaygraph_viz.errors import TraceFormatError, warn
-from kaygraph_viz.export.chrome_reader import ChromeReader
-from kaygraph_viz.export.json_stream import JsonStream
-from kaygraph_viz.export.otlp_json import SIGNALS, otlp_events
-from kaygraph_viz.export.otlp_reader import OtlpReader
-from kaygraph_viz.export.perfetto_reader import PerfettoReader
-from kaygraph_viz.export.reader import Reader
-from kaygraph_viz.export.task_stream_reader import TaskStreamReader
+from kaygraph_viz.base.errors import TraceFormatError, warn
+from kaygraph_viz.export.otlp_reader import SIGNALS, OtlpReader, otlp_events
+from kaygraph_viz.export.perfetto_reader import ChromeReader, PerfettoReader
+from kaygraph_viz.export.reader import JsonStream, Reader
+from kaygraph_viz.export.task_streams import TaskStreamReader
 from kaygraph_viz.trace import trace as native
-from kaygraph_viz.trace.files import FORMAT
+from kaygraph_viz.trace.files import FORMAT, Allowance, opened
 from kaygraph_viz.trace.invariants import impossibilities
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.trace.unpacking import Allowance, opened
 
 __all__ = ["load"]
 

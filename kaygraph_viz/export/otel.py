@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kaygraph_viz._optional import require
-from kaygraph_viz.errors import OptionError, warn
-from kaygraph_viz.export.tracks import outside_in
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.base.errors import OptionError, warn
+from kaygraph_viz.base.optional import require
+from kaygraph_viz.export.perfetto import outside_in
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 

@@ -2,34 +2,247 @@
 
 Belongs here: what a span becomes, and in which lane. Does not belong here: how a file is written (``otlp_json``), names
 of attributes (``otlp_conventions``), spans that we have exported (``otlp_own``).
+
+The encoding of OpenTelemetry's spans as JSON (OTLP): documents, ids, times and attributes.
+
+Belongs here: what is written how. Does not belong here: what attributes mean (``otlp_conventions``), and what spans
+become (``otlp_reader``).
+
+A file is one document or has one in each line, as the file exporter of the collector writes it. Names of fields may be
+those of JSON or of the protocol (``scopeSpans`` or ``scope_spans``), ids are hexadecimal or base64.
+
+Spans that ``to_opentelemetry`` has exported, as they were recorded.
+
+Belongs here: the inverse of ``otel``. Does not belong here: spans of others (``otlp_reader``).
+
+Spans that followed each other within one other span, as links.
+
+Belongs here: which span a later one must have waited for. Does not belong here: links that a file has (``..._reader``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, RowParts
 from kaygraph_viz.export.otlp_conventions import facts_of, is_remote_call, is_span, name_of
-from kaygraph_viz.export.otlp_json import attributes_in, field_of, id_of, objects_in, time_ns
-from kaygraph_viz.export.otlp_own import PREFIX, as_recorded, origin_in
-from kaygraph_viz.export.reader import Reader
-from kaygraph_viz.export.row_packing import Packed, pack_rows
-from kaygraph_viz.export.sequences import links_to_earlier
-from kaygraph_viz.export.tracks import outside_in, parent_positions
-from kaygraph_viz.trace.attributes import safe_error
+from kaygraph_viz.export.perfetto import outside_in, parent_positions
+from kaygraph_viz.export.perfetto_reader import Packed, pack_rows
+from kaygraph_viz.export.reader import LARGEST_NS, JsonStream, Reader, integer_ns
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
-from kaygraph_viz.trace.fields import LONGEST_NAME
-from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
-from kaygraph_viz.trace.unpacking import Allowance
+from kaygraph_viz.trace.files import Allowance
+from kaygraph_viz.trace.row import LARGEST, LONGEST_NAME, safe_attributes, safe_error
+from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Row, Status
+
+__all__ = ["SIGNALS", "attributes_in", "field_of", "id_of", "objects_in", "otlp_events", "time_ns"]
+
+TRACES = ("resourceSpans", "resource_spans", "batches")  # the last one is that of Tempo
+SIGNALS = frozenset({*TRACES, "resourceMetrics", "resourceLogs"})  # a file may have these, too
+SCOPES = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans")
+SCALARS = ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue")
+MAX_LEVELS = 8  # of a value within others; deeper ones are cut anyway
+WIDTHS = (8, 16)  # bytes of the id of a span and of a trace
+HEX = re.compile(r"(?:[0-9a-fA-F]{16}){1,2}")
+DIGITS = re.compile(r"[0-9]{1,19}")
+
+
+def otlp_events(stream: JsonStream, fields: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield what is in documents, one after the other: ``{"resource": ...}``, ``{"scope": ...}`` and ``{"span"."""
+    number = 0
+    while True:
+        for name in fields:
+            for _ in _elements(stream, are_wanted=name in TRACES):
+                number += 1
+                for field in stream.fields():
+                    if field == "resource":
+                        yield {"resource": stream.value(), "of": number}
+                    else:
+                        for _ in _elements(stream, are_wanted=field in SCOPES):
+                            for event in _of_scope(stream):
+                                yield event | {"of": number}
+        if not stream.peek():
+            return
+        fields = stream.fields()
+
+
+def _of_scope(stream: JsonStream) -> Iterator[dict[str, Any]]:
+    for name in stream.fields():
+        if name in ("scope", "instrumentationLibrary"):
+            yield {"scope": stream.value()}
+        elif name == "spans":
+            for span in stream.array():
+                yield {"span": span}
+        else:
+            stream.skip()
+
+
+def _elements(stream: JsonStream, *, are_wanted: bool) -> Iterator[None]:
+    if are_wanted:
+        yield from stream.elements()
+    else:
+        stream.skip()
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(64)
+def _in_protocol(name: str) -> str:
+    return re.sub("([A-Z])", lambda found: "_" + found[1].lower(), name)
+
+
+def field_of(message: Mapping[str, Any], name: str) -> Any:
+    """Return a field by its name in JSON or that in the protocol, or None."""
+    value = message.get(name)
+    return message.get(_in_protocol(name)) if value is None else value
+
+
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list; nothing of what is none."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def id_of(value: object) -> str:
+    """Return an id in hexadecimal digits; the empty text for none, which may be written as zeros."""
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{str(value)[:40]!r} is not an id")  # noqa: TRY004  (of the file, not of ours)
+    found = value.lower()
+    if not HEX.fullmatch(value):
+        try:
+            decoded = base64.b64decode(value[:40], validate=True)
+        except binascii.Error:
+            decoded = b""
+        if len(decoded) not in WIDTHS or len(value) > 40:
+            raise ValueError(f"{value[:40]!r} is not an id")
+        found = decoded.hex()
+    return found if found.strip("0") else ""
+
+
+def time_ns(value: object) -> int:
+    """Return a time, written as a number or, as usual, as a text with it [ns]."""
+    if isinstance(value, str) and DIGITS.fullmatch(value) and int(value) < LARGEST_NS:
+        return int(value)
+    return integer_ns(value, 1)
+
+
+def attributes_in(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a resource, span or event as plain values."""
+    return _pairs(message.get("attributes"), 0)
+
+
+def _pairs(pairs: object, level: int) -> dict[str, Any]:
+    named = (each for each in objects_in(pairs) if isinstance(each.get("key"), str))
+    return {each["key"]: _plain(each.get("value"), level) for each in named}
+
+
+def _plain(value: object, level: int) -> Any:
+    if not isinstance(value, dict) or level > MAX_LEVELS:
+        return None
+    inner = field_of(value, "arrayValue")
+    if isinstance(inner, dict):
+        return [_plain(each, level + 1) for each in objects_in(inner.get("values"))]
+    inner = field_of(value, "kvlistValue")
+    if isinstance(inner, dict):
+        return _pairs(inner.get("values"), level + 1)
+    whole = field_of(value, "intValue")
+    if isinstance(whole, str) and DIGITS.fullmatch(whole.removeprefix("-")):  # 64 bits do not fit into numbers of JSON
+        return int(whole)
+    found = (field_of(value, name) for name in SCALARS)
+    return next((each for each in found if isinstance(each, (str, int, float))), None)
+
+
+__all__ = ["PREFIX", "as_recorded", "origin_in"]
+
+PREFIX = "kaygraph_viz."
+SECOND_NS = 1_000_000_000
+NOT_RECORDED = ("thread.name", "error.type")  # attributes that the export has added
+
+
+def as_recorded(row: Row, noted: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> Row:
+    """Return the row of a span with what our export has noted about it."""
+    kind, status = noted[PREFIX + "kind"], noted.get(PREFIX + "status", "ok")
+    if kind not in KINDS or status not in STATUSES:
+        raise ValueError(f"kind {str(kind)[:40]!r} or status {str(status)[:40]!r} is not known")
+    own = {name: value for name, value in noted.items() if not name.startswith(PREFIX) and name not in NOT_RECORDED}
+    lasted_ns = row.ended_ns - row.started_ns
+    cpu_ns = _seconds(noted, "cpu_s")
+    return row._replace(
+        kind=kind, status=status, lane=str(noted.get("thread.name"))[:200],
+        index=_whole(noted, "index", -1), attempt=max(1, _whole(noted, "attempt", 1)),
+        submitted_ns=row.started_ns - (_seconds(noted, "queue_wait_s") or 0),
+        cpu_ns=-1 if cpu_ns is None else min(cpu_ns, lasted_ns),
+        blocked_ns=min(_seconds(noted, "blocked_s") or 0, lasted_ns),
+        attributes=safe_attributes(own) or None, parts=_parts(row, events),
+    )  # fmt: skip
+
+
+def origin_in(noted: Mapping[str, Any]) -> str:
+    """Return what the attributes of a span say that it was predicted from; empty for nothing."""
+    return str(noted.get(PREFIX + "predicted_from", ""))[:200]
+
+
+def _seconds(noted: Mapping[str, Any], name: str) -> int | None:
+    value = noted.get(PREFIX + name)
+    return None if value is None else max(0, integer_ns(value, SECOND_NS))
+
+
+def _whole(noted: Mapping[str, Any], name: str, usual: int) -> int:
+    value = noted.get(PREFIX + name)
+    return value if type(value) is int and 0 <= value < LARGEST else usual
+
+
+def _parts(row: Row, events: Sequence[Mapping[str, Any]]) -> RowParts | None:
+    """Return the parts of a span, each of which lasts until the next one begins; None if these are no parts of it."""
+    found = []
+    for event in events:
+        noted, code = attributes_in(event), PART_CODE.get(str(event.get("name")))  # type: ignore[call-overload]
+        if code is not None and PREFIX + "lasted_s" in noted:
+            share = noted.get(PREFIX + "cpu_share", NO_SHARE)
+            share = share if isinstance(share, (int, float)) and 0 <= share <= 1 else NO_SHARE
+            found.append((time_ns(field_of(event, "timeUnixNano")), code, share))
+    begins = [each[0] for each in found]
+    untils = [*begins[1:], row.ended_ns]
+    tiles = begins[:1] == [row.started_ns] and all(begin < until for begin, until in zip(begins, untils, strict=True))
+    return tuple((code, until, share) for (_, code, share), until in zip(found, untils, strict=True)) if tiles else None
+
+
+__all__ = ["links_to_earlier"]
+
+
+def links_to_earlier(columns: SpanColumns) -> dict[int, int]:
+    """Return for spans that began when all earlier ones of the same parent had ended the last one of those."""
+    rows = columns.rows[(columns.rows["parent_id"] > 0) & ~columns.is_kind("attempt")]
+    order = np.lexsort((rows["span_id"], rows["ended_ns"], rows["started_ns"], rows["parent_id"]))
+    fields = (rows[name][order].tolist() for name in ("parent_id", "span_id", "started_ns", "ended_ns"))
+    found: dict[int, int] = {}
+    around = before = latest = latest_ns = 0
+    for parent, number, started_ns, ended_ns in zip(*fields, strict=True):
+        if parent != around:
+            around, before, latest, latest_ns = parent, 0, 0, started_ns
+        elif started_ns >= latest_ns:
+            before = latest
+        if before:
+            found[number] = before
+        if not latest or ended_ns >= latest_ns:
+            latest, latest_ns = number, ended_ns
+    return found
+
 
 __all__ = ["OtlpReader"]
 
 Ints = npt.NDArray[np.int64]
 FAILED = (2, "2", "STATUS_CODE_ERROR")
-MAX_LEVELS = 64  # of spans around one that do not enclose it, as they should
+OTLP_READER_MAX_LEVELS = 64  # of spans around one that do not enclose it, as they should
 LANE_LIMIT = TEXT_LIMIT - 40  # characters; numbers may follow
 INSTANCE = ("process.pid", "service.instance.id", "k8s.pod.name", "host.name")  # which of several of one service
 
@@ -134,7 +347,7 @@ class OtlpReader(Reader):
             parent[number] = self._numbers.get(key, 0)
         parent[at[parent] < 0] = 0
         found = parent[ids]
-        for _ in range(MAX_LEVELS):
+        for _ in range(OTLP_READER_MAX_LEVELS):
             around = at[found]
             is_outside = (found > 0) & ((started[around] > started) | (ended[around] < ended))
             if not is_outside.any():

@@ -14,15 +14,10 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, NoReturn, Self
 
-from kaygraph_viz.checks import refuse_if_async
-from kaygraph_viz.errors import NodeError, add_note_once, warn
-from kaygraph_viz.execute.core.retries import (
-    as_branch_error,
-    as_node_error,
-    first_attempt,
-    run_attempts_async,
-)
+from kaygraph_viz.base.checks import refuse_if_async
+from kaygraph_viz.base.errors import NodeError, add_note_once, warn
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop, with_ticker
+from kaygraph_viz.execute.retries import as_branch_error, as_node_error, first_attempt, run_attempts_async
 from kaygraph_viz.graph.node import BaseNode, Node, Shared
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span

@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kaygraph_viz.checks import checked_word, refuse_if_async
-from kaygraph_viz.errors import OptionError, WiringError, short
-from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.base.checks import checked_word, refuse_if_async
+from kaygraph_viz.base.errors import OptionError, WiringError, short
+from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.graph.async_node import AsyncBase
 from kaygraph_viz.graph.batch import BranchingNode
-from kaygraph_viz.graph.nesting import refuse_to_contain_itself
-from kaygraph_viz.graph.node import BaseNode, Shared
-from kaygraph_viz.trace.structure import NodeView
+from kaygraph_viz.graph.node import BaseNode, Shared, refuse_to_contain_itself
+from kaygraph_viz.trace.trace import NodeView
 
 __all__ = ["FanOutNode"]
 

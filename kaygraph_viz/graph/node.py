@@ -2,29 +2,27 @@
 
 Belongs here: what one node does when it runs. Does not belong here: several items (``batch``), several nodes
 (``graph``).
+
+Nodes inside nodes: graphs, and branches that are nodes.
+
+Belongs here: refusing what contains itself. Does not belong here: which nodes are inside a node, which it says itself.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from types import GeneratorType
 from typing import Any, ClassVar, Self, TypeVar
 
-from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
-from kaygraph_viz.errors import DataError, NodeError, WiringError, add_note_once, short, warn
-from kaygraph_viz.execute.core.retries import (
-    as_node_error,
-    attempt_number,
-    first_attempt,
-    run_attempts,
-)
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.base.checks import checked_seconds, checked_whole, refuse_if_async
+from kaygraph_viz.base.errors import DataError, GraphError, NodeError, WiringError, add_note_once, short, warn
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.execute.retries import RetryPolicy, as_node_error, attempt_number, first_attempt, run_attempts
 from kaygraph_viz.graph.shared import watched
-from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Kind
-from kaygraph_viz.trace.structure import GraphView, NodeView
+from kaygraph_viz.trace.trace import GraphView, NodeView
 
 __all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "items_of", "readable_id"]
 
@@ -216,7 +214,7 @@ class BaseNode:
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what a notebook shows on the last line of a cell: a diagram, and the text."""
-        from kaygraph_viz.plot.diagram.shown import shown_formats  # a run needs no pictures
+        from kaygraph_viz.plot.diagram.markup import shown_formats  # a run needs no pictures
 
         return shown_formats(self._shown_structure(), repr(self))
 
@@ -379,3 +377,26 @@ def _check_action(node: BaseNode, action: object) -> None:
             f"{node!r} - {short(action)}: an action is {type(action).__name__}, expected a text that is not empty; "
             f'write: {node.node_id} - "approved" >> other'
         )
+
+
+__all__ = ["refuse_to_contain_itself"]
+
+
+def refuse_to_contain_itself(node: BaseNode) -> None:
+    """Raise `GraphError` if a node or graph runs itself inside itself, directly or through others: it would not end."""
+    around: dict[BaseNode, Iterator[BaseNode]] = {node: iter(node.inner_nodes())}  # each is inside the one before it
+    done: set[BaseNode] = set()
+    while around:
+        last, inner = next(reversed(around.items()))
+        for each in inner:
+            if each in around:
+                raise GraphError(
+                    f"{each!r} contains itself, so its nodes would never end; for a loop, make an earlier node the "
+                    'successor of a later one: later - "again" >> earlier'
+                )
+            if each not in done and (inside := each.inner_nodes()):
+                around[each] = iter(inside)
+                break
+        else:
+            done.add(last)
+            del around[last]

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kaygraph_viz.checks import checked_word
-from kaygraph_viz.errors import short
-from kaygraph_viz.execute.core.request import ON_ERROR, OnError, count_of
+from kaygraph_viz.base.checks import checked_word
+from kaygraph_viz.base.errors import short
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.execute.call import ON_ERROR, OnError, count_of
 from kaygraph_viz.execute.pipeline.run import READER, PipelineRun
 from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
 from kaygraph_viz.graph.node import Node, Shared, items_of
-from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import current_scope, span
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
 __all__ = ["PipelineNode", "PipelineResult"]
 

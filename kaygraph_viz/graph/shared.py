@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self
 
-from kaygraph_viz.real_threads import RLock
+from kaygraph_viz.base.threads import RLock
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.trace.shared_access import SharedWatch
 

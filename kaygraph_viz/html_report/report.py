@@ -5,36 +5,159 @@ spans (``spans``), and the files that the command line writes (``cli.run_output`
 
 The page needs no network, and its policy forbids it, as it forbids every script but our own: no label can do anything
 but be shown. Without scripts it shows pictures.
+
+The chart to move about in, as part of a page: its script, its looks, and the runs that it shows.
+
+Belongs here: what of a page is not text or pictures. Does not belong here: the chart (``widgets.timeline``), the page
+(``report``).
+
+The runs are in a block of JSON, which browsers never execute; the columns of numbers in it are compressed.
+
+The table of spans: which of them, and what is said of each.
+
+Belongs here: rows of text. Does not belong here: the page around it (``report``).
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
+import hashlib
 import html
 import io
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaygraph_viz.analysis.compare.compare import compare
-from kaygraph_viz.analysis.explain.explain import explain
+import numpy as np
+
+from kaygraph_viz.analysis.compare import compare
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.html_report.live_chart import page_script, policy, run_data, runs_block
-from kaygraph_viz.html_report.spans import spans_table
-from kaygraph_viz.plot.checks import checked_traces
+from kaygraph_viz.analysis.wording import counted, duration, html_table
+from kaygraph_viz.plot.canvas import checked_traces
 from kaygraph_viz.plot.description import describe
+from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.trace.disk import written
-from kaygraph_viz.trace.structure import GraphView
-from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.timeline.sources import stylesheet
+from kaygraph_viz.trace.columns import SpanColumns, part_totals_ns
+from kaygraph_viz.trace.files import written
+from kaygraph_viz.trace.nesting import Places
+from kaygraph_viz.trace.span import Span
+from kaygraph_viz.trace.trace import GraphView, Trace
+from kaygraph_viz.widgets.timeline.packing import pack
+from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data, script, stylesheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from kaygraph_viz.plot.diagram.description import HasStructure
+
+
+__all__ = ["page_script", "policy", "run_data", "runs_block"]
+
+
+def run_data(trace: Trace, graph: GraphView | HasStructure | None = None, title: str | None = None) -> dict[str, Any]:
+    """Return a run, and the graph that ran, as the script of the page reads them."""
+    packed = pack(trace)
+    head = packed.head if title is None else {**packed.head, "title": clean(title, 200)}
+    scene = {} if graph is None else scene_data(checked_view(graph), trace)
+    return {"head": head, "scene": scene, "data": base64.b64encode(gzip.compress(packed.data, mtime=0)).decode()}
+
+
+def runs_block(runs: Iterable[dict[str, Any]]) -> str:
+    """Return runs as an element of a page; no text in them can end it."""
+    content = json.dumps({"styles": STYLES, "runs": list(runs)}, separators=(",", ":")).replace("<", r"\u003c")
+    return f'<script type="application/json" id="runs">{content}</script>'
+
+
+@cache
+def page_script() -> str:
+    """Return the script of a page; the same for every run."""
+    return f"\n{script()}\n{files(__package__).joinpath('page.js').read_text(encoding='utf-8')}"
+
+
+def policy() -> str:
+    """Return what a page may do: show pictures that it holds, and run our script, known by its hash."""
+    digest = base64.b64encode(hashlib.sha256(page_script().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; img-src data:; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+__all__ = ["spans_table"]
+
+MAX_SPANS = 500
+ERROR_LIMIT = 300
+_FIRST = ("span", "in", "name", "item", "kind", "worker", "from", "queued", "took", "CPU")
+_OF_PARTS = {"wait": "waiting", "gil": "interpreter", "core": "for a core", "blocked": "blocked", "pause": "pause"}
+_LAST = ("ended", "error")
+
+
+def spans_table(columns: SpanColumns, dropped: int) -> str:
+    """Return the table of spans, after a sentence about those that are left out."""
+    rows = columns.rows
+    by_weight = np.lexsort((rows["started_ns"] - rows["ended_ns"], columns.is_status("ok")))  # failed, then longest
+    zero_ns = int(columns.column("submitted_ns").min())
+    shown = np.sort(by_weight[:MAX_SPANS])
+    totals = part_totals_ns(columns, shown)
+    kinds = [kind for kind in _OF_PARTS if kind in totals]
+    words = _OF_PARTS | {"gil": _turns(columns, shown[totals["gil"] > 0])} if "gil" in totals else _OF_PARTS
+    table = html_table(
+        [
+            _row(columns.span(position), zero_ns, [int(totals[kind][place]) for kind in kinds])
+            for place, position in enumerate(shown.tolist())
+        ],
+        right={1, 3, *range(6, len(_FIRST) + len(kinds))},
+        headings=(*_FIRST, *(words[kind] for kind in kinds), *_LAST),
+    )
+    count = len(columns)
+    told = f"All {counted(count, 'span')}, sorted by start."
+    if count > MAX_SPANS:
+        told = (
+            f"{MAX_SPANS:,} of {count:,} spans, sorted by start: those that failed, and those that "
+            f"took longest. {count - MAX_SPANS:,} are not shown here; to_frame(trace) has all of them."
+        )
+    told += f" The recording did not keep {counted(dropped, 'span')}." if dropped else ""
+    return f"<p>{told}</p>{table}"
+
+
+def _turns(columns: SpanColumns, waiting: Places) -> str:
+    """Return what these spans waited for that could have gone on, as a heading."""
+    from kaygraph_viz.plot.gantt.loops import turns_on
+
+    return turns_on(columns.span(position).lane for position in waiting.tolist()).replace("the ", "")
+
+
+def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...]:
+    attempts = f", {counted(span.attempt, 'attempt')}" if span.attempt > 1 and span.kind == "branch" else ""
+    return (
+        str(span.span_id),
+        str(span.parent_id or ""),
+        clean(span.name),
+        _item(span),
+        span.kind,
+        clean(span.lane),
+        duration((span.started_ns - zero_ns) / 1e9),
+        duration(span.queue_wait_s) if span.queue_wait_s else "",
+        duration(span.service_s),
+        "" if span.cpu_ns is None else duration(span.cpu_ns / 1e9),
+        *(duration(lasted_ns / 1e9) if lasted_ns else "" for lasted_ns in of_parts_ns),
+        span.status + attempts,
+        clean(span.error, ERROR_LIMIT) if span.error else "",
+    )
+
+
+def _item(span: Span) -> str:
+    """Return the number of the item of a branch, or else what tells its call from others."""
+    label = span.attributes.get("label")
+    return f"{span.index:,}" if span.index is not None else clean(label) if isinstance(label, str) else ""
+
 
 __all__ = ["save_report"]
 

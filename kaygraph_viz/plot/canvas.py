@@ -2,27 +2,41 @@
 
 Belongs here: what every picture does with its Axes: making it, axes, rows, texts, title. Does not belong here: what one
 picture shows, and the legend (``legend``).
+
+Checks of the arguments that several drawing functions share.
+
+Belongs here: returning an argument if it can be used, and else an error that says what to write. Does not belong here:
+arguments of one function only.
+
+Pictures as files that contain their description, for screen readers and for later readers of the file.
+
+Belongs here: writing a figure with its description. Does not belong here: what the description says.
 """
 
 from __future__ import annotations
 
+import io
+import os
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib import pyplot as plt, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.wording import time_unit
-from kaygraph_viz.plot.alt_text import tell_ipython
-from kaygraph_viz.plot.description import Description, attach
-from kaygraph_viz.plot.legend import LEGEND_LINE_PT, add_legend
+from kaygraph_viz.base.checks import checked_number
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.plot.description import Description, attach, description_of, tell_ipython
+from kaygraph_viz.plot.labels import cut_to_width, escaped
 from kaygraph_viz.plot.rows import Row, centres
-from kaygraph_viz.plot.style import GRID, MUTED, TEXT, Key, Size
-from kaygraph_viz.plot.text import cut_to_width, escaped
+from kaygraph_viz.plot.style import GRID, LEGEND_LINE_PT, MUTED, TEXT, Key, Size, add_legend
+from kaygraph_viz.trace.files import written
+from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Canvas", "Margins", "figure_of"]
 
@@ -139,3 +153,99 @@ def _apart(rows: Sequence[Row], at: Sequence[float], least: float) -> list[int]:
             if row.text and row.is_heading == is_heading and all(abs(at[number] - other) >= least for other in near):
                 shown.insert(place, number)
     return shown
+
+
+__all__ = ["checked_axes", "checked_trace", "checked_traces"]
+
+
+def checked_axes(ax: object) -> Axes | None:
+    """Return `ax` if it is an Axes or None."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise OptionError("ax", ax, "a matplotlib Axes, or None to make one", "ax=plt.subplots()[1]")
+    return ax
+
+
+def checked_trace(trace: object) -> Trace:
+    """Return `trace` if it is one."""
+    if not isinstance(trace, Trace):
+        raise OptionError("trace", trace, "a Trace, as record() yields it", "with record() as trace: ...")
+    return trace
+
+
+def checked_traces(trace: object) -> list[Trace]:
+    """Return the traces of a mapping from names, at least one, or the one that is given."""
+    given = list(trace.values()) if isinstance(trace, Mapping) else [trace]
+    traces = [each for each in given if isinstance(each, Trace)]
+    if not traces or len(traces) < len(given):
+        expected = "a Trace, as record() yields it, or several by name"
+        raise OptionError("trace", trace, expected, "with record() as trace: ...")
+    return traces
+
+
+__all__ = ["FORMATS", "save_picture"]
+
+FORMATS = ("png", "svg", "pdf")
+DPI = 150
+
+
+def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) -> Path:
+    """Write the figure of a picture, with its description where the format has a place for it.
+
+    Parameters
+    ----------
+    ax
+        What any of the drawing functions returned; of a figure with several pictures, any of them.
+    path
+        Where to: a name that ends in ``.png``, ``.svg`` or ``.pdf``. An existing file is replaced, at once and only
+        when everything was written.
+    dpi
+        Points per inch of a PNG, above 0.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    OptionError
+        If `ax` is no Axes, the name ends otherwise, or `dpi` is not above 0.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    A PNG has the sentences in its field ``Description``, a PDF as its subject. An SVG has them as its title, which
+    browsers show and screen readers read; its texts are shapes, so that they look the same everywhere. No file holds a
+    date: the same picture gives the same bytes.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.plot.gantt.gantt import gantt
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> chart = gantt(make_trace(bar("a", "t-1", 0, 1)))
+    >>> path = save_picture(chart, getfixture("tmp_path") / "chart.svg")
+    >>> path.read_text(encoding="utf-8").count("<title>Gantt chart of 1 branch on 1 worker")
+    1
+    """
+    if checked_axes(ax) is None:
+        raise OptionError("ax", ax, "the result of a drawing function", 'save_picture(gantt(trace), "run.png")')
+    target = Path(path)
+    kind = target.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise OptionError("path", str(target), f"a name that ends in one of {', '.join(FORMATS)}", '"run.png"')
+    checked_number("dpi", dpi, example="dpi=150", above=True)
+    content = io.BytesIO()
+    figure = figure_of(ax)
+    found = (description_of(each) for each in figure.axes)
+    text = " ".join(description.sentence for description in found if description is not None)
+    metadata = {
+        "png": {"Description": text},
+        "svg": {"Title": text or "Picture", "Date": None},
+        "pdf": {"Subject": text, "CreationDate": None},
+    }[kind]
+    with rc_context({"svg.hashsalt": "kaygraph-viz"}):  # else the ids in an SVG differ each time
+        figure.savefig(content, format=kind, dpi=dpi, bbox_inches="tight", metadata=metadata)
+    with written(target) as stream:
+        stream.write(content.getbuffer())
+    return target

@@ -2,14 +2,103 @@
 
 Belongs here: what is kept of a label. Does not belong here: how wide it is drawn (``text``) and where
 (``gantt.layout``).
+
+Texts cut so that they can still be told apart: which characters of a name are kept.
+
+Belongs here: where the names of one chart are cut. Does not belong here: how wide a text is drawn (``text``), and
+making the texts of others harmless (``labels``).
+
+Texts as matplotlib draws them: missing characters and widths.
+
+Belongs here: escaping, measuring and cutting to a width. Does not belong here: making the texts of others harmless
+(``labels``) and where a text goes (``gantt.layout``, ``diagram.scene``).
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from itertools import accumulate, islice, takewhile
 
-from kaygraph_viz.plot.shortening import Shortener
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.textpath import text_to_path
+
+__all__ = ["Shortener"]
+
+ELLIPSIS = "…"
+SHORTEST = 3  # characters: fewer say nothing
+MOST_COMPARED = 500  # texts with one beginning, or one end
+LAST = "\U0010ffff"  # the last of all characters
+
+
+class Shortener:
+    """The texts of one chart, which cuts each of them so that it stays another one than the others."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._all = frozenset(texts)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return sorted(self._all)
+
+    @cached_property
+    def _backwards(self) -> list[str]:
+        return sorted(text[::-1] for text in self._all)
+
+    def cut(self, text: str, room: float, width: Callable[[str], float] = len) -> str:
+        """Return a text cut to some room; empty if fewer than three characters fit."""
+        widths = [width(char) for char in text]
+        if sum(widths) <= room:
+            return text
+        room -= width(ELLIPSIS)
+        count = _count(widths, room)
+        if count < SHORTEST:
+            return ""
+        for head, tail in self._ways(text, widths, room, count):
+            if self._is_alone(head, tail):
+                return head.rstrip() + ELLIPSIS + tail.lstrip()
+        return text[:count].rstrip() + ELLIPSIS
+
+    @staticmethod
+    def _ways(text: str, widths: list[float], room: float, count: int) -> Iterator[tuple[str, str]]:
+        """Yield what is kept of a text at its begin and at its end, in the order of preference."""
+        yield text[:count], ""
+        first = _count(widths, room / 2)
+        last = _count(widths[::-1], room - sum(widths[:first]))
+        if first > 1 and last:  # one character of the begin says nothing
+            yield text[:first], text[-last:]
+        end = text[-_count(widths[::-1], room) :]
+        if words := end.partition(" ")[2]:  # whole words say more than a piece of one before them
+            yield "", words
+        yield "", end
+
+    def _is_alone(self, head: str, tail: str) -> bool:
+        """Return whether a single text that is longer than that has this begin and this end."""
+        forwards, backwards = _beginning(self._texts, head), _beginning(self._backwards, tail[::-1])
+        if len(forwards) <= len(backwards):
+            few = (self._texts[place] for place in forwards)
+        else:
+            few = (self._backwards[place][::-1] for place in backwards)
+        least = len(head) + len(tail)
+        same = (
+            one
+            for one in islice(few, MOST_COMPARED)
+            if len(one) > least and one.startswith(head) and one.endswith(tail)
+        )
+        return len(list(islice(same, 2))) == 1
+
+
+def _count(widths: list[float], room: float) -> int:
+    """Return how many of the first characters have room."""
+    return sum(1 for _ in takewhile(lambda reached: reached <= room, accumulate(widths)))
+
+
+def _beginning(texts: list[str], beginning: str) -> range:
+    """Return the places of the texts with a beginning, out of sorted ones."""
+    return range(bisect_left(texts, beginning), bisect_left(texts, beginning + LAST))
+
 
 __all__ = ["LABEL_LIMIT", "clean", "clean_apart", "heading"]
 
@@ -48,3 +137,54 @@ def clean_apart(texts: Sequence[object], limit: int = LABEL_LIMIT) -> list[str]:
 def heading(title: str | None, default: str) -> str:
     """Return the title that was asked for, made harmless, or the default."""
     return default if title is None else clean(title, TITLE_LIMIT)
+
+
+__all__ = ["cut_apart", "cut_to_width", "drawable", "escaped", "width_pt"]
+
+ROUNDING = 1.1  # a small text gets so much wider, since each character takes whole pixels
+MISSING = "\u25a1"  # the white square, as many fonts show it for what they lack
+
+
+def escaped(text: str) -> str:
+    r"""Return a text that matplotlib draws as plain text: no formulas, no character that its fonts do not have."""
+    return drawable(text).replace("$", r"\$")
+
+
+def drawable(text: str) -> str:
+    r"""Return a text with a square for each character that no font in use has, which avoids warnings."""
+    if text.isascii():
+        return text
+    known = _characters(tuple(FontProperties().get_family()))
+    return "".join(char if ord(char) in known or char.isspace() else MISSING for char in text)
+
+
+@cache
+def _characters(families: tuple[str, ...]) -> frozenset[int]:
+    fonts = (get_font(findfont(FontProperties(family=[family]))) for family in families)
+    return frozenset().union(*(font.get_charmap() for font in fonts))
+
+
+def width_pt(text: str, font_size: float, *, is_bold: bool = False) -> float:
+    """Return the greatest width of a text at any resolution [pt]: the sum of its characters' widths, and some room."""
+    family = tuple(FontProperties().get_family())
+    return ROUNDING * font_size / 100 * sum(_advance(char, is_bold, family) for char in drawable(text))
+
+
+@cache
+def _advance(char: str, is_bold: bool, family: tuple[str, ...]) -> float:
+    """Return the width of a character at 100 pt; it is measured between two bars, since a space alone has none."""
+    font = FontProperties(family=list(family), size=100, weight="bold" if is_bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent("|" + char.replace("$", "S") + "|", font, False)
+    bars, _, _ = text_to_path.get_text_width_height_descent("||", font, False)
+    return float(width - bars)
+
+
+def cut_to_width(text: str, limit_pt: float, font_size: float, *, is_bold: bool = False) -> str:
+    """Return the text cut so that it is at most `limit_pt` wide [pt]; empty if fewer than three characters fit."""
+    return Shortener([text]).cut(text, limit_pt, lambda char: width_pt(char, font_size, is_bold=is_bold))
+
+
+def cut_apart(texts: Iterable[str], font_size: float) -> Callable[[str, float], str]:
+    """Return what cuts each of some texts to a width [pt] so that it can be told from the others; see `Shortener`."""
+    together = Shortener(texts)
+    return lambda text, limit_pt: together.cut(text, limit_pt, lambda char: width_pt(char, font_size))

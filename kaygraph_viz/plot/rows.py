@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Ints, first_of_runs, running_max_by_group
-from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane, lane_order
 from kaygraph_viz.plot.labels import clean_apart
+from kaygraph_viz.trace.intervals import Ints, first_of_runs, running_max_by_group
+from kaygraph_viz.trace.nesting import Nesting, Places
 
 __all__ = ["GROUP_BY", "NAME_LIMIT", "Row", "assign_rows", "centres", "stack"]
 

@@ -12,13 +12,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
-from kaygraph_viz.errors import DeadlockError, OptionError, Wait
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes
+from kaygraph_viz.base.errors import DeadlockError, OptionError, Wait
+from kaygraph_viz.plot.canvas import Canvas, checked_axes
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.labels import clean, heading
+from kaygraph_viz.plot.labels import clean, escaped, heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, PAPER, Size, Stroke
-from kaygraph_viz.plot.text import escaped
 
 __all__ = ["wait_circle"]
 

@@ -4,31 +4,157 @@ Belongs here: writing and reading this one format within bounds of time and memo
 
 The first line names format and version, the last one counts the spans, so that a file that was cut off is known.
 Fields with their usual value are left out. Nothing in a file is ever executed.
+
+Files that are written whole or not at all.
+
+Belongs here: what all file formats share. Does not belong here: what is in the files (``files``, ``export``), and
+reading them (``unpacking``).
+
+Reading files that others may have made: plain or compressed, within bounds that grow with the size of the file.
+
+Belongs here: what a file may become in memory. Does not belong here: what is in it (``files``, ``export``).
+
+A megabyte of gzip can hold a gigabyte, and three characters of JSON an object of sixty bytes. Traces that were recorded
+shrink to a twentieth, very regular ones of other tools to a sixtieth.
 """
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
+import os
+import secrets
 import zlib
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
-from kaygraph_viz.errors import TraceFormatError, short, warn
-from kaygraph_viz.machine import Machine, machine_from
-from kaygraph_viz.texts import cut
+from kaygraph_viz.base.errors import TraceFormatError, short, warn
+from kaygraph_viz.base.machine import Machine, machine_from
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.base.texts import cut
 from kaygraph_viz.trace.columns import SpanColumns, Spans
-from kaygraph_viz.trace.disk import written
-from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
-from kaygraph_viz.trace.gauges import GaugeSamples, gauges_as_fields, gauges_from
 from kaygraph_viz.trace.invariants import impossibilities
-from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
+from kaygraph_viz.trace.memory import NOTHING, GaugeSamples, MemorySamples, gauges_as_fields, gauges_from, memory_from
+from kaygraph_viz.trace.row import as_fields, as_row, problem_with
 from kaygraph_viz.trace.span import Row
-from kaygraph_viz.trace.unpacking import opened, values_in
+
+__all__ = ["written"]
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a stream for the new content of `path`, compressed when its name ends in ``.gz``."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as raw, _compressed(raw, path) as stream:
+            yield stream
+        return
+    beside = path.parent / f".{path.name[:40]}.{secrets.token_hex(4)}.tmp"
+    try:
+        with beside.open("xb") as raw:  # not mkstemp: the file shall be as readable to others as any new one
+            _take_permissions(path, beside)
+            with _compressed(raw, path) as stream:
+                yield stream
+        beside.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            beside.unlink()
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _take_permissions(path: Path, beside: Path) -> None:
+    """Give a new file the permissions of the one that it replaces, if that may be written at all."""
+    if path.is_file() and not path.is_symlink():
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        beside.chmod(path.stat().st_mode & 0o777)
+
+
+def _compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
+    # no name and no time in the header: equal traces make equal files
+    return gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[return-value]
+
+
+__all__ = ["Allowance", "opened", "values_in"]
+
+MAX_RATIO = 100  # bytes for each byte of a compressed file
+SMALL = 32 << 20  # bytes that any file may become
+FEW_VALUES = 500_000  # events, attributes and links that any file may have; more only as it has bytes
+
+
+class Allowance:
+    """What may still be read from a file."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size = path, size
+        self._bytes = self._all_bytes = SMALL + MAX_RATIO * size
+        self._values = self._all_values = FEW_VALUES + size
+
+    def take_bytes(self, count: int) -> None:
+        """Count bytes that were unpacked, or raise `TraceFormatError`."""
+        self._bytes -= count
+        if self._bytes < 0:
+            raise TraceFormatError(
+                f"{self._path} is larger than any trace: its {self._size:,} bytes become over {self._all_bytes:,}"
+            )
+
+    def take_values(self, count: int) -> None:
+        """Count events that are read and attributes and links that are kept, or raise `TraceFormatError`."""
+        self._values -= count
+        if self._values < 0:
+            raise TraceFormatError(
+                f"{self._path} is larger than any trace: it has over {self._all_values:,} events, attributes and links"
+            )
+
+
+def opened(raw: IO[bytes], path: Path) -> tuple[IO[bytes], Allowance]:
+    """Return a stream of what is in a file that was opened, and what may be read from it; refuse a pickle."""
+    head = raw.read(2)
+    raw.seek(0)
+    if head[:1] == b"\x80":
+        raise TraceFormatError(f"{path} is a pickle; pickles can run code and are never loaded. Save with trace.save()")
+    allowance = Allowance(path, os.fstat(raw.fileno()).st_size)
+    if head != b"\x1f\x8b":
+        return raw, allowance
+    return _Unpacked(raw, allowance), allowance  # type: ignore[return-value]
+
+
+class _Unpacked(gzip.GzipFile):
+    """A compressed file that counts what is read of it."""
+
+    def __init__(self, raw: IO[bytes], allowance: Allowance) -> None:
+        super().__init__(fileobj=raw)
+        self._allowance = allowance
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._counted(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._counted(super().read1(size))
+
+    def _counted(self, data: bytes) -> bytes:
+        self._allowance.take_bytes(len(data))
+        return data
+
+
+def values_in(attributes: Mapping[str, Any] | None, *others: object) -> int:
+    """Return how many values are in attributes, at any depth, and in lists beside them."""
+    if not attributes and not any(others):
+        return 0
+    count, waiting = 0, [each for each in (attributes, *others) if each]
+    while waiting:
+        value = waiting.pop()
+        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+        count += len(inner)
+        waiting.extend(each for each in inner if isinstance(each, (Mapping, list, tuple)))
+    return count
+
 
 __all__ = ["FORMAT", "VERSION", "TraceFile", "checked_origin", "read_trace", "write_trace"]
 

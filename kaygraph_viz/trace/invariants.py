@@ -8,9 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.counting import repeated
-from kaygraph_viz.trace.part_table import PartTable
+from kaygraph_viz.trace.columns import PartTable, SpanColumns, repeated
 
 __all__ = ["impossibilities", "violations"]
 

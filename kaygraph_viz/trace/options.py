@@ -10,10 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
-from kaygraph_viz.checks import checked_number, checked_whole
-from kaygraph_viz.clock import Clock, current_clock
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.in_force import InForce
+from kaygraph_viz.base.checks import checked_number, checked_whole
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.clock.clock import Clock, InForce, current_clock
 from kaygraph_viz.trace.shared_access import SharedWatch
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ SHORTEST_S, LONGEST_S = 0.0005, 1.0  # from one look at the CPU clocks of thread
 def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) -> Clock:
     """Return the clock to record by."""
     if clock == "virtual":
-        from kaygraph_viz.virtual.clock import VirtualClock
+        from kaygraph_viz.clock.virtual.clock import VirtualClock
 
         return VirtualClock(0 if seed is None else seed)
     if seed is not None:
@@ -39,7 +38,7 @@ def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) ->
     if clock is None:
         return current_clock()
     if not isinstance(clock, Clock):
-        expected = "None for the real clock, 'virtual', or an object of a subclass of kaygraph_viz.clock.Clock"
+        expected = "None for the real clock, 'virtual', or an object of a subclass of kaygraph_viz.clock.clock.Clock"
         raise OptionError("clock", clock, expected, 'clock="virtual"')
     return clock
 

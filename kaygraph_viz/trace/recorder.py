@@ -5,33 +5,44 @@ Does not belong here: beginning and ending a recording (``recording``), storage 
 (``trace``), running branches (``execute``).
 
 A fault of the recorder never changes a result: it warns once, switches itself off, and the program goes on.
+
+The spans of a live trace that have not ended yet.
+
+Belongs here: open spans as if they ended now. Does not belong here: finished ones (``recorder``, ``columns``).
+
+Recording the waits that this package itself imposes on a branch: for a limit, or before another attempt.
+
+Belongs here: the ``wait`` span and the part of the branch around it. Does not belong here: waiting.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock, current_clock
-from kaygraph_viz.errors import OptionError, short, warn
-from kaygraph_viz.real_threads import RLock
-from kaygraph_viz.trace.attributes import describe_error, safe_attributes
-from kaygraph_viz.trace.gauges import GaugeLog
-from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
-from kaygraph_viz.trace.late_rows import LateRows
-from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
-from kaygraph_viz.trace.shared_access import SharedWatch
-from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
-from kaygraph_viz.trace.storage import RowList
+import numpy as np
 
-if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
-    from kaygraph_viz.trace.columns import SpanColumns
-    from kaygraph_viz.trace.relations import Relation
-    from kaygraph_viz.trace.storage import Storage
+from kaygraph_viz.base.errors import OptionError, short, warn
+from kaygraph_viz.base.parts import PART_CODE, PartKind, contextmanager
+from kaygraph_viz.base.threads import RLock
+from kaygraph_viz.clock.clock import REAL, Clock, current_clock
+from kaygraph_viz.trace.columns import RowList, SpanColumns, Spans
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
+from kaygraph_viz.trace.memory import GaugeLog
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
+from kaygraph_viz.trace.row import LateRows, describe_error, safe_attributes
+from kaygraph_viz.trace.shared_access import SharedWatch
+from kaygraph_viz.trace.span import KINDS, Kind, Row, RowTuple, Status
+from kaygraph_viz.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from kaygraph_viz.trace.columns import Storage
+    from kaygraph_viz.trace.row import Relation
+
 
 __all__ = [
     "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "RecordScope", "Recorder", "Scope", "current_scope", "first_open",
@@ -245,14 +256,14 @@ class Recorder:
 
     def relate(self, consumers: int, producers: int, needs: Callable[[int], Iterable[int]]) -> None:
         """Note that branches of one phase needed the results of branches of another; see `Relation`."""
-        from kaygraph_viz.trace.relations import Relation
+        from kaygraph_viz.trace.row import Relation
 
         self._relations.append(Relation(consumers, producers, needs))
 
     def _linked(self, columns: SpanColumns) -> SpanColumns:
         if not self._relations:
             return columns
-        from kaygraph_viz.trace.relations import with_links
+        from kaygraph_viz.trace.row import with_links
 
         return with_links(columns, list(self._relations))
 
@@ -449,3 +460,94 @@ class span:  # noqa: N801  (used like a function)
 def status_of(error: BaseException) -> Status:
     """Return the status of a span that ended with an error."""
     return "error" if isinstance(error, Exception) else "cancelled"
+
+
+__all__ = ["so_far"]
+
+
+def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
+    """Return a trace with the spans that are still open, as if they ended now, and the numbers of those."""
+    recorder = trace._source
+    if not isinstance(recorder, Recorder):
+        return trace, frozenset()
+    opened = recorder.open_spans.copy()  # read before the finished ones: a span adds its row before it is removed here
+    finished = trace.columns
+    ended = set(np.flatnonzero(np.isin(np.fromiter(opened, np.int64, len(opened)), finished.rows["span_id"])).tolist())
+    held = [each for place, each in enumerate(opened.values()) if place not in ended]
+    # Other clocks than the real one may only be read by threads that take part in their time.
+    now_ns = recorder.now_ns() if recorder.clock is REAL else _latest_ns(finished)
+    rows = [_as_running(Row._make(each.abandoned_row(now_ns))) for each in held]
+    shown = Trace(_joined(finished, rows), trace.dropped, machine=trace.machine)
+    return shown, frozenset(row.span_id for row in rows)
+
+
+def _latest_ns(columns: SpanColumns) -> int:
+    return int(columns.column("ended_ns").max()) if len(columns) else 0
+
+
+def _as_running(row: Row) -> Row:
+    """Return a row that is not marked as abandoned, and does not end before it starts."""
+    return row._replace(ended_ns=max(row.started_ns, row.ended_ns), status="ok", parts=None)
+
+
+def _joined(finished: SpanColumns, rows: list[Row]) -> SpanColumns:
+    """Return all spans as one table, with one number for each text."""
+    spans = Spans()
+    for row in rows:
+        spans.append(row)
+    more = spans.columns()
+    names, lanes = dict.fromkeys([*finished.names, *more.names]), dict.fromkeys([*finished.lanes, *more.lanes])
+    added = more.rows.copy()
+    for column, texts, own in (("name", names, more.names), ("lane", lanes, more.lanes)):
+        place = {text: number for number, text in enumerate(texts)}
+        added[column] = np.array([place[text] for text in own], np.uint32)[added[column]]
+    table = np.concatenate([finished.rows, added])
+    attributes = {**finished.attributes, **more.attributes}
+    links = {**finished.links, **more.links}
+    return SpanColumns(table, tuple(names), tuple(lanes), finished.errors, attributes, links, finished.parts).in_order()
+
+
+__all__ = ["LOOP_BLOCKED", "held_up", "note_wait"]
+
+LOOP_BLOCKED = "loop blocked"  # the wait span of a coroutine that did not let others go on for long
+
+
+@contextmanager
+def held_up(
+    kind: PartKind, name: str, *, attempt: int = 1, least_ns: int = 0, attributes: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Record the time in the block as a wait in the span around it, and as a part of that span."""
+    scope = current_scope()
+    recorder = scope.recorder
+    if not recorder.is_open:  # a lock must cost no more than it did
+        yield
+        return
+    started = recorder.now_ns()
+    cpu_ns = recorder.lanes.mine().cpu_at(started)
+    try:
+        yield
+    finally:
+        ended = recorder.now_ns()
+        if ended - started >= least_ns:
+            note_wait(scope, kind, name, started, ended, cpu_at_start_ns=cpu_ns, attempt=attempt,
+                      attributes=attributes)  # fmt: skip
+
+
+def note_wait(
+    scope: Scope | span, kind: PartKind, name: str, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int,
+    attempt: int = 1, attributes: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Record a wait of the calling thread or task that has just ended [ns]."""
+    if ended_ns <= started_ns:
+        return
+    recorder = scope.recorder
+    lane = recorder.lanes.mine()
+    log = lane.noting()
+    if log is not None:
+        log.cover(kind, started_ns, ended_ns, cpu_at_start_ns=cpu_at_start_ns)
+    blocked_ns = ended_ns - started_ns if kind == "blocked" else 0
+    kept = dict(attributes) if attributes else None
+    recorder.add((
+        recorder.next_id(), scope.span_id, -1, name, "wait", lane.name, started_ns, started_ns, ended_ns, -1,
+        blocked_ns, "ok", attempt, None, kept, None, ((PART_CODE[kind], ended_ns, -1.0),),
+    ))  # fmt: skip

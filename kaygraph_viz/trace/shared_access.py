@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from kaygraph_viz.errors import SharedConflictError, short, warn
-from kaygraph_viz.real_threads import Lock
+from kaygraph_viz.base.errors import SharedConflictError, short, warn
+from kaygraph_viz.base.threads import Lock
 
 __all__ = ["SharedWatch"]
 

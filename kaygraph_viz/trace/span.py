@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
-from kaygraph_viz.parts import NO_SHARE, PART_CODE, PART_KINDS, Part, RowParts, derived_parts
-from kaygraph_viz.texts import one_line
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PART_KINDS, Part, RowParts, derived_parts
+from kaygraph_viz.base.texts import one_line
 
 __all__ = ["KINDS", "STATUSES", "Kind", "Row", "RowTuple", "Span", "Status"]
 

@@ -2,6 +2,11 @@
 
 Belongs here: access to the spans, saving, validating, a short text and a rich form.
 Does not belong here: collecting (``recorder``), the file format (``files``), arithmetic (``analysis``).
+
+The shape of a graph without its code: what a diagram needs to know.
+
+Belongs here: plain nodes and edges. A graph describes itself in these words (``graph``), a diagram draws them
+(``plot``); neither knows the other.
 """
 
 from __future__ import annotations
@@ -10,19 +15,19 @@ import html
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from kaygraph_viz.checks import checked_word
-from kaygraph_viz.clock import Clock
-from kaygraph_viz.errors import TraceError
-from kaygraph_viz.machine import Machine
-from kaygraph_viz.texts import one_line
+from kaygraph_viz.base.checks import checked_word
+from kaygraph_viz.base.errors import TraceError
+from kaygraph_viz.base.machine import Machine
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.clock.clock import Clock
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
 from kaygraph_viz.trace.files import TraceFile, read_trace, write_trace
-from kaygraph_viz.trace.gauges import GaugeLog, GaugeSamples
 from kaygraph_viz.trace.invariants import violations
-from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
+from kaygraph_viz.trace.memory import NOTHING, GaugeLog, GaugeSamples, MemoryLog, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
 __all__ = ["Trace", "load"]
@@ -264,3 +269,36 @@ def _counted(number: int, word: str) -> str:
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     """Read a trace that `Trace.save` wrote."""
     return Trace(*read_trace(Path(path), partial=partial))
+
+
+__all__ = ["EdgeView", "GraphView", "NodeView"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node of a graph."""
+
+    node_id: str
+    label: str
+    is_parallel: bool = False
+    branches: tuple[str, ...] = ()
+    graph: GraphView | None = None
+    span_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeView:
+    """An edge from a node to its successor for one action."""
+
+    source: str
+    target: str
+    action: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """The nodes that can be reached from the start of a graph, breadth first, and their edges."""
+
+    name: str
+    nodes: tuple[NodeView, ...]
+    edges: tuple[EdgeView, ...] = ()

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from kaygraph_viz.parts import shifted
+from kaygraph_viz.base.parts import shifted
+from kaygraph_viz.trace.columns import RowList
 from kaygraph_viz.trace.span import Row, RowTuple
-from kaygraph_viz.trace.storage import RowList
 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.recorder import Recorder

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kaygraph_viz._optional import needed
-from kaygraph_viz.checks import checked_seconds
-from kaygraph_viz.errors import warn
+from kaygraph_viz.base.checks import checked_seconds
+from kaygraph_viz.base.errors import warn
+from kaygraph_viz.base.optional import needed
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
-from kaygraph_viz.real_threads import Lock
-from kaygraph_viz.texts import one_line
-from kaygraph_viz.widgets.careful import careful
-from kaygraph_viz.widgets.closing import parts_of
+from kaygraph_viz.widgets.guarded import careful, parts_of
 
 with needed():
     import ipywidgets

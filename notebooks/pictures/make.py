@@ -8,10 +8,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import kaygraph_viz as kv
-from kaygraph_viz.patterns.checks import local_checks
-from kaygraph_viz.patterns.validation import validation_graph
-from kaygraph_viz.services.datasets import load_customers
-from kaygraph_viz.services.settings import ServiceSettings
+from kaygraph_viz.course.patterns.checks import local_checks
+from kaygraph_viz.course.patterns.validation import validation_graph
+from kaygraph_viz.course.services.datasets import load_customers
+from kaygraph_viz.course.services.endpoints import ServiceSettings
 
 HERE = Path(__file__).parent
 CUSTOMERS = load_customers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kaygraph_viz.analysis.blocked_loop import blocked_loop_sentence, blocked_loops
-from kaygraph_viz.analysis.explain.explain import explain
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import Trace
 

@@ -7,15 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path
-from kaygraph_viz.analysis.explain.explain import explain
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.critical_path import critical_path
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import SPAN_DTYPE, SpanColumns
+from kaygraph_viz.trace.nesting import PROFILE, Nesting, is_profile
 from kaygraph_viz.trace.span import KINDS
 from kaygraph_viz.trace.trace import Trace
 

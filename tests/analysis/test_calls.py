@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kaygraph_viz.analysis.calls import Calls
-from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 
 
 def calls(*trees):

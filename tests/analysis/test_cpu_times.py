@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaygraph_viz.analysis.cpu_times import computing
+from kaygraph_viz.analysis.waits import computing
 from kaygraph_viz.testing import bar, make_trace
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.gil_free import Code, code_of, gil_free
+from kaygraph_viz.analysis.waits import Code, code_of, gil_free
 from kaygraph_viz.testing import bar, make_trace
 
 MS = 1_000_000

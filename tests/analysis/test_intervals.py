@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.intervals import concurrency, group_cluster_starts, running_max_by_group, union_length_ns
+from kaygraph_viz.trace.intervals import concurrency, group_cluster_starts, running_max_by_group, union_length_ns
 
 intervals = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 15)), max_size=25)
 

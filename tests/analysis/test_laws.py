@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis import laws
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from tests.list_schedule import list_schedule
 
 shares = st.floats(0, 1)

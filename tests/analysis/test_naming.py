@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaygraph_viz.analysis.naming import named
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.wording import named
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 
 
 def test_branches_with_many_names_are_called_after_their_node():

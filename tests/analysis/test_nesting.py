@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaygraph_viz.analysis.nesting import Nesting, unit_mask
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting, unit_mask
 
 
 def units(*trees):

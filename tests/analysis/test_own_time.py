@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path
-from kaygraph_viz.analysis.explain.explain import USEFUL, explain
-from kaygraph_viz.analysis.nesting import Nesting, is_own_time
+from kaygraph_viz.analysis.critical_path import critical_path
+from kaygraph_viz.analysis.explain import USEFUL, explain
 from kaygraph_viz.analysis.own_time import contain_work, recorded_owner, with_own_time
-from kaygraph_viz.analysis.per_worker import per_worker
+from kaygraph_viz.analysis.per_item import per_worker
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.part_table import stretches
+from kaygraph_viz.trace.columns import stretches
+from kaygraph_viz.trace.nesting import Nesting, is_own_time
 
 FAN_OUT = (
     bar("main", "task-1", 0, 4, cpu_s=2),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.intervals import union_length_ns
-from kaygraph_viz.analysis.per_name import NameLoad, per_name
+from kaygraph_viz.analysis.per_item import NameLoad, per_name
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.intervals import union_length_ns
 
 
 def test_names_come_by_their_work_and_what_failed_is_counted():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.per_worker import WorkerLoad, per_worker
+from kaygraph_viz.analysis.per_item import WorkerLoad, per_worker
 from kaygraph_viz.testing import bar, make_trace
 
 

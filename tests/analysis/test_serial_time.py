@@ -12,23 +12,22 @@ from hypothesis import given, strategies as st
 from kaygraph_viz.analysis import serial_time as serial
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.sync import Lock
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
-from kaygraph_viz.graph.async_graph import AsyncGraph
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
 from kaygraph_viz.graph.async_node import AsyncNode
-from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.batch import AsyncParallelBatchNode, ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
+from kaygraph_viz.graph.graph import AsyncGraph
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import Lock
 from kaygraph_viz.testing import FakeClock, bar, make_trace
-from kaygraph_viz.trace.part_table import PartTable
+from kaygraph_viz.trace.columns import PartTable
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.virtual.clock import VirtualClock
 
 ALLOWED = 0.01  # where all that a branch did is known, nothing else is left than the turns that threads take
 OF_SUMS = OF_LIMITS = 0.1

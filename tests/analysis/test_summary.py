@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis import summary as metrics
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.critical_path import critical_path_ns
 from kaygraph_viz.analysis.serial_time import Estimate
 from kaygraph_viz.analysis.summary import Summary, summarize
-from kaygraph_viz.clock import compute
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.clock.clock import compute
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 from kaygraph_viz.trace.recorder import span
 
 lengths = st.integers(0, 50).map(lambda value: value / 8)

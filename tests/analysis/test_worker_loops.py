@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path
-from kaygraph_viz.analysis.explain.explain import USEFUL, explain
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.critical_path import critical_path
+from kaygraph_viz.analysis.explain import USEFUL, explain
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.analysis.worker_loops import finished_ns, input_waits, loops_as_items
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 
 
 def loop(lane, end, *waits, status="cancelled", name="worker", **facts):

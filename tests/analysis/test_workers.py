@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.analysis.nesting import Nesting, unit_mask
 from kaygraph_viz.analysis.workers import (
     count_workers,
     idle_lanes,
@@ -12,8 +11,9 @@ from kaygraph_viz.analysis.workers import (
     noted_workers,
     process_of_lane,
 )
-from kaygraph_viz.checks import MAX_WORKERS
+from kaygraph_viz.base.checks import MAX_WORKERS
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting, unit_mask
 
 
 def test_a_file_may_claim_any_number_of_workers():

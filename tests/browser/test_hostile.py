@@ -6,7 +6,7 @@ import pytest
 
 from kaygraph_viz.html_report.report import save_report
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
 # Each would leave a mark: a value, a dialog, a request, or text that runs the wrong way.
 NAMES = [
@@ -26,11 +26,11 @@ NO_MARKS = {"hit": None, "elements": 0, "links": 0}
 
 SET_UP = f"""
 import kaygraph_viz as kv
-from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.explore import explore
-from kaygraph_viz.lessons.grade import grade
-from kaygraph_viz.lessons.predict import Prediction
-from kaygraph_viz.lessons.goals import all_ok
+from kaygraph_viz.course.lessons.grade import grade
+from kaygraph_viz.course.lessons.predict import Prediction
+from kaygraph_viz.course.lessons.goals import all_ok
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.widgets.playground.playground import playground

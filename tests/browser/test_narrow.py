@@ -8,7 +8,7 @@ import pytest
 
 from kaygraph_viz.html_report.report import save_report
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
 STYLE = (Path(__file__).resolve().parents[2] / "docs/_static/site.css").read_text(encoding="utf-8")
 READABLE, WIDE, SMALL = 704, 1408, 300  # pixels; at the first, letters of a chart are 10 pixels high

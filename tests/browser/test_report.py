@@ -7,7 +7,7 @@ import pytest
 from kaygraph_viz.html_report.report import save_report
 from kaygraph_viz.plot.style import LOOP_HELD_UP
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
 from .test_timeline import CANVAS, STATE, Chart
 

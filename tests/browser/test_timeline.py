@@ -12,7 +12,7 @@ STATE = f"() => ({{...document.querySelector('{CANVAS}')?.dataset}})"
 TWO_NODES = """
 import kaygraph_viz as kv
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
 load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
 branches = [bar("format", "t-1", 1, 2, cpu_s=0.5), bar("age", "t-2", 1, 3, status="error", error="ValueError: no age")]
@@ -24,7 +24,7 @@ view
 HOSTILE = f"""
 import kaygraph_viz as kv
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import GraphView, NodeView
+from kaygraph_viz.trace.trace import GraphView, NodeView
 
 names = {NAMES!r}
 bars = [bar(name, name, i, i + 1, status="error", error=name, index=i, note=name) for i, name in enumerate(names)]

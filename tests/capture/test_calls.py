@@ -18,11 +18,9 @@ from types import SimpleNamespace
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.capture.calls import OpenCall, call_recorded
-from kaygraph_viz.capture.labels import labels_of
-from kaygraph_viz.capture.names import name_of, reached
-from kaygraph_viz.clock import REAL
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.capture.calls import OpenCall, call_recorded, labels_of, name_of, reached
+from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import Recorder, current_scope, span
 from tests.user_errors import ERRORS, Raises

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.capture import dask_clusters, dask_reporter
+from kaygraph_viz.capture.dask import clusters as clusters_module, reporter as reporter_module
 
 dask = pytest.importorskip("dask")
 from tests.capture.dask_calls import add, fail, load  # noqa: E402
@@ -153,7 +153,7 @@ def test_what_a_task_begins_lies_within_it(clusters, kind):
 
 
 def test_what_tasks_begin_and_is_too_much_for_the_scheduler_is_one_warning(in_threads, monkeypatch):
-    monkeypatch.setattr(dask_reporter, "MOST_INNER", 1)
+    monkeypatch.setattr(reporter_module, "MOST_INNER", 1)
     with pytest.warns(UserWarning, match="what 2 tasks of the Dask cluster began is not recorded"):
         with kv.record(capture=["dask", "futures"]) as trace:
             assert in_threads.gather(in_threads.map(pooled, [1, 2], pure=False)) == [1, 2]
@@ -161,14 +161,14 @@ def test_what_tasks_begin_and_is_too_much_for_the_scheduler_is_one_warning(in_th
 
 
 def test_what_is_handed_over_as_the_last_client_of_another_thread_is_closed_is_recorded(in_threads, monkeypatch):
-    note, is_read = dask_clusters._Watch.note, []
+    note, is_read = clusters_module._Watch.note, []
 
     def note_late(self, *args):
         if not is_read:
             is_read.append(self.read())  # as the other thread does just then
         return note(self, *args)
 
-    monkeypatch.setattr(dask_clusters._Watch, "note", note_late)
+    monkeypatch.setattr(clusters_module._Watch, "note", note_late)
     with kv.record(capture="dask") as trace:
         assert in_threads.submit(plus, 1, 2, pure=False).result() == 3
     assert [each.name for each in trace] == ["plus"]
@@ -181,7 +181,7 @@ def test_workers_are_left_alone_when_the_program_is_gone(clusters):
     before = set(worker.plugins), set(scheduler.worker_plugins)
     with distributed.Client(cluster) as client, kv.record(capture="dask"):
         assert client.submit(plus, 1, 2, pure=False).result() == 3
-        (reporter,) = (each for name, each in scheduler.plugins.items() if name.startswith(dask_clusters.OURS))
+        (reporter,) = (each for name, each in scheduler.plugins.items() if name.startswith(clusters_module.OURS))
         assert set(worker.plugins) > before[0]
         scheduler.loop.add_callback(reporter.remove_client, scheduler, client.id)  # as if the program had died
         while set(worker.plugins) > before[0]:
@@ -459,7 +459,7 @@ def test_a_scheduler_without_this_package_tells_less(in_threads, monkeypatch):
     def install(*_, **__):
         raise ModuleNotFoundError("No module named 'kaygraph_viz'")
 
-    monkeypatch.setattr(dask_reporter, "install", install)
+    monkeypatch.setattr(reporter_module, "install", install)
     with pytest.warns(UserWarning, match="install kaygraph-viz there") as warned:
         with kv.record(capture="dask", label="arguments") as trace:
             assert total().compute(scheduler=in_threads) == 6

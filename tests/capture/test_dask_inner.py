@@ -13,9 +13,9 @@ pytest.importorskip("distributed")
 import distributed.worker
 from dask._task_spec import Task
 
-from kaygraph_viz.capture.away import here
-from kaygraph_viz.capture.dask_inner import Inner, begin_inner, end_inner
+from kaygraph_viz.capture.dask.workers import Inner, begin_inner, end_inner
 from kaygraph_viz.capture.kinds import hooked
+from kaygraph_viz.capture.process_recorder import here
 from kaygraph_viz.trace.span import Row
 
 PLAIN = distributed.worker._run_task, distributed.worker._run_task_async

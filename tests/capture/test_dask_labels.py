@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.capture.dask_labels import label_of_task
+from kaygraph_viz.capture.dask.labels import label_of_task
 
 pytest.importorskip("dask")
 from dask._task_spec import Alias, Dict, List, Task, TaskRef

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.capture.dask_notes import Call, WorkerLanes, record_notes
+from kaygraph_viz.capture.dask.clusters import Call, WorkerLanes, record_notes
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, span
 

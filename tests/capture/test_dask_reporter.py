@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 pytest.importorskip("distributed")
-from kaygraph_viz.capture import dask_reporter
-from kaygraph_viz.capture.dask_reporter import install, take, token_of
+from kaygraph_viz.capture.dask import reporter as reporter_module
+from kaygraph_viz.capture.dask.reporter import install, take, token_of
 
 
 class Scheduler:
@@ -154,7 +154,7 @@ def test_it_forgets_what_is_gone(scheduler, reporter):
 
 
 def test_there_is_a_limit(scheduler, reporter, monkeypatch):
-    monkeypatch.setattr(dask_reporter, "MOST_TASKS", 1)
+    monkeypatch.setattr(reporter_module, "MOST_TASKS", 1)
     scheduler.task("a")
     run(reporter, "a", **RAN)
     run(reporter, "a", **RAN)

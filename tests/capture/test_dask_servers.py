@@ -9,7 +9,7 @@ import os
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.capture import dask_reporter
+from kaygraph_viz.capture.dask import reporter
 
 dask = pytest.importorskip("dask")
 from tests.capture.dask_calls import add, fail, load  # noqa: E402
@@ -181,7 +181,7 @@ def test_a_scheduler_without_this_package_says_so_once(addresses, monkeypatch):
     def install(*_, **__):
         raise ModuleNotFoundError("No module named 'kaygraph_viz'")
 
-    monkeypatch.setattr(dask_reporter, "install", install)
+    monkeypatch.setattr(reporter, "install", install)
     with pytest.warns(UserWarning, match="asynchronous client") as warned, kv.record(capture="dask") as trace:
         assert asyncio.run(main()) == [2, 3]
     assert (len(warned), len(trace)) == (1, 0)

@@ -10,8 +10,8 @@ pytest.importorskip("distributed")
 from dask._task_spec import Task, TaskRef
 from distributed.worker_state_machine import ExecuteFailureEvent, ExecuteSuccessEvent
 
-from kaygraph_viz.capture import dask_workers
-from kaygraph_viz.capture.dask_workers import begin_watch, end_watch, found_runs, packed_watcher
+from kaygraph_viz.capture.dask import workers
+from kaygraph_viz.capture.dask.workers import begin_watch, end_watch, found_runs, packed_watcher
 
 WANTED = (True, "", b"", (0, 0))
 
@@ -57,7 +57,7 @@ def test_a_worker_labels_a_task_that_begins():
 
 
 def test_a_worker_knows_what_it_runs_and_since_when(monkeypatch):
-    monkeypatch.setattr(dask_workers, "time", lambda: 9.0)
+    monkeypatch.setattr(workers, "time", lambda: 9.0)
     worker = Worker()
     worker.run("a", 7, thread=70)
     worker.run("coroutine", 8, is_coro=True)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.capture.kinds import checked_kinds, hooked, keep_hooked
-from kaygraph_viz.errors import OptionError
 
 PLAIN = ThreadPoolExecutor.submit
 FUTURES = frozenset({"futures"})

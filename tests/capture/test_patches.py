@@ -13,8 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from kaygraph_viz.capture.around import around
-from kaygraph_viz.capture.patches import Hook, OnImport, Patch
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch, around
 
 
 class Base:

@@ -13,9 +13,9 @@ import time
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.capture import process_diary
-from kaygraph_viz.capture.away import Away, here
-from kaygraph_viz.capture.process_diary import Diary, told
+from kaygraph_viz.capture import processes
+from kaygraph_viz.capture.process_recorder import Away, here
+from kaygraph_viz.capture.processes import Diary, told
 from kaygraph_viz.trace.recorder import Scope, current_scope, set_scope
 from tests.full_disk import full_disk
 
@@ -29,7 +29,7 @@ FOREVER_S = 60.0
 
 def have_time_for_pages():
     """Write all pages in this process, however slow the machine is."""
-    process_diary.FREE_NS = 10**12
+    processes.FREE_NS = 10**12
     current_scope().recorder.open_spans._diary.next_ns = 0
 
 
@@ -125,8 +125,8 @@ def test_one_that_goes_on_when_the_block_ends_is_known_up_to_then():
 
 
 def test_a_process_that_has_no_time_for_pages_writes_the_first_and_the_last(monkeypatch):
-    monkeypatch.setattr(process_diary, "FREE_NS", 0)
-    monkeypatch.setattr(process_diary, "SHARE", 1e-9)
+    monkeypatch.setattr(processes, "FREE_NS", 0)
+    monkeypatch.setattr(processes, "SHARE", 1e-9)
     assert {each.name: each.status for each in killed(do_and_hang, has_time=False)} == {"do_and_hang": "lost"}
     assert joined(do_and_leave) == [("do_and_leave", "ok"), ("done", "ok")]
 

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kaygraph_viz.capture.process_diary import told
-from kaygraph_viz.capture.process_run import RecordedRun
+from kaygraph_viz.capture.processes import RecordedRun, told
 from kaygraph_viz.trace.span import Row
 
 

@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import cloudpickle
 import pytest
 
-from kaygraph_viz.capture import away, remote
-from kaygraph_viz.capture.away import recorder_for, wanted_by
-from kaygraph_viz.capture.remote import Carried, RemoteCall, TravellingCall
-from kaygraph_viz.clock import REAL
+from kaygraph_viz.capture import process_recorder
+from kaygraph_viz.capture.process_recorder import Carried, RemoteCall, TravellingCall, recorder_for, wanted_by
+from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.recording import record
+from kaygraph_viz.trace.columns import RowList
 from kaygraph_viz.trace.recorder import COMPACT_FIRST_AT, Recorder, current_scope, span
-from kaygraph_viz.trace.storage import RowList
 
 
 def double(number: int) -> int:
@@ -49,7 +48,7 @@ def sent(function, monkeypatch):
     call = pickle.loads(pickle.dumps(TravellingCall(function, current_scope(), 1)))
     assert isinstance(call, RemoteCall)
     here = os.getpid()
-    monkeypatch.setattr(remote.os, "getpid", lambda: here + 1)
+    monkeypatch.setattr(process_recorder.os, "getpid", lambda: here + 1)
     return call
 
 
@@ -65,8 +64,8 @@ def test_the_spans_of_a_call_come_home_with_its_result(monkeypatch):
 
 
 def test_what_there_was_no_room_for_is_counted_and_the_call_itself_is_kept(monkeypatch):
-    monkeypatch.setattr(away, "MOST_ROWS", 10)
-    monkeypatch.setattr(remote, "_away", {})
+    monkeypatch.setattr(process_recorder, "MOST_ROWS", 10)
+    monkeypatch.setattr(process_recorder, "_away", {})
     with record() as trace:
         answer = sent(many, monkeypatch)(COMPACT_FIRST_AT)
         assert pickle.loads(pickle.dumps(answer)) == COMPACT_FIRST_AT

@@ -14,9 +14,8 @@ from contextlib import nullcontext
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.capture.task_lanes import SHORT_WAIT_NS, TaskLane, lane_for, told_by, told_of
-from kaygraph_viz.capture.tasks import TaskRun
-from kaygraph_viz.parts import PART_KINDS
+from kaygraph_viz.base.parts import PART_KINDS
+from kaygraph_viz.capture.tasks import SHORT_WAIT_NS, TaskLane, TaskRun, lane_for, told_by, told_of
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.lanes import Lanes
 from kaygraph_viz.trace.span import Span

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.examples import validation
-from kaygraph_viz.patterns import checks
-from kaygraph_viz.services.datasets import load_customers
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
+from kaygraph_viz.course.examples import validation
+from kaygraph_viz.course.patterns import checks
+from kaygraph_viz.course.services.datasets import load_customers
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import serve
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from kaygraph_viz.cli import grade
 from kaygraph_viz.cli.main import main
-from kaygraph_viz.lessons.handed_in.grading import Graded, Reached
+from kaygraph_viz.course.lessons.handed_in.grading import Graded, Reached
 
 REACHED = {
     "ada": ("00_start_here", (Reached(1, 3, 3),), ""),

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.cli import inputs
-from kaygraph_viz.cli.inputs import patterns_named_in, read_records
+from kaygraph_viz.base.errors import DataError
+from kaygraph_viz.cli import run_output
+from kaygraph_viz.cli.run_output import patterns_named_in, read_records
 from kaygraph_viz.cli.terminal import Parser, UsageError, printable
-from kaygraph_viz.errors import DataError
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_missing_file_is_an_error(name):
 
 
 def test_file_above_the_limit_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(inputs, "MAX_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr(run_output, "MAX_FILE_BYTES", 1 << 20)
     path = tmp_path / "big.json"
     path.write_text(json.dumps({"name": "x" * (1 << 20)}))
     with pytest.raises(DataError, match="larger than 1 MB"):
@@ -104,13 +104,13 @@ def test_file_above_the_limit_is_refused(tmp_path, monkeypatch):
 def test_file_of_the_limit_is_read(tmp_path, monkeypatch):
     path = tmp_path / "small.json"
     path.write_text("{}")
-    monkeypatch.setattr(inputs, "MAX_FILE_BYTES", 2)
+    monkeypatch.setattr(run_output, "MAX_FILE_BYTES", 2)
     assert read_records(str(path)) == [{}]
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device without end")
 def test_device_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(inputs, "MAX_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr(run_output, "MAX_FILE_BYTES", 1 << 20)
     with pytest.raises(DataError, match="larger than 1 MB"):
         read_records("/dev/zero")
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from kaygraph_viz.cli.interrupts import noticing_interrupts
+from kaygraph_viz.cli.terminal import noticing_interrupts
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.services.datasets import load_customers, load_customers_key
+from kaygraph_viz.course.services.datasets import load_customers, load_customers_key
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_S = 60  # against a test that hangs; never waited for
@@ -101,9 +101,9 @@ INTERRUPTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests themselves ignore it
 from kaygraph_viz.cli.main import main
-from kaygraph_viz.patterns import checks
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
+from kaygraph_viz.course.patterns import checks
+from kaygraph_viz.course.services.server import serve
+from kaygraph_viz.course.services.endpoints import ServiceSettings
 
 def announce(record):
     print("running", flush=True)

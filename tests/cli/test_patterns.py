@@ -12,9 +12,9 @@ import pytest
 
 from kaygraph_viz.cli import patterns as cli
 from kaygraph_viz.cli.main import main
-from kaygraph_viz.examples.registry import EXAMPLES
-from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.services.datasets import load_customers, load_customers_key
+from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.registry import EXAMPLES
+from kaygraph_viz.course.services.datasets import load_customers, load_customers_key
 from kaygraph_viz.trace.trace import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -227,9 +227,9 @@ def test_list_of_records_gives_a_verdict_for_each(capsys):
 
 
 def test_record_that_cannot_be_checked_is_not_accepted(capsys, monkeypatch):
-    from kaygraph_viz.patterns import checks
-    from kaygraph_viz.services.server import serve
-    from kaygraph_viz.services.settings import ServiceSettings
+    from kaygraph_viz.course.patterns import checks
+    from kaygraph_viz.course.services.endpoints import ServiceSettings
+    from kaygraph_viz.course.services.server import serve
 
     monkeypatch.setattr(checks, "serve", lambda settings: serve(ServiceSettings(failure_rate=1)))
     assert main(["--virtual", json.dumps(GOOD)]) == 1

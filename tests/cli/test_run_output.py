@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from kaygraph_viz.base.errors import OutputExistsError
 from kaygraph_viz.cli.run_output import (
     check_outputs,
     print_files,
@@ -15,12 +16,11 @@ from kaygraph_viz.cli.run_output import (
     print_verdicts,
     write_outputs,
 )
-from kaygraph_viz.errors import OutputExistsError
-from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
+from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, measured
+from kaygraph_viz.course.patterns.records import Finding
+from kaygraph_viz.course.patterns.validation import Verdict
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.patterns.findings import Finding
-from kaygraph_viz.patterns.validation import Verdict
 from kaygraph_viz.testing import bar, make_trace
 
 SERIAL = make_trace(bar("price 0", "main", 0, 3), bar("price 1", "main", 3, 4))

@@ -137,7 +137,7 @@ def held():
 
 before = []
 os.register_at_fork(after_in_child=lambda: before.append(held()))
-from kaygraph_viz.cli.script import LastWord
+from kaygraph_viz.cli.record import LastWord
 LastWord(list)
 pid = os.fork()
 if pid == 0:

@@ -14,8 +14,8 @@ import pytest
 
 from kaygraph_viz.cli import shell as shell_module
 from kaygraph_viz.cli.shell import COMMANDS, Shell
-from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.services.datasets import load_customers
+from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.services.datasets import load_customers
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_S = 100  # against a test that hangs; never waited for

@@ -14,7 +14,7 @@ from pathlib import Path
 import phonenumbers
 import pytest
 
-from kaygraph_viz.services import datasets
+from kaygraph_viz.course.services import datasets
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 

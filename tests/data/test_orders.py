@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.errors import DataError
-from kaygraph_viz.services import datasets
+from kaygraph_viz.base.errors import DataError
+from kaygraph_viz.course.services import datasets
 
 README = (Path(__file__).resolve().parents[2] / "data" / "README.md").read_text(encoding="utf-8")
 

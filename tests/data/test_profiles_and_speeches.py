@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.services import datasets
-from kaygraph_viz.services.datasets import load_speeches
-from kaygraph_viz.services.files import read_table
-from kaygraph_viz.services.speeches import SPEECH_COLUMNS
+from kaygraph_viz.course.services import datasets
+from kaygraph_viz.course.services.datasets import SPEECH_COLUMNS, load_speeches, read_table
 
 PROFILES = datasets.load_profiles()
 

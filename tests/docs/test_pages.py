@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz import errors, testing
-from kaygraph_viz.lessons import goals
+from kaygraph_viz import testing
+from kaygraph_viz.base import errors
+from kaygraph_viz.course.lessons import goals
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -34,8 +35,8 @@ def public(module):
     [
         ("kaygraph_viz", kv.__all__),
         ("kaygraph_viz.testing", testing.__all__),
-        ("kaygraph_viz.lessons.lesson", ["Lesson"]),
-        ("kaygraph_viz.lessons.goals", public(goals)),
+        ("kaygraph_viz.course.lessons.lesson", ["Lesson"]),
+        ("kaygraph_viz.course.lessons.goals", public(goals)),
     ],
 )
 def test_the_reference_has_every_public_name_and_no_other(module, names):

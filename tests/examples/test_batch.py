@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.examples.batch import SCHEDULES, run
-from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.course.examples.batch import SCHEDULES, run
+from kaygraph_viz.course.examples.outcome import Setup
 
 RESULTS = ("priced", "net", "tax", "gross", "planted faults found", "good orders refused")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.examples.enrichment import BROKEN, run, settings_with_seed
-from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.services.settings import DEFAULT_SETTINGS
+from kaygraph_viz.course.examples.enrichment import BROKEN, run, settings_with_seed
+from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.services.endpoints import DEFAULT_SETTINGS
 
 
 @pytest.fixture(scope="module")

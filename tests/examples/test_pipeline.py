@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from kaygraph_viz.examples.pipeline import DATABASE, run
-from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.pipeline import DATABASE, run
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.examples.stream import run
+from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.stream import run
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.errors import DataError
-from kaygraph_viz.examples import validation
-from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.examples.validation import run, sample_record, validate_records
-from kaygraph_viz.patterns.checks import CHECKS
-from kaygraph_viz.services.datasets import load_customers, load_customers_key
+from kaygraph_viz.base.errors import DataError
+from kaygraph_viz.course.examples import validation
+from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.validation import run, sample_record, validate_records
+from kaygraph_viz.course.patterns.checks import CHECKS
+from kaygraph_viz.course.services.datasets import load_customers, load_customers_key
 
 CUSTOMERS = load_customers()
 KEY = load_customers_key()

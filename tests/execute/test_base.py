@@ -14,18 +14,18 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.clock import use_clock
-from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.clock.clock import use_clock
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.execute.base import Capabilities, Executor, arranging, in_order, too_late
+from kaygraph_viz.execute.branch import Branches
+from kaygraph_viz.execute.call import MAX_WINDOW, SIZED_WINDOW, Options, Request
 from kaygraph_viz.execute.cancel import CancelToken
-from kaygraph_viz.execute.core.base import Capabilities, Executor, arranging, in_order, too_late
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.request import MAX_WINDOW, SIZED_WINDOW, Options, Request
-from kaygraph_viz.execute.limits import MemoryBudget
+from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.registry import KINDS, checked_kind, executor_class, get_executor
+from kaygraph_viz.execute.retries import MemoryBudget
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.virtual.clock import VirtualClock
 
 
 class Noting(Executor):

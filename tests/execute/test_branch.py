@@ -7,12 +7,11 @@ import contextvars
 
 import pytest
 
-from kaygraph_viz.clock import sleep, use_clock
-from kaygraph_viz.errors import DeadlineExceeded
-from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
-from kaygraph_viz.execute.core.stepwise import StepTimer, in_context
-from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.parts import PART_CODE, PartLog
+from kaygraph_viz.base.errors import DeadlineExceeded
+from kaygraph_viz.base.parts import PART_CODE, PartLog
+from kaygraph_viz.clock.clock import sleep, use_clock
+from kaygraph_viz.execute.branch import Branches, Claim, OpenBranch, StepTimer, in_context
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.lanes import NO_LANE, Lane

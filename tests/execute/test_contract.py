@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
-from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import _EXECUTORS, KINDS, executor_class, get_executor
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
@@ -468,7 +468,7 @@ def test_a_call_inside_a_call_does_not_deadlock(sharing, inner_kind):
 
 
 def test_inner_items_count_their_own_attempts(sharing):
-    from kaygraph_viz.execute.core.retries import attempt_number
+    from kaygraph_viz.execute.retries import attempt_number
 
     seen = []
 

@@ -8,13 +8,13 @@ import threading
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import current_clock, sleep, sleep_async
-from kaygraph_viz.errors import BranchError, DeadlockError, OptionError
+from kaygraph_viz.base.errors import BranchError, DeadlockError, OptionError
+from kaygraph_viz.clock.clock import current_clock, sleep, sleep_async
+from kaygraph_viz.clock.sync import Lock
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import Lock
-from kaygraph_viz.virtual.clock import VirtualClock
 
 RUNS = 60
 NO_ERROR = "it ends without an error"

@@ -9,14 +9,14 @@ import sys
 
 import pytest
 
-from kaygraph_viz.execute.core.forks import end_copy, forks
+from kaygraph_viz.execute.forks import end_copy, forks
 
 GUARD_S = 30.0
 
 PROGRAM = """
 import json, os, sys
 import kaygraph_viz as kv
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
 
 kind, path = sys.argv[1:]
@@ -53,7 +53,7 @@ for recorded in (False, True):
 
 BESIDE_BRANCHES = """
 import os, sys
-from kaygraph_viz.errors import CallCancelled
+from kaygraph_viz.base.errors import CallCancelled
 from kaygraph_viz.execute.registry import get_executor
 
 def items():

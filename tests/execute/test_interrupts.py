@@ -11,13 +11,13 @@ from functools import partial
 
 import pytest
 
+from kaygraph_viz.base.threads import slices
+from kaygraph_viz.clock.sync import Lock
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.execute.rate_limit import AdaptiveLimit, LimitedCall, RateLimit
+from kaygraph_viz.execute.rates.rate_limit import AdaptiveLimit, LimitedCall, RateLimit
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.real_threads import slices
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import Lock
 from tests.interrupts import interrupted, interrupted_everywhere
 
 GUARD_S = 20.0

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import pytest
 
-from kaygraph_viz.clock import use_clock
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.clock.clock import use_clock
+from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo, checked_progress, counter, tracked
 from kaygraph_viz.testing import FakeClock
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import REAL
-from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.base.parts import PART_CODE
+from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.columns import stretches
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.part_table import stretches
 
 MS = 1_000_000
 HOLD_S = 0.03  # so long that what a busy machine adds is little beside it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextvars import ContextVar
 
-from kaygraph_viz.execute.core.pickling import _address_of
+from kaygraph_viz.execute.pickling import _address_of
 
 city = ContextVar("another name")
 

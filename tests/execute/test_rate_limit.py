@@ -8,9 +8,9 @@ import threading
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import current_clock, use_clock
-from kaygraph_viz.errors import OptionError, ServiceUnavailable
-from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.base.errors import OptionError, ServiceUnavailable
+from kaygraph_viz.clock.clock import current_clock, use_clock
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock

@@ -11,11 +11,11 @@ from operator import attrgetter
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
-from kaygraph_viz.execute.core.schedules import SCHEDULES, checked_schedule, edges, imap_in_chunks, imap_in_order
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.base.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
+from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.execute.retries import RetryPolicy
+from kaygraph_viz.execute.schedules import SCHEDULES, checked_schedule, edges, imap_in_chunks, imap_in_order
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
@@ -187,7 +187,7 @@ def test_an_item_that_took_too_long_is_a_timeout(kind):
 
 
 def test_a_coroutine_that_takes_too_long_is_cancelled():
-    from kaygraph_viz.clock import sleep_async
+    from kaygraph_viz.clock.clock import sleep_async
 
     with record(clock="virtual") as trace, get_executor("async", 2) as executor:
         outcomes = in_chunks(executor, sleep_async, [1, 900, 1, 1], timeout=2, on_error="collect")

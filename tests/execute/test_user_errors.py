@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.core.base import Executor
-from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.base.errors import BranchError
+from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from tests.execute.test_contract import opened
 from tests.user_errors import ERRORS, Raises, leave

@@ -10,15 +10,15 @@ from contextlib import closing
 
 import pytest
 
-from kaygraph_viz.clock import sleep, use_clock
-from kaygraph_viz.errors import CallCancelled
-from kaygraph_viz.execute.core import worker_pool
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.worker_pool import WorkerPool
-from kaygraph_viz.execute.limits import MemoryBudget
+from kaygraph_viz.base.errors import CallCancelled
+from kaygraph_viz.clock.clock import sleep, use_clock
+from kaygraph_viz.execute import worker_pool
+from kaygraph_viz.execute.branch import Branches
+from kaygraph_viz.execute.call import Request
 from kaygraph_viz.execute.local import threads as threads_module
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.execute.retries import MemoryBudget
+from kaygraph_viz.execute.worker_pool import WorkerPool
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import span

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.unpacking import Allowance
+from kaygraph_viz.trace.files import Allowance
 
 AMPLE = Allowance(Path("run.json"), 1 << 30)
 

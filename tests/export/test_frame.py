@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from kaygraph_viz.errors import MissingDependencyError, OptionError
+from kaygraph_viz.base.errors import MissingDependencyError, OptionError
+from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.export.frame import to_frame
-from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import TEXT_LIMIT
 from kaygraph_viz.trace.span import KINDS, STATUSES

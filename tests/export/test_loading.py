@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.export import json_stream, reader as module
-from kaygraph_viz.export.json_stream import JsonStream
+from kaygraph_viz.base.errors import TraceFormatError
+from kaygraph_viz.export import reader as module, reader as reader_module
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import to_perfetto
-from kaygraph_viz.export.reader import LARGEST_NS, Reader, integer_ns
+from kaygraph_viz.export.reader import LARGEST_NS, JsonStream, Reader, integer_ns
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.fields import as_row
+from kaygraph_viz.trace.files import Allowance
+from kaygraph_viz.trace.row import as_row
 from kaygraph_viz.trace.trace import load as load_native
-from kaygraph_viz.trace.unpacking import Allowance
 from tests.export.examples import AMPLE, FIELDS, HEAD, OURS, SPAN, X, read, small_trace, task, write
 
 # -- telling apart -------------------------------------------------------------------------------------------------
@@ -239,7 +238,7 @@ def test_an_event_without_end_is_refused_at_the_limit(tmp_path):
 
 @pytest.mark.parametrize("filling", [b" " * 12, b'{"ph": "M"},'])
 def test_a_limit_holds_for_all_events_together(tmp_path, monkeypatch, filling):
-    monkeypatch.setattr(json_stream, "MAX_CHARACTERS", 100_000)
+    monkeypatch.setattr(reader_module, "MAX_CHARACTERS", 100_000)
     with pytest.raises(TraceFormatError, match="larger than any trace"):
         load(write(tmp_path, gzip.compress(b"[" + filling * 20_000)))
 
@@ -258,7 +257,7 @@ values = st.recursive(
 @given(st.lists(values, max_size=9), st.sampled_from([None, 1]), st.integers(1, 7))
 def test_an_array_is_read_as_json_reads_it_whatever_the_chunks(items, indent, chunk):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(json_stream, "CHUNK", chunk)
+        patched.setattr(reader_module, "CHUNK", chunk)
         assert list(stream_of(json.dumps(items, indent=indent)).array()) == items
 
 

@@ -15,25 +15,25 @@ from typing import Any
 
 import pytest
 
-from kaygraph_viz.analysis.compare.compare import compare
+from kaygraph_viz.analysis.compare import compare
 from kaygraph_viz.analysis.conflicts import conflicts
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path
-from kaygraph_viz.analysis.explain.explain import explain
-from kaygraph_viz.analysis.per_worker import per_worker
+from kaygraph_viz.analysis.critical_path import critical_path
+from kaygraph_viz.analysis.explain import explain
+from kaygraph_viz.analysis.per_item import per_worker
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.base.errors import TraceFormatError
+from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.export.frame import to_frame
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import to_perfetto
-from kaygraph_viz.machine import Machine
-from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.description import gantt_description
 from kaygraph_viz.plot.gantt.layout import make_layout
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.packing import pack
-from kaygraph_viz.widgets.timeline.span_facts import span_facts
+from kaygraph_viz.widgets.timeline.scene_data import span_facts
 from tests.export.examples import model_call, otlp, otlp_pairs, otlp_span, task
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*spans could be read")

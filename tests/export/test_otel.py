@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kaygraph_viz.errors import MissingDependencyError, OptionError
+from kaygraph_viz.base.errors import MissingDependencyError, OptionError
 from kaygraph_viz.export.otel import to_opentelemetry
 from kaygraph_viz.testing import bar, make_trace
 

@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path
-from kaygraph_viz.analysis.explain.explain import explain
+from kaygraph_viz.analysis.critical_path import critical_path
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.export.json_stream import JsonStream
+from kaygraph_viz.base.errors import TraceFormatError
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.otel import to_opentelemetry
 from kaygraph_viz.export.otlp_conventions import facts_of
-from kaygraph_viz.export.otlp_json import attributes_in, id_of, otlp_events, time_ns
-from kaygraph_viz.export.sequences import links_to_earlier
+from kaygraph_viz.export.otlp_reader import attributes_in, id_of, links_to_earlier, otlp_events, time_ns
+from kaygraph_viz.export.reader import JsonStream
 from kaygraph_viz.testing import bar, make_trace
 from tests.export.examples import AMPLE, model_call, otlp, otlp_pairs, otlp_span, write
 

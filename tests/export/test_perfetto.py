@@ -16,15 +16,20 @@ import pytest
 from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
+from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.export import perfetto
 from kaygraph_viz.export.loading import load
-from kaygraph_viz.export.perfetto import to_perfetto
-from kaygraph_viz.export.track_events import PartPiece, SpanBegin, track_events
-from kaygraph_viz.export.tracks import nearest_node, outside_in, place
-from kaygraph_viz.parts import PART_KINDS
+from kaygraph_viz.export.perfetto import (
+    PartPiece,
+    SpanBegin,
+    nearest_node,
+    outside_in,
+    place,
+    to_perfetto,
+    track_events,
+)
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.gauges import GaugeSamples
-from kaygraph_viz.trace.memory import MemorySamples
+from kaygraph_viz.trace.memory import GaugeSamples, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Span
 from kaygraph_viz.trace.trace import Trace
 

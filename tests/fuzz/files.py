@@ -15,10 +15,9 @@ from pathlib import Path
 from random import Random
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.plot.gantt.bins import make_bins
-from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.gantt.layout import make_layout
+from kaygraph_viz.base.errors import TraceFormatError
+from kaygraph_viz.plot.gantt.layout import make_bins, make_layout
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.packing import pack
 from tests.fuzz.coverage import Coverage
@@ -30,7 +29,7 @@ MAX_GROWTH = 256 << 20  # bytes
 READERS = (
     "kaygraph_viz.export",
     "kaygraph_viz.trace",
-    "kaygraph_viz.machine",
+    "kaygraph_viz.base.machine",
     "kaygraph_viz.analysis",
     "kaygraph_viz.plot",
 )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import kaygraph_viz as kv
-from kaygraph_viz.execute.core.retries import attempt_number
+from kaygraph_viz.execute.retries import attempt_number
 
 HANGS_US = 600_000  # longer than any timeout of a graph that also runs in real time
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import kaygraph_viz as kv
-from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.outcome import Outcome
 from tests.fuzz.descriptions import Step, action_of, successors
 from tests.fuzz.functions import Function, Mapper, Reducer, attempt, attempt_async, combine, digest
 from tests.fuzz.oracle import items_of, text_of

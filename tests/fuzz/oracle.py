@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from kaygraph_viz.errors import BranchError, DeadlineExceeded
+from kaygraph_viz.base.errors import BranchError, DeadlineExceeded
 from tests.fuzz.descriptions import Description, Step, action_of, successors
 from tests.fuzz.functions import RudeError, Work, digest, error_for, facts
 

@@ -22,9 +22,9 @@ import psutil
 from matplotlib import pyplot as plt
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import CallCancelled
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
+from kaygraph_viz.base.errors import CallCancelled
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import serve
 from tests.fuzz.functions import Function, Work
 from tests.fuzz.graphs import Workers, children, run_case
 

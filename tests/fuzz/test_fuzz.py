@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.retries import RetryPolicy
 from tests.fuzz.__main__ import main
 from tests.fuzz.descriptions import describe
 from tests.fuzz.files import FileFuzzer

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.graph.async_batch import AsyncBatchNode, AsyncParallelBatchNode
-from kaygraph_viz.graph.async_graph import AsyncBatchGraph, AsyncGraph, AsyncParallelBatchGraph
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.graph.async_node import AsyncNode
-from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.batch import AsyncBatchNode, AsyncParallelBatchNode, ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
-from kaygraph_viz.graph.graph import BatchGraph, Graph, ParallelBatchGraph
+from kaygraph_viz.graph.graph import (
+    AsyncBatchGraph,
+    AsyncGraph,
+    AsyncParallelBatchGraph,
+    BatchGraph,
+    Graph,
+    ParallelBatchGraph,
+)
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.node import BaseNode, Node, ValidatedNode
 from kaygraph_viz.graph.pipeline import PipelineNode

@@ -96,7 +96,7 @@ def test_the_stop_button_leaves_threads_behind_and_starts_nothing_more(notebook)
 @pytest.mark.parametrize("line", RUNS)
 def test_what_would_steer_the_kernel_is_a_nodes_error_in_a_cell(notebook, line):
     cell = f"""
-import kaygraph_viz.errors
+import kaygraph_viz.base.errors
 for kind in (StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledError):
     for hook in ("prep", "exec", "after_exec", "post"):
         def bad(*_): raise kind
@@ -104,7 +104,7 @@ for kind in (StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledErr
         setattr(node, hook, bad)
         try:
             {line.format("node")}
-        except kaygraph_viz.errors.BranchError as error:
+        except kaygraph_viz.base.errors.BranchError as error:
             assert type(error.__cause__) is kind
         else:
             print("no error", kind, hook)

@@ -8,10 +8,10 @@ import warnings
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import BranchError, GraphError, NodeError, StepLimitExceeded
-from kaygraph_viz.execute.core.outcome import Outcomes
-from kaygraph_viz.graph.async_graph import AsyncBatchGraph, AsyncGraph, AsyncParallelBatchGraph
+from kaygraph_viz.base.errors import BranchError, GraphError, NodeError, StepLimitExceeded
+from kaygraph_viz.execute.outcome import Outcomes
 from kaygraph_viz.graph.async_node import AsyncNode
+from kaygraph_viz.graph.graph import AsyncBatchGraph, AsyncGraph, AsyncParallelBatchGraph
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 

@@ -13,14 +13,13 @@ from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
 from kaygraph_viz.analysis.laws import graham_ratio, longest_first_ratio
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import DeadlineExceeded, OptionError
-from kaygraph_viz.execute.core.outcome import Outcomes
-from kaygraph_viz.execute.core.schedules import SCHEDULES, edges
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.base.errors import DeadlineExceeded, OptionError
+from kaygraph_viz.clock.clock import sleep
+from kaygraph_viz.execute.outcome import Outcomes
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.graph.async_batch import AsyncBatchNode, AsyncParallelBatchNode
-from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
+from kaygraph_viz.execute.retries import RetryPolicy
+from kaygraph_viz.execute.schedules import SCHEDULES, edges
+from kaygraph_viz.graph.batch import AsyncBatchNode, AsyncParallelBatchNode, BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from kaygraph_viz.checks import MAX_WORKERS
-from kaygraph_viz.errors import BranchError, OptionError, WiringError
-from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.base.checks import MAX_WORKERS
+from kaygraph_viz.base.errors import BranchError, OptionError, WiringError
 from kaygraph_viz.execute.local.processes import ProcessExecutor
+from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import BatchGraph, Graph

@@ -8,15 +8,13 @@ import warnings
 import numpy as np
 import pytest
 
-from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError
-from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.base.errors import GraphError, OptionError, StepLimitExceeded, WiringError
+from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.registry import executor_class
-from kaygraph_viz.graph.async_graph import AsyncGraph, AsyncParallelBatchGraph
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
-from kaygraph_viz.graph.graph import BatchGraph, Graph, ParallelBatchGraph
-from kaygraph_viz.graph.nesting import refuse_to_contain_itself
-from kaygraph_viz.graph.node import Node
+from kaygraph_viz.graph.graph import AsyncGraph, AsyncParallelBatchGraph, BatchGraph, Graph, ParallelBatchGraph
+from kaygraph_viz.graph.node import Node, refuse_to_contain_itself
 from kaygraph_viz.recording import record
 from tests.graph.hooks import with_hooks
 

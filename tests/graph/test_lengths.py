@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kaygraph_viz.execute.core.request import all_of, count_of
+from kaygraph_viz.execute.call import all_of, count_of
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.progress import ProgressCallback
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.graph.async_batch import AsyncBatchNode, AsyncParallelBatchNode
-from kaygraph_viz.graph.async_graph import AsyncParallelBatchGraph
-from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
-from kaygraph_viz.graph.graph import BatchGraph, Graph, ParallelBatchGraph
+from kaygraph_viz.graph.batch import AsyncBatchNode, AsyncParallelBatchNode, BatchNode, ParallelBatchNode
+from kaygraph_viz.graph.graph import AsyncParallelBatchGraph, BatchGraph, Graph, ParallelBatchGraph
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.graph.pipeline import PipelineNode

@@ -17,12 +17,11 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.errors import BranchError, DataError, DeadlineExceeded, NodeError, OptionError, WorkerLostError
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.base.errors import BranchError, DataError, DeadlineExceeded, NodeError, OptionError, WorkerLostError
 from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.graph.map_reduce import MapReduceNode, Reduced
-from kaygraph_viz.graph.shuffle import partition_of
+from kaygraph_viz.graph.map_reduce import MapReduceNode, Reduced, partition_of
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.errors import NodeError
+from kaygraph_viz.base.errors import NodeError
 from kaygraph_viz.execute.coroutines.loops import run as run_coroutine
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.progress import ProgressCallback
-from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
-from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.async_node import AsyncBase, AsyncNode
-from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.graph.batch import AsyncParallelBatchNode
+from kaygraph_viz.graph.graph import AsyncGraph, Graph
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.recording import record
 from tests.graph.hooks import BRANCHES, INPUTS, NODES, STAGES, batch, first, map_reduce, pairs, pipeline, with_hooks

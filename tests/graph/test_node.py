@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from kaygraph_viz.errors import BranchError, NodeError, OptionError, WiringError
+from kaygraph_viz.base.errors import BranchError, NodeError, OptionError, WiringError
 from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import DataError, OptionError
+from kaygraph_viz.base.errors import DataError, OptionError
+from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode

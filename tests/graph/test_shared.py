@@ -13,7 +13,7 @@ from weakref import ref
 import pytest
 
 from kaygraph_viz.analysis.conflicts import conflicts
-from kaygraph_viz.errors import SharedConflictError
+from kaygraph_viz.base.errors import SharedConflictError
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node

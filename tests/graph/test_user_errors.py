@@ -6,11 +6,10 @@ import asyncio
 
 import pytest
 
-from kaygraph_viz.errors import NodeError
+from kaygraph_viz.base.errors import NodeError
 from kaygraph_viz.execute.coroutines.loops import run as run_coroutine
-from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.async_node import AsyncBase, AsyncNode
-from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.graph.graph import AsyncGraph, Graph
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.recording import record
 from tests.graph.hooks import ASYNC, BRANCHES, INPUTS, NODES, STAGES, batch, with_hooks

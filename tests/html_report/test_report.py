@@ -15,15 +15,12 @@ import pytest
 from matplotlib import pyplot as plt
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.html_report import report as html_report, spans as spans_module
-from kaygraph_viz.html_report.live_chart import page_script, run_data, runs_block
-from kaygraph_viz.html_report.report import save_report
-from kaygraph_viz.html_report.spans import spans_table
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.html_report import report as html_report, report as spans_module
+from kaygraph_viz.html_report.report import page_script, run_data, runs_block, save_report, spans_table
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
-from kaygraph_viz.widgets.timeline.scene_data import STYLES
-from kaygraph_viz.widgets.timeline.sources import stylesheet
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
+from kaygraph_viz.widgets.timeline.scene_data import STYLES, stylesheet
 
 HOSTILE = [
     "<script>document.title='hit'</script>", "<img src=x onerror=alert(1)>", "\"><script src='http://example.com/'>",

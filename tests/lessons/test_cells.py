@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from kaygraph_viz.lessons.cells import Cells, cells_here, names_in
+from kaygraph_viz.course.lessons.lesson import Cells, cells_here, names_in
 
 SETUP = """
 import kaygraph_viz as kv
-from kaygraph_viz.lessons import Lesson, goals
+from kaygraph_viz.course.lessons import Lesson, goals
 lesson = Lesson("00_start_here")
 def work(error=None):
     with kv.record(clock="virtual") as trace, kv.span("work"):

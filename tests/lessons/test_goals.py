@@ -10,31 +10,34 @@ from contextlib import nullcontext, suppress
 import numpy as np
 import pytest
 
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.execute.explore import explore
-from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.graph.pipeline import PipelineNode
-from kaygraph_viz.lessons.goals import (
+from kaygraph_viz.clock.clock import sleep
+from kaygraph_viz.clock.sync import run_loop
+from kaygraph_viz.course.lessons.goals import (
     Goal,
+    _done_ns,
     all_ok,
     as_much_work_as,
     at_least_at_once,
     at_most_at_once,
+    at_most_on_the_way,
+    difference,
     does_the_work,
     efficiency_at_least,
     faster_than,
     holds_always,
     no_conflicts,
     no_idle_worker,
+    nothing_lost,
     overlaps,
+    queue_at_most,
     starts_after,
 )
-from kaygraph_viz.lessons.goals.difference import difference
-from kaygraph_viz.lessons.goals.stages import _done_ns, at_most_on_the_way, nothing_lost, queue_at_most
-from kaygraph_viz.lessons.grade import grade
+from kaygraph_viz.course.lessons.grade import grade
+from kaygraph_viz.execute.explore import explore
+from kaygraph_viz.execute.pipeline.stages import Stage
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import run_loop
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
 

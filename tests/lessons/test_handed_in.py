@@ -9,16 +9,22 @@ import os
 import psutil
 import pytest
 
-from kaygraph_viz.errors import DataError
-from kaygraph_viz.lessons import notebooks
-from kaygraph_viz.lessons.goals import at_least_at_once
-from kaygraph_viz.lessons.grade import Grade
-from kaygraph_viz.lessons.handed_in.grading import DIED, LATE, Reached, graded
-from kaygraph_viz.lessons.handed_in.kernel import MAX_PRINTED, CellRun, Kernel
-from kaygraph_viz.lessons.handed_in.notebook import Cell, cells_of, exercises_of
-from kaygraph_viz.lessons.handed_in.shipped import Answer, answers_to, lesson_of, shipped_exercises
-from kaygraph_viz.lessons.handed_in.watch import Watch
-from kaygraph_viz.lessons.lesson import Lesson
+from kaygraph_viz.base.errors import DataError
+from kaygraph_viz.course.lessons import notebooks
+from kaygraph_viz.course.lessons.goals import at_least_at_once
+from kaygraph_viz.course.lessons.grade import Grade
+from kaygraph_viz.course.lessons.handed_in.grading import DIED, LATE, Reached, graded
+from kaygraph_viz.course.lessons.handed_in.kernel import MAX_PRINTED, CellRun, Kernel, Watch
+from kaygraph_viz.course.lessons.handed_in.notebook import (
+    Answer,
+    Cell,
+    answers_to,
+    cells_of,
+    exercises_of,
+    lesson_of,
+    shipped_exercises,
+)
+from kaygraph_viz.course.lessons.lesson import Lesson
 from kaygraph_viz.testing import bar, make_trace
 
 
@@ -176,7 +182,7 @@ def watch_changed(watch, monkeypatch):
 
 def test_a_function_with_other_code_is_noticed(watch, monkeypatch):
     monkeypatch.setattr(at_least_at_once, "__code__", (lambda count, *names: None).__code__)
-    assert "kaygraph_viz.lessons.goals.at_once.at_least_at_once" in json.loads(watch.report(1))["changed"]
+    assert "kaygraph_viz.course.lessons.goals.at_least_at_once" in json.loads(watch.report(1))["changed"]
 
 
 LONG_S = 60.0
@@ -214,9 +220,10 @@ def test_a_cell_that_hangs_and_one_that_ends_its_kernel_leave_no_process(tmp_pat
     assert [child for child in left if child.status() != psutil.STATUS_ZOMBIE] == []
 
 
-SET_UP = (
-    "import kaygraph_viz as kv\nfrom kaygraph_viz.lessons import Lesson, goals\nlesson = Lesson('99_small')\nleast = 2"
-)
+SET_UP = """import kaygraph_viz as kv
+from kaygraph_viz.course.lessons import Lesson, goals
+lesson = Lesson('99_small')
+least = 2"""
 
 ASKED = """
 with kv.record(clock="virtual") as mine, kv.get_executor("thread", {workers}) as executor:
@@ -291,7 +298,7 @@ def test_one_that_hangs_is_ended_at_its_time_limit(reached):
 @pytest.mark.processes
 @pytest.mark.thorough
 def test_errors_and_attempts_to_change_the_grade(reached):
-    fake_lesson = "import kaygraph_viz.lessons.lesson as place\nplace.Lesson.grade = lambda *args: None"
+    fake_lesson = "import kaygraph_viz.course.lessons.lesson as place\nplace.Lesson.grade = lambda *args: None"
     found = reached({
         "error": book("mine = 1 / 0"),
         "prints it": book("print('2 of 2 goals met'); mine = None"),
@@ -309,7 +316,7 @@ def test_errors_and_attempts_to_change_the_grade(reached):
     assert found["no cell"] == Reached(1, None, None, note="its cell is not there")
     for name in ("lower goal", "other lesson", "other goals"):
         assert found[name] == Reached(1, 1, 2, UNMET), name
-    assert found["changed class"].note == "it changed kaygraph_viz.lessons.Lesson.grade of kaygraph_viz"
+    assert found["changed class"].note == "it changed kaygraph_viz.course.lessons.Lesson.grade of kaygraph_viz"
     assert found["grades itself"].met is None
     assert found["asks"].note.startswith("it ended with StdinNotImplementedError")
     assert found["starts a process"] == Reached(1, 2, 2)

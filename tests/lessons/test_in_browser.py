@@ -7,15 +7,15 @@ import asyncio
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from kaygraph_viz import installed
-from kaygraph_viz.lessons import in_browser
-from kaygraph_viz.lessons.in_browser import INSTEAD, end_cells_that_await, skip_cells
+from kaygraph_viz.base import optional
+from kaygraph_viz.course.lessons import in_browser
+from kaygraph_viz.course.lessons.in_browser import INSTEAD, end_cells_that_await, skip_cells
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run cells in a notebook of a browser tab; return what each prints."""
-    monkeypatch.setattr(installed, "has_threads", lambda: False)
+    monkeypatch.setattr(optional, "has_threads", lambda: False)
     monkeypatch.setattr(in_browser, "_here", [])
     shell = InteractiveShell()
     shell.cells = skip_cells(shell)
@@ -39,7 +39,7 @@ def test_real_threads_are_skipped_and_what_is_made_of_them_too(run):
 
 def test_a_missing_package_is_named(run, hide):
     hide("distributed")
-    said = run("from kaygraph_viz._optional import require; cluster = require('distributed')")
+    said = run("from kaygraph_viz.base.optional import require; cluster = require('distributed')")
     assert said == f"This cell is skipped here: the package distributed is not there in a browser tab; {INSTEAD}.\n"
 
 
@@ -57,7 +57,7 @@ def test_what_a_skipped_cell_has_half_made_is_not_there(run):
 
 
 def test_checks_of_what_was_skipped_are_counted_apart(run):
-    run("from kaygraph_viz.lessons import Lesson; lesson = Lesson('00_start_here')")
+    run("from kaygraph_viz.course.lessons import Lesson; lesson = Lesson('00_start_here')")
     run("real = list(kv.get_executor('thread', 2).imap(str, range(3)))")
     said = run("lesson.check(lambda: 1, lambda: len(real) == 3, lambda: 0, lambda: kv.get_executor('dask', 2))")
     assert said == "checks: 1/4, 2 skipped\n"

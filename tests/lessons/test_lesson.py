@@ -13,11 +13,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import kaygraph_viz
-from kaygraph_viz import lessons
-from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.lessons import notebooks
-from kaygraph_viz.lessons.goals import (
+from kaygraph_viz.base.errors import DataError, OptionError
+from kaygraph_viz.course import lessons
+from kaygraph_viz.course.lessons import notebooks
+from kaygraph_viz.course.lessons.goals import (
     Finding,
     Goal,
     all_ok,
@@ -26,11 +25,11 @@ from kaygraph_viz.lessons.goals import (
     faster_than,
     no_idle_worker,
 )
-from kaygraph_viz.lessons.grade import grade
-from kaygraph_viz.lessons.lesson import Lesson, split_solution
-from kaygraph_viz.lessons.notebooks import notebooks_folder
-from kaygraph_viz.lessons.parsons import Parsons
-from kaygraph_viz.lessons.results import digest
+from kaygraph_viz.course.lessons.grade import grade
+from kaygraph_viz.course.lessons.lesson import Lesson, digest, split_solution
+from kaygraph_viz.course.lessons.notebooks import notebooks_folder
+from kaygraph_viz.course.lessons.parsons import Parsons
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
@@ -69,7 +68,7 @@ def test_the_lines_of_a_puzzle_are_shipped_with_the_lesson(numbers_of):
         lambda left: left["shared"]["squares"] == [1, 4, 9, 16, 25],
         {"kv": kaygraph_viz, "itertools": itertools, "__name__": "puzzle"},
     )
-    source = files("kaygraph_viz.lessons.solutions").joinpath("l11_puzzle_1.py").read_text(encoding="utf-8")
+    source = files("kaygraph_viz.course.lessons.solutions").joinpath("l11_puzzle_1.py").read_text(encoding="utf-8")
     lines = [line for line in split_solution(source)[1].splitlines() if line]
     assert shipped.try_order(numbers_of(shipped, lines)) == "It works."
 

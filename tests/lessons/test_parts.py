@@ -13,19 +13,15 @@ import matplotlib.pyplot as plt
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import compute
-from kaygraph_viz.execute.coroutines.loops import run
-from kaygraph_viz.graph.batch import ParallelBatchNode
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.graph.pipeline import PipelineNode, Stage
-from kaygraph_viz.lessons.goals import all_ok
-from kaygraph_viz.lessons.grade import grade
-from kaygraph_viz.lessons.parts import l09, l13, l15 as shop
-from kaygraph_viz.lessons.parts.installed import is_here
-from kaygraph_viz.lessons.parts.l01 import CheckLog, all_checks_made, open_checks
-from kaygraph_viz.lessons.parts.l02 import each_source_is_asked, most_in_one_second, refused, within_limit
-from kaygraph_viz.lessons.parts.l03 import by_country, count_repeats, price, sample_orders, search_in_turn
-from kaygraph_viz.lessons.parts.l04 import (
+from kaygraph_viz.clock.clock import compute
+from kaygraph_viz.course.lessons.goals import all_ok
+from kaygraph_viz.course.lessons.grade import grade
+from kaygraph_viz.course.lessons.parts import l09, l13, l15 as shop
+from kaygraph_viz.course.lessons.parts.installed import is_here
+from kaygraph_viz.course.lessons.parts.l01 import CheckLog, all_checks_made, open_checks
+from kaygraph_viz.course.lessons.parts.l02 import each_source_is_asked, most_in_one_second, refused, within_limit
+from kaygraph_viz.course.lessons.parts.l03 import by_country, count_repeats, price, sample_orders, search_in_turn
+from kaygraph_viz.course.lessons.parts.l04 import (
     TextMapReduce,
     count_words,
     cut,
@@ -36,9 +32,9 @@ from kaygraph_viz.lessons.parts.l04 import (
     with_one_long_text,
     words_of,
 )
-from kaygraph_viz.lessons.parts.l06 import Service, each_called_once
-from kaygraph_viz.lessons.parts.l10 import LATENCIES_S, customers, simulated
-from kaygraph_viz.lessons.parts.l11 import (
+from kaygraph_viz.course.lessons.parts.l06 import Service, each_called_once
+from kaygraph_viz.course.lessons.parts.l10 import LATENCIES_S, customers, simulated
+from kaygraph_viz.course.lessons.parts.l11 import (
     Bank,
     EventStream,
     booked_once,
@@ -47,12 +43,15 @@ from kaygraph_viz.lessons.parts.l11 import (
     paid_one_by_one,
     stream_graph,
 )
-from kaygraph_viz.lessons.parts.l12 import answer, run_day, waits_at_most
-from kaygraph_viz.lessons.parts.shop import max_in_pipeline, open_shop
+from kaygraph_viz.course.lessons.parts.l12 import answer, run_day, waits_at_most
+from kaygraph_viz.course.lessons.parts.shop import max_in_pipeline, open_shop
+from kaygraph_viz.course.services.datasets import Speech, load_customers
+from kaygraph_viz.course.services.endpoints import LoggedRequest
+from kaygraph_viz.execute.coroutines.loops import run
+from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.graph.pipeline import PipelineNode, Stage
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.datasets import load_customers
-from kaygraph_viz.services.request_log import LoggedRequest
-from kaygraph_viz.services.speeches import Speech
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
 

@@ -7,8 +7,8 @@ import inspect
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.playgrounds import PATTERNS, playground
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.course.lessons.playgrounds import PATTERNS, playground
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.widgets.playground import pictures
 from kaygraph_viz.widgets.playground.options import KNOWN, options_of

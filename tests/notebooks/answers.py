@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaygraph_viz.lessons import solutions
-from kaygraph_viz.lessons.handed_in.kernel import Kernel
-from kaygraph_viz.lessons.handed_in.notebook import Cell, Exercise, cells_of, exercises_of
-from kaygraph_viz.lessons.lesson import split_solution
+from kaygraph_viz.course.lessons import solutions
+from kaygraph_viz.course.lessons.handed_in.kernel import Kernel
+from kaygraph_viz.course.lessons.handed_in.notebook import (Cell, Exercise, cells_of, exercises_of)
+from kaygraph_viz.course.lessons.lesson import split_solution
 from tests.notebooks.cases import Case
 
 __all__ = ["Got", "answered", "solution_file"]

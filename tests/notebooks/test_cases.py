@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from kaygraph_viz.lessons.handed_in.notebook import cells_of, exercises_of
-from kaygraph_viz.lessons.lesson import split_solution
+from kaygraph_viz.course.lessons.handed_in.notebook import (cells_of, exercises_of)
+from kaygraph_viz.course.lessons.lesson import split_solution
 from tests.notebooks.answers import solution_file
 from tests.notebooks.cases import AT_LEAST, CASES, PATHS, table_of
 

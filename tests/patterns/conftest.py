@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.patterns.external import AddressVerifier
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
+from kaygraph_viz.course.patterns.validation import AddressVerifier
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import serve
 
 
 @pytest.fixture(scope="module")

@@ -9,34 +9,26 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.explain.explain import explain
-from kaygraph_viz.analysis.per_worker import per_worker
+from kaygraph_viz.analysis.explain import explain
+from kaygraph_viz.analysis.per_item import per_worker
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.clock import compute, sleep
-from kaygraph_viz.errors import DataError, ServiceUnavailable
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.retries import attempt_number
-from kaygraph_viz.execute.core.schedules import SCHEDULES, edges
-from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.graph.batch import ParallelBatchNode
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.graph.node import Node
-from kaygraph_viz.patterns.batch import (
+from kaygraph_viz.base.errors import DataError, ServiceUnavailable
+from kaygraph_viz.clock.clock import compute, sleep
+from kaygraph_viz.course.patterns.batch import (
+    KEYS,
+    TAX_PER_MILLE,
     FailedOrder,
     OrdersComparison,
+    PerformanceMetricsNode,
     batch_graph,
     compare_with_key,
-    sample_orders,
-)
-from kaygraph_viz.patterns.metrics import (
-    KEYS,
-    PerformanceMetricsNode,
     measured_times,
+    price_order,
     running_trace,
+    sample_orders,
+    tax_cents,
 )
-from kaygraph_viz.patterns.pricing import TAX_PER_MILLE, price_order, tax_cents
-from kaygraph_viz.recording import record
-from kaygraph_viz.services.datasets import (
+from kaygraph_viz.course.services.datasets import (
     Order,
     OrderFault,
     load_countries,
@@ -44,6 +36,14 @@ from kaygraph_viz.services.datasets import (
     load_orders,
     load_orders_key,
 )
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.registry import KINDS
+from kaygraph_viz.execute.retries import attempt_number
+from kaygraph_viz.execute.schedules import SCHEDULES, edges
+from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.graph.node import Node
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
 from tests.list_schedule import list_schedule
 

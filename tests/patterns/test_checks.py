@@ -12,20 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from kaygraph_viz.errors import DataError, OptionError, ServiceError, ServiceUnavailable
-from kaygraph_viz.patterns import external
-from kaygraph_viz.patterns.business_rules import BusinessRules
-from kaygraph_viz.patterns.external import AddressVerifier
-from kaygraph_viz.patterns.formats import check_format
-from kaygraph_viz.patterns.security import check_security
-from kaygraph_viz.services.app import ServiceSettings
-from kaygraph_viz.services.datasets import (
-    CUSTOMER_COLUMNS,
-    REFERENCE_DATE,
-    load_customers,
-    load_customers_key,
-)
-from kaygraph_viz.services.server import serve
+from kaygraph_viz.base.errors import DataError, OptionError, ServiceError, ServiceUnavailable
+from kaygraph_viz.course.patterns import validation
+from kaygraph_viz.course.patterns.checks import BusinessRules, check_format, check_security
+from kaygraph_viz.course.patterns.validation import AddressVerifier
+from kaygraph_viz.course.services.datasets import CUSTOMER_COLUMNS, REFERENCE_DATE, load_customers, load_customers_key
+from kaygraph_viz.course.services.server import ServiceSettings, serve
 
 # == checks =========================================================================================================
 
@@ -395,7 +387,7 @@ def test_hanging_service_is_unavailable():
 
 def test_answer_that_comes_in_drops_after_the_deadline_is_given_up(verifier, monkeypatch):
     times_ns = iter([0, round((verifier.timeout_s + 1) * 1e9)])
-    monkeypatch.setattr(external, "current_clock", lambda: SimpleNamespace(now_ns=lambda: next(times_ns)))
+    monkeypatch.setattr(validation, "current_clock", lambda: SimpleNamespace(now_ns=lambda: next(times_ns)))
     with pytest.raises(ServiceUnavailable, match="no complete answer within 30 s"):
         verifier.check(GOOD)
 

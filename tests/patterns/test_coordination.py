@@ -8,12 +8,14 @@ from contextlib import aclosing
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.clock import current_clock, sleep_async
-from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.patterns import coordination_examples
-from kaygraph_viz.patterns.coordination import (
+from kaygraph_viz.base.errors import DataError, OptionError
+from kaygraph_viz.clock.clock import current_clock, sleep_async
+from kaygraph_viz.course.patterns import coordination
+from kaygraph_viz.course.patterns.coordination import (
+    FAN_OUT,
+    WAYS,
     as_completed,
+    coordination_graph,
     first_wins,
     gather,
     rate_limited,
@@ -21,12 +23,11 @@ from kaygraph_viz.patterns.coordination import (
     until_enough,
     with_semaphore,
 )
-from kaygraph_viz.patterns.coordination_examples import FAN_OUT, WAYS, coordination_graph
+from kaygraph_viz.course.services.datasets import load_profiles
+from kaygraph_viz.course.services.endpoints import ServiceSettings, company, profile, social
+from kaygraph_viz.course.services.server import serve
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.datasets import load_profiles
-from kaygraph_viz.services.endpoints import company, profile, social
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
 
 # == coordination ===================================================================================================
 
@@ -255,7 +256,7 @@ def looked_up(way, settings=None, *, clock="virtual", customers=CUSTOMERS):
 @pytest.mark.parametrize("way", ["gather", "semaphore", "rate limit", "first wins"])
 @pytest.mark.parametrize("clock", ["virtual", None])
 def test_way_that_waits_for_all_gives_all_answers_in_order(way, clock, monkeypatch):
-    monkeypatch.setattr(coordination_examples, "RateLimit", lambda _: RateLimit(1000))
+    monkeypatch.setattr(coordination, "RateLimit", lambda _: RateLimit(1000))
     assert looked_up(way, clock=clock)[0] == FOLLOWERS
 
 

@@ -13,19 +13,16 @@ from itertools import pairwise
 import pytest
 from starlette.responses import JSONResponse
 
-from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.base.errors import DataError, OptionError
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.course.patterns.enrichment import EnrichedRecord, ParallelEnrichmentNode, enrichment_graph
+from kaygraph_viz.course.patterns.sources import SourceResult, Sources, customer_sources
+from kaygraph_viz.course.services.datasets import load_customers, load_profiles
+from kaygraph_viz.course.services.endpoints import ServiceSettings, location
+from kaygraph_viz.course.services.server import serve
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.patterns.customer_sources import customer_sources
-from kaygraph_viz.patterns.enrichment import EnrichedRecord, ParallelEnrichmentNode, enrichment_graph
-from kaygraph_viz.patterns.source_client import Sources
-from kaygraph_viz.patterns.sources import SourceResult
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.datasets import load_customers, load_profiles
-from kaygraph_viz.services.endpoints import location
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
 
 CUSTOMERS = load_customers()
 SOME, MANY = CUSTOMERS[::100], CUSTOMERS[2::4]

@@ -7,18 +7,17 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from kaygraph_viz.errors import DataError
-from kaygraph_viz.patterns.map_reduce import (
+from kaygraph_viz.base.errors import DataError
+from kaygraph_viz.course.patterns.map_reduce import (
     Spending,
     decade_index_graph,
     order_totals_graph,
     word_count_graph,
     words_of,
 )
+from kaygraph_viz.course.services.datasets import load_orders, load_orders_key, load_speeches
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.orders import load_orders, load_orders_key
-from kaygraph_viz.services.speeches import load_speeches
 
 
 @pytest.fixture(scope="module")

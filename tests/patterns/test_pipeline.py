@@ -9,15 +9,22 @@ from contextlib import contextmanager
 
 import pytest
 
-from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
+from kaygraph_viz.base.errors import DataError, OptionError, ServiceUnavailable
+from kaygraph_viz.course.patterns.pipeline import (
+    Enricher,
+    OrderPipelineNode,
+    OrderRow,
+    OrderStore,
+    OrderValidator,
+    etl_graph,
+    price,
+)
+from kaygraph_viz.course.patterns.sources import customer_sources
+from kaygraph_viz.course.services.datasets import load_countries, load_customers, load_orders, load_orders_key
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import serve
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, DeadLetter
-from kaygraph_viz.patterns.customer_sources import customer_sources
-from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
-from kaygraph_viz.patterns.pipeline import Enricher, OrderPipelineNode, OrderValidator, etl_graph, price
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.datasets import load_countries, load_customers, load_orders, load_orders_key
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
 
 # == pipeline =======================================================================================================
 
@@ -88,7 +95,7 @@ def test_enriching_adds_what_the_services_know():
 
 
 def test_a_customer_without_profile_has_no_plan():
-    from kaygraph_viz.services.datasets import load_profiles
+    from kaygraph_viz.course.services.datasets import load_profiles
 
     customers = {customer["customer_id"]: customer for customer in load_customers()}
     without = next(number for number in customers if number not in load_profiles())

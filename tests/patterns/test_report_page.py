@@ -6,13 +6,13 @@ from collections import Counter
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.patterns.customer_sources import customer_sources
-from kaygraph_viz.patterns.report_page import SECTIONS, Section, draw_page, report_graph
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.course.patterns.report_page import SECTIONS, Section, draw_page, report_graph
+from kaygraph_viz.course.patterns.sources import customer_sources
+from kaygraph_viz.course.services.datasets import load_companies, load_customers, load_profiles
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import serve
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.datasets import load_companies, load_customers, load_profiles
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
 
 CUSTOMERS = load_customers()[::20]
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -17,29 +17,33 @@ import httpx2
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kaygraph_viz.clock import current_clock, use_clock
-from kaygraph_viz.errors import DeadlineExceeded, OptionError, ServiceError, ServiceUnavailable, WorkerLostError
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.patterns import client as module
-from kaygraph_viz.patterns.answers import read_answer
-from kaygraph_viz.patterns.client import ClientOwner, retry_after_s
-from kaygraph_viz.patterns.customer_sources import (
+from kaygraph_viz.base.errors import DeadlineExceeded, OptionError, ServiceError, ServiceUnavailable, WorkerLostError
+from kaygraph_viz.clock.clock import current_clock, use_clock
+from kaygraph_viz.course.patterns import client as module
+from kaygraph_viz.course.patterns.client import ClientOwner, retry_after_s
+from kaygraph_viz.course.patterns.records import read_answer
+from kaygraph_viz.course.patterns.sources import (
     AGREEMENTS,
     CompanyAnswer,
     LocationAnswer,
+    NoAnswer,
     ProfileAnswer,
+    Question,
     SocialAnswer,
+    Source,
+    SourceResult,
+    Sources,
     customer_sources,
+    retry_in_time,
+    wait_for_service,
 )
-from kaygraph_viz.patterns.source_client import Sources
-from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, retry_in_time, wait_for_service
+from kaygraph_viz.course.services.endpoints import ServiceSettings, company, location, profile
+from kaygraph_viz.course.services.server import serve
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.endpoints import company, location, profile
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.testing import FakeClock
 
 # == source client ==================================================================================================

@@ -6,16 +6,10 @@ import itertools
 
 import pytest
 
-from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.base.errors import DataError, OptionError
+from kaygraph_viz.course.patterns.stream import Event, EventStream, EventStreamNode, stream_graph, tumbling_windows
+from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS
-from kaygraph_viz.patterns.stream import (
-    Event,
-    EventStream,
-    EventStreamNode,
-    stream_graph,
-    tumbling_windows,
-)
 from kaygraph_viz.recording import record
 
 RUSH = EventStream(60, rush=(1, 3, 3))
@@ -39,7 +33,7 @@ def sold(at_s, processed_s, **values):
 
 
 def test_events_come_when_they_happen():
-    from kaygraph_viz.clock import current_clock
+    from kaygraph_viz.clock.clock import current_clock
 
     with record(clock="virtual"):
         for event in EventStream(10, count=50):
@@ -47,7 +41,7 @@ def test_events_come_when_they_happen():
 
 
 def test_events_do_not_wait_for_who_is_late():
-    from kaygraph_viz.clock import current_clock, sleep
+    from kaygraph_viz.clock.clock import current_clock, sleep
 
     with record(clock="virtual"):
         stream = iter(EventStream(10))

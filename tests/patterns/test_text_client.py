@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import ServiceUnavailable
-from kaygraph_viz.patterns.text_client import TextClient
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.text_settings import TextSettings
+from kaygraph_viz.base.errors import ServiceUnavailable
+from kaygraph_viz.course.patterns.text_client import TextClient
+from kaygraph_viz.course.services.server import serve
+from kaygraph_viz.course.services.text_service import TextSettings
 
 
 def test_threads_and_coroutines_get_the_same_answers():

@@ -10,15 +10,14 @@ from itertools import pairwise
 
 import pytest
 
-from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
-from kaygraph_viz.patterns import sources, validation
-from kaygraph_viz.patterns.checks import CHECKS, AddressVerifier, local_checks
-from kaygraph_viz.patterns.findings import Finding
-from kaygraph_viz.patterns.validation import compare_with_key, validation_graph
+from kaygraph_viz.base.errors import DataError, OptionError, ServiceUnavailable
+from kaygraph_viz.course.patterns import sources, validation
+from kaygraph_viz.course.patterns.checks import CHECKS, AddressVerifier, local_checks
+from kaygraph_viz.course.patterns.records import Finding
+from kaygraph_viz.course.patterns.validation import compare_with_key, validation_graph
+from kaygraph_viz.course.services.datasets import KeyEntry, load_customers, load_customers_key
+from kaygraph_viz.course.services.server import ServiceSettings, serve, verify
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.app import ServiceSettings, verify
-from kaygraph_viz.services.datasets import KeyEntry, load_customers, load_customers_key
-from kaygraph_viz.services.server import serve
 
 CUSTOMERS = load_customers()
 KEY = load_customers_key()

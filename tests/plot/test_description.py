@@ -12,12 +12,11 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot import alt_text as alt_texts, description as descriptions
-from kaygraph_viz.plot.alt_text import MAX_LENGTH, NOTHING, alt_text
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.plot import description as alt_texts, description as descriptions
+from kaygraph_viz.plot.canvas import save_picture
 from kaygraph_viz.plot.curves.concurrency import concurrency
-from kaygraph_viz.plot.description import Description, Table, describe
-from kaygraph_viz.plot.files import save_picture
+from kaygraph_viz.plot.description import MAX_LENGTH, NOTHING, Description, Table, alt_text, describe
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 

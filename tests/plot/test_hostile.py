@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.analysis.compare.compare import compare
+from kaygraph_viz.analysis.compare import compare
 from kaygraph_viz.plot.curves.concurrency import concurrency
 from kaygraph_viz.plot.curves.pairs import paired_bars
 from kaygraph_viz.plot.curves.queues import queue_depth
@@ -13,7 +13,7 @@ from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import GraphView, NodeView
+from kaygraph_viz.trace.trace import GraphView, NodeView
 
 NAMES = ["$x^2$", r"\frac{1}{$", "<script>alert(1)</script>", "a\x00b\u202ec\u2066", "名前 🎉", "", "long " * 200_000,
          "%s {} `'\"", "line\nbreak\ttab", "\ud800", "z" + "\u0336" * 500]  # fmt: skip

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.workers import lane_order
-from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.plot.rows import MAX_GROUPS, assign_rows
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 from tests.plot.gantt.examples import layout_of
 
 

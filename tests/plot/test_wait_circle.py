@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import DeadlockError, OptionError, Wait
+from kaygraph_viz.base.errors import DeadlockError, OptionError, Wait
 from kaygraph_viz.plot.wait_circle import wait_circle
 
 

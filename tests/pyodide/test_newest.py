@@ -26,7 +26,7 @@ def test_what_the_platform_lacks_is_known(newest_tab):
     code = """
 import sys
 from kaygraph_viz import machine
-from kaygraph_viz.virtual.carriers import carrier
+from kaygraph_viz.clock.virtual.carriers import carrier
 print(sys.platform, machine.has_threads(), type(carrier()).__name__, machine.thread_cpu_ns() > 0)
 """
     assert newest_tab.run(code) == "emscripten False Promises True"
@@ -35,7 +35,7 @@ print(sys.platform, machine.has_threads(), type(carrier()).__name__, machine.thr
 def test_real_workers_are_refused_in_one_sentence(newest_tab):
     code = """
 import kaygraph_viz as kv
-from kaygraph_viz.errors import PlatformError
+from kaygraph_viz.base.errors import PlatformError
 try:
     with kv.get_executor("thread", 2) as executor: list(executor.imap(str, range(2)))
 except PlatformError as error: print(error)
@@ -46,7 +46,7 @@ except PlatformError as error: print(error)
 def test_rewritten_code_does_the_same(newest_tab):
     code = """
 from types import FunctionType
-from kaygraph_viz.virtual.rewritten import rewritten
+from kaygraph_viz.clock.virtual.rewritten import rewritten
 from tests.virtual import language
 for each in (*language.ALL, *map(language.random_function, range(20))):
     again = FunctionType(rewritten(each.__code__), each.__globals__)

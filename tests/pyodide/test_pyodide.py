@@ -132,7 +132,7 @@ try:
     with kv.get_executor("{kind}", 2) as executor: list(executor.imap(call, range(2)))
 except kv.errors.PlatformError as error: print(error)
 """
-    assert "need an installed Python" in tab.run(RECORD + "import kaygraph_viz.errors\n" + code)
+    assert "need an installed Python" in tab.run(RECORD + "import kaygraph_viz.base.errors\n" + code)
 
 
 RACE = """
@@ -161,7 +161,7 @@ def test_one_after_the_other_works_in_real_time(tab):
 
 def test_services_run_in_process(tab):
     code = """
-from kaygraph_viz.services.server import serve
+from kaygraph_viz.course.services.server import serve
 with kv.record(clock="virtual"), serve() as server, server.client() as client:
     print(client.get("/social?customer_id=C00001").status_code)
 """

@@ -7,14 +7,26 @@ import re
 
 import pytest
 
-from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.services import files
-from kaygraph_viz.services.customers import CUSTOMER_COLUMNS, load_customers, load_customers_key, load_domains
-from kaygraph_viz.services.files import data_path, read_table
-from kaygraph_viz.services.orders import Order, OrderLine, load_orders, load_orders_key
-from kaygraph_viz.services.places import load_cities, load_countries
-from kaygraph_viz.services.profiles import SocialAccount, load_companies, load_profiles
-from kaygraph_viz.services.speeches import load_speeches
+from kaygraph_viz.base.errors import DataError, OptionError
+from kaygraph_viz.course.services import datasets
+from kaygraph_viz.course.services.datasets import (
+    CUSTOMER_COLUMNS,
+    Order,
+    OrderLine,
+    SocialAccount,
+    data_path,
+    load_cities,
+    load_companies,
+    load_countries,
+    load_customers,
+    load_customers_key,
+    load_domains,
+    load_orders,
+    load_orders_key,
+    load_profiles,
+    load_speeches,
+    read_table,
+)
 
 # == files ==========================================================================================================
 
@@ -25,7 +37,7 @@ def folders(tmp_path, monkeypatch):
     pair = (tmp_path / "package" / "_data", tmp_path / "data")
     for folder in pair:
         folder.mkdir(parents=True)
-    monkeypatch.setattr(files, "_FOLDERS", pair)
+    monkeypatch.setattr(datasets, "_FOLDERS", pair)
     return pair
 
 

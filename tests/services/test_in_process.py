@@ -12,15 +12,14 @@ from weakref import WeakValueDictionary
 import httpx2
 import pytest
 
-from kaygraph_viz.clock import current_clock, use_clock
-from kaygraph_viz.errors import OptionError, ServiceError, VirtualClockError
+from kaygraph_viz.base.errors import OptionError, ServiceError, VirtualClockError
+from kaygraph_viz.clock.clock import current_clock, use_clock
+from kaygraph_viz.course.services import in_process
+from kaygraph_viz.course.services.endpoints import Services, ServiceSettings
+from kaygraph_viz.course.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
+from kaygraph_viz.course.services.server import InProcessServer, LocalServer, serve
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.services import in_process
-from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
-from kaygraph_viz.services.responses import Services
-from kaygraph_viz.services.server import InProcessServer, LocalServer, serve
-from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.testing import FakeClock
 
 # == in process =====================================================================================================

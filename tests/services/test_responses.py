@@ -11,14 +11,24 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.services.datasets import load_companies, load_customers, load_profiles
-from kaygraph_viz.services.endpoints import ENDPOINTS, company, location, profile, request_key, social, verify
-from kaygraph_viz.services.kinds import service_of
-from kaygraph_viz.services.request_log import RequestLog
-from kaygraph_viz.services.responses import Services
-from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings, settings_of_all
-from kaygraph_viz.services.text_service import TextService
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.course.services.datasets import load_companies, load_customers, load_profiles
+from kaygraph_viz.course.services.endpoints import (
+    DEFAULT_SETTINGS,
+    ENDPOINTS,
+    RequestLog,
+    Services,
+    ServiceSettings,
+    company,
+    location,
+    profile,
+    request_key,
+    settings_of_all,
+    social,
+    verify,
+)
+from kaygraph_viz.course.services.in_process import service_of
+from kaygraph_viz.course.services.text_service import TextService
 
 # == responses ======================================================================================================
 

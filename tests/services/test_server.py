@@ -15,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from kaygraph_viz.errors import OptionError, ServiceError
-from kaygraph_viz.services import background
-from kaygraph_viz.services.app import ServiceSettings, create_app, request_key
-from kaygraph_viz.services.server import LocalServer, serve
+from kaygraph_viz.base.errors import OptionError, ServiceError
+from kaygraph_viz.course.services import server as server_module
+from kaygraph_viz.course.services.server import LocalServer, ServiceSettings, create_app, request_key, serve
 
 # == server =========================================================================================================
 
@@ -115,7 +114,7 @@ def test_forgotten_server_is_stopped_when_it_is_collected():
 
 @pytest.mark.processes
 def test_forgotten_server_does_not_hinder_the_end_of_the_interpreter():
-    program = "from kaygraph_viz.services.server import serve; server = serve(); print(server.is_running)"
+    program = "from kaygraph_viz.course.services.server import serve; server = serve(); print(server.is_running)"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("True\n", "")
 
@@ -192,9 +191,9 @@ def test_port_is_free_after_the_stop():
 @pytest.mark.parametrize("turns", range(5))
 def test_stop_closes_connections_that_are_just_being_made(monkeypatch, turns):
     made, is_held, go_on = [], threading.Event(), threading.Event()
-    make = background._Connection.connection_made
-    monkeypatch.setattr(background._Connection, "connection_made", lambda *args: (made.append(args[1]), make(*args)))
-    thread = background.ServerThread(Meeting(1))
+    make = server_module._Connection.connection_made
+    monkeypatch.setattr(server_module._Connection, "connection_made", lambda *args: (made.append(args[1]), make(*args)))
+    thread = server_module.ServerThread(Meeting(1))
     thread.start()
     loop = thread._server.loop
 
@@ -241,7 +240,7 @@ def test_stop_ends_a_half_sent_answer(client):
 
 
 def test_stop_waits_only_a_while_for_an_application_that_does_not_end(client, monkeypatch):
-    monkeypatch.setattr(background, "_GRACE_S", 0.01)
+    monkeypatch.setattr(server_module, "_GRACE_S", 0.01)
     arrived = threading.Event()
 
     async def deaf(scope, receive, send):
@@ -258,14 +257,14 @@ def test_stop_waits_only_a_while_for_an_application_that_does_not_end(client, mo
 
 
 def test_stop_does_not_wait_for_the_next_tick(monkeypatch):
-    monkeypatch.setattr(background, "_TICK_S", 3_600.0)
+    monkeypatch.setattr(server_module, "_TICK_S", 3_600.0)
     with LocalServer(QUICK) as server:
         pass
     assert not server.is_running
 
 
 def test_answers_carry_a_date_that_goes_on(client, monkeypatch):
-    monkeypatch.setattr(background, "_TICK_S", 0.001)
+    monkeypatch.setattr(server_module, "_TICK_S", 0.001)
     days = itertools.count()
     monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: f"day {next(days)}")
     with LocalServer(QUICK) as server:

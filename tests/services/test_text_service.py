@@ -7,13 +7,12 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import OptionError, ServiceUnavailable
-from kaygraph_viz.patterns.text_client import TextClient
+from kaygraph_viz.base.errors import OptionError, ServiceUnavailable
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.course.patterns.text_client import TextClient
+from kaygraph_viz.course.services.server import serve
+from kaygraph_viz.course.services.text_service import TextService, TextSettings, count_tokens
 from kaygraph_viz.recording import record
-from kaygraph_viz.services.server import serve
-from kaygraph_viz.services.text_service import TextService, count_tokens
-from kaygraph_viz.services.text_settings import TextSettings
 
 # == text service ===================================================================================================
 

@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 from pydantic import BaseModel, ValidationError
 
 from kaygraph_viz.recording import record
-from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value, traceback_text
 from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.row import describe_error, safe_attributes, safe_value, traceback_text
 
 
 class Hostile:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.analysis.compare.compare import compare
-from kaygraph_viz.analysis.explain.explain import explain
+from kaygraph_viz.analysis.compare import compare
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.trace.counting import as_places, repeated, sums, tally
+from kaygraph_viz.trace.columns import as_places, repeated, sums, tally
 from kaygraph_viz.widgets.timeline.packing import pack
 
 ROOT = Path(kv.__file__).parent

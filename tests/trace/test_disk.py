@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.trace.disk import written
-from kaygraph_viz.trace.unpacking import opened
+from kaygraph_viz.base.errors import TraceFormatError
+from kaygraph_viz.trace.files import opened, written
 from tests.full_disk import full_disk
 
 posix = pytest.mark.skipif(os.name == "nt", reason="another matter there")

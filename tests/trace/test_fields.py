@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.trace.fields import MAX_LEVELS, as_fields, as_row, problem_with
+from kaygraph_viz.trace.row import MAX_LEVELS, as_fields, as_row, problem_with
 from kaygraph_viz.trace.span import Span
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.base.errors import TraceFormatError
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace import files
 from kaygraph_viz.trace.span import KINDS, STATUSES, Span

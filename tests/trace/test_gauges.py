@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.trace.gauges import MAX_GAUGES, MAX_SAMPLES, GaugeLog, gauges_from
+from kaygraph_viz.base.errors import TraceFormatError
+from kaygraph_viz.trace.memory import GAUGES_MAX_SAMPLES as MAX_SAMPLES, MAX_GAUGES, GaugeLog, gauges_from
 
 
 def test_only_changes_are_kept_and_of_one_instant_the_last():

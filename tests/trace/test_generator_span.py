@@ -8,7 +8,7 @@ import inspect
 
 import pytest
 
-from kaygraph_viz.clock import compute, sleep, sleep_async, use_clock
+from kaygraph_viz.clock.clock import compute, sleep, sleep_async, use_clock
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import current_scope, span
@@ -296,7 +296,7 @@ def test_one_that_is_suspended_when_the_recording_ends_is_abandoned():
 
 
 def test_of_very_many_stretches_the_sums_are_kept(monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.trace.generator_span.MAX_ENTRIES", 10)
+    monkeypatch.setattr("kaygraph_viz.trace.traced.MAX_ENTRIES", 10)
     with record(clock="virtual") as trace:
         for _ in numbers(20):
             sleep(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.errors import TraceError
+from kaygraph_viz.base.errors import TraceError
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.invariants import impossibilities
 

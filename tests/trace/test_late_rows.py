@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kaygraph_viz.trace import late_rows
-from kaygraph_viz.trace.late_rows import LateRows
+from kaygraph_viz.trace import row
+from kaygraph_viz.trace.row import LateRows
 
 
 def row_of(facts: tuple[Any, ...]) -> Any:
@@ -26,7 +26,7 @@ def test_rows_are_made_when_they_are_asked_for() -> None:
 
 
 def test_no_more_than_the_most_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late_rows, "MOST_LATE", 3)
+    monkeypatch.setattr(row, "MOST_LATE", 3)
     rows: list[Any] = []
     late = LateRows(rows.append, pytest.fail)
     for number in range(5):

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from kaygraph_viz.clock import REAL, current_clock, use_clock
+from kaygraph_viz.clock.clock import REAL, current_clock, use_clock
 from kaygraph_viz.execute.cancel import CancelToken, stopping_all
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record

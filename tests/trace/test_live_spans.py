@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
-from kaygraph_viz.trace.live_spans import so_far
-from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.recorder import so_far, span
 
 
 def test_open_spans_are_there_with_their_parents():

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from kaygraph_viz.errors import OptionError, TraceFormatError
+from kaygraph_viz.base.errors import OptionError, TraceFormatError
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace import memory
 from kaygraph_viz.trace.memory import MAX_SAMPLES, MemoryLog

@@ -6,12 +6,12 @@ import contextvars
 
 import pytest
 
-from kaygraph_viz.clock import REAL, use_clock
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.clock.clock import REAL, use_clock
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.options import checked_cap, checked_clock, checked_period, checked_watch, told_of_traces
-from kaygraph_viz.virtual.clock import VirtualClock
 
 
 def test_without_a_clock_that_in_force_is_taken():

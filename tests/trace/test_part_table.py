@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.parts import NO_SHARE, PART_KINDS
+from kaygraph_viz.base.parts import NO_SHARE, PART_KINDS
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.part_table import PartCollector, part_totals_ns, stretches
+from kaygraph_viz.trace.columns import PartCollector, part_totals_ns, stretches
 
 PARTS = [("wait", 1), ("cpu", 0.5), ("unknown", 0.5, 0.25), ("unknown", 1)]
 

@@ -9,7 +9,7 @@ from multiprocessing.pool import ThreadPool
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.trace.pool_names import lane_name, pool_of
+from kaygraph_viz.trace.lanes import lane_name, pool_of
 
 
 def together(count, **options):

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from kaygraph_viz.clock import REAL, use_clock
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.clock.clock import REAL, use_clock
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace import recorder as recorder_module

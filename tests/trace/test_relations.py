@@ -7,7 +7,7 @@ from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.relations import Relation, with_links
+from kaygraph_viz.trace.row import Relation, with_links
 
 
 def two_phases():

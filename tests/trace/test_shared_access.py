@@ -6,7 +6,7 @@ import contextvars
 
 import pytest
 
-from kaygraph_viz.errors import SharedConflictError
+from kaygraph_viz.base.errors import SharedConflictError
 from kaygraph_viz.trace.shared_access import SharedWatch
 
 

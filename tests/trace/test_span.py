@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.parts import NO_SHARE, PART_CODE
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.span import Row, Span
 
 BLOCKED, CPU, WAIT = (PART_CODE[kind] for kind in ("blocked", "cpu", "wait"))

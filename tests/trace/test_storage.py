@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.clock import REAL
+from kaygraph_viz.clock.clock import REAL
+from kaygraph_viz.trace.columns import RowList
 from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, Scope, set_scope, span
-from kaygraph_viz.trace.storage import RowList
 
 
 def row(span_id, parent_id=9):

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.machine import this_machine
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.machine import this_machine
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace, load
-from kaygraph_viz.virtual.clock import VirtualClock
 
 
 @pytest.fixture

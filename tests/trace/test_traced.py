@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.traced import traced
 

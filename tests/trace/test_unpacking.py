@@ -8,11 +8,10 @@ import tracemalloc
 
 import pytest
 
-from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.base.errors import TraceFormatError
 from kaygraph_viz.export.loading import load
-from kaygraph_viz.trace import unpacking
-from kaygraph_viz.trace.files import FORMAT
-from kaygraph_viz.trace.unpacking import Allowance, opened, values_in
+from kaygraph_viz.trace import files
+from kaygraph_viz.trace.files import FORMAT, Allowance, opened, values_in
 
 MB = 1 << 20
 HEADER = json.dumps({"format": FORMAT, "version": 2})
@@ -22,8 +21,8 @@ SPAN = {"submitted_ns": 0, "started_ns": 0, "ended_ns": 1, "name": "a", "kind": 
 @pytest.fixture(autouse=True)
 def small_files(monkeypatch):
     """Make the bounds so small that the tests are fast."""
-    monkeypatch.setattr(unpacking, "SMALL", MB)
-    monkeypatch.setattr(unpacking, "FEW_VALUES", 1_000)
+    monkeypatch.setattr(files, "SMALL", MB)
+    monkeypatch.setattr(files, "FEW_VALUES", 1_000)
 
 
 def pack(path, *pieces, times=1):

@@ -6,8 +6,7 @@ import pytest
 
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.waiting import held_up
+from kaygraph_viz.trace.recorder import held_up, span
 
 
 @pytest.fixture

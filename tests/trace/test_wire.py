@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.clock import REAL
+from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.wire import OWN_LANE, adopt, squeezed

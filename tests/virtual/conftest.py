@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 
 
 @pytest.fixture

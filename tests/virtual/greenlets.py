@@ -6,7 +6,7 @@ from collections import deque
 
 import greenlet
 
-from kaygraph_viz.virtual.one_thread import OneThread
+from kaygraph_viz.clock.virtual.carriers import OneThread
 
 
 class Greenlets(OneThread):

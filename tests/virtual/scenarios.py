@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import kaygraph_viz as kv
+from kaygraph_viz.course.patterns.map_reduce import word_count_graph
+from kaygraph_viz.course.services.datasets import load_customers
+from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.patterns.map_reduce import word_count_graph
-from kaygraph_viz.services.datasets import load_customers
-from kaygraph_viz.services.settings import ServiceSettings
 
 SEEDS = (0, 1)
 KNOWN = Path(__file__).with_name("schedules.txt")
@@ -228,8 +228,8 @@ class Text:
 
 
 def validation(kind):
-    from kaygraph_viz.patterns.checks import local_checks  # it needs pydantic, which not every place has
-    from kaygraph_viz.patterns.validation import validation_graph
+    from kaygraph_viz.course.patterns.checks import local_checks  # it needs pydantic, which not every place has
+    from kaygraph_viz.course.patterns.validation import validation_graph
 
     records = load_customers()[:6]
     with local_checks(records, ServiceSettings(seed=1)) as checks:

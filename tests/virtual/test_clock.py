@@ -14,12 +14,12 @@ from multiprocessing.pool import ThreadPool
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import REAL, Clock, compute, current_clock, sleep
-from kaygraph_viz.errors import OptionError, SharedConflictError, VirtualClockError
+from kaygraph_viz.base.errors import OptionError, SharedConflictError, VirtualClockError
+from kaygraph_viz.clock.clock import REAL, Clock, compute, current_clock, sleep
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.virtual.clock import VirtualClock
 from tests.virtual.running import now_s
 
 S = 10**9

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.clock import sleep
+from kaygraph_viz.clock.clock import sleep
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.virtual.clock import VirtualClock
 from tests.execute import test_contract as contract
 from tests.execute.test_contract import *  # noqa: F403  (the tests)
 

@@ -10,12 +10,12 @@ from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
 from kaygraph_viz.analysis.workers import process_of_lane
-from kaygraph_viz.clock import compute, sleep, sleep_async
+from kaygraph_viz.base.parts import PART_CODE
+from kaygraph_viz.clock.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.recording import record
-from kaygraph_viz.trace.part_table import stretches
-from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.trace.columns import stretches
 
 S = 10**9
 

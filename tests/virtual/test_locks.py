@@ -13,8 +13,8 @@ from threading import Lock as LockByName
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import RealWaitError, VirtualClockError
-from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.base.errors import RealWaitError, VirtualClockError
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from tests.virtual.running import branches, now_s, threads_of
 
 GUARD_S = 20.0

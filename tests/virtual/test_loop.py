@@ -9,13 +9,13 @@ import time
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import sleep, sleep_async
-from kaygraph_viz.errors import DeadlockError, VirtualClockError
+from kaygraph_viz.base.errors import DeadlockError, VirtualClockError
+from kaygraph_viz.clock.clock import sleep, sleep_async
+from kaygraph_viz.clock.sync import Lock, new_event_loop
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.loop import VirtualLoop
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import Lock, new_event_loop
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.loop import VirtualLoop
 from tests.virtual.running import now_s
 
 GUARD_S = 20.0

@@ -13,9 +13,9 @@ import greenlet
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import DeadlockError, PlatformError
-from kaygraph_viz.thread_data import of_fibers
-from kaygraph_viz.virtual.carriers import RealThreads, carried_by
+from kaygraph_viz.base.errors import DeadlockError, PlatformError
+from kaygraph_viz.base.parts import of_fibers
+from kaygraph_viz.clock.virtual.carriers import RealThreads, carried_by
 from tests.virtual.greenlets import Greenlets
 from tests.virtual.running import branches, threads_of
 from tests.virtual.scenarios import KNOWN, SCENARIOS, digests
@@ -190,7 +190,7 @@ def test_a_thread_that_swallows_its_end_is_left_behind(carrier, monkeypatch):
             except BaseException:
                 seen.append("swallowed")
 
-    monkeypatch.setattr("kaygraph_viz.virtual.scheduler.MAX_STOPS", 5)
+    monkeypatch.setattr("kaygraph_viz.clock.virtual.scheduler.MAX_STOPS", 5)
     seen, is_over = [], []
     if isinstance(carrier, RealThreads):
         pytest.skip("its thread would be left behind; see test_scheduler")
@@ -279,12 +279,12 @@ class Browser:
 
 
 def carried(monkeypatch, browser):
-    from kaygraph_viz.virtual import promises
+    from kaygraph_viz.clock.virtual import carriers
 
-    monkeypatch.setattr(promises, "asyncio", SimpleNamespace(get_running_loop=lambda: browser))
+    monkeypatch.setattr(carriers, "asyncio", SimpleNamespace(get_running_loop=lambda: browser))
     for name, module in browser.as_modules().items():
         monkeypatch.setitem(sys.modules, name, module)
-    return carried_by(promises.Promises())
+    return carried_by(carriers.Promises())
 
 
 def test_branches_wait_for_promises(monkeypatch):

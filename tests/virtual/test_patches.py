@@ -17,11 +17,11 @@ from types import SimpleNamespace
 import pytest
 
 import kaygraph_viz as kv
+from kaygraph_viz.clock.sync import threads
+from kaygraph_viz.clock.virtual import code_places, patches as ordinary, user_threads as started
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.code_places import Line, caller_of, is_user_code, named_place_of
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.sync import threads
-from kaygraph_viz.virtual import patches as ordinary, places, user_threads as started
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.places import Line, caller_of, is_user_code, named_place_of
 from tests.virtual.running import branches, now_s, threads_of
 
 GUARD_S = 20.0
@@ -156,6 +156,6 @@ def test_a_thread_that_has_not_begun_has_a_name_and_no_place():
 def test_folders_of_libraries_are_known_in_a_browser_tab_too(monkeypatch):
     monkeypatch.setattr(sysconfig, "get_path", lambda name: f"//lib/python/{name}")
     monkeypatch.setattr(asyncio, "__file__", "/lib/python.zip/asyncio/__init__.py")
-    package, *libraries = places._outside()
-    assert places.__file__.startswith(package)
+    package, *libraries = code_places._outside()
+    assert code_places.__file__.startswith(package)
     assert libraries == ["/lib/python/stdlib", "/lib/python/purelib", str(Path("/lib/python.zip"))]

@@ -23,13 +23,12 @@ from types import FunctionType
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import PlatformError
-from kaygraph_viz.virtual import preempt
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.functions import RewrittenFunctions
-from kaygraph_viz.virtual.hooks import monitored
-from kaygraph_viz.virtual.rewritten import is_rewritten, rewritten, steps
+from kaygraph_viz.base.errors import PlatformError
+from kaygraph_viz.clock.clock import sleep
+from kaygraph_viz.clock.virtual import preempt
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.preempt import RewrittenFunctions, monitored
+from kaygraph_viz.clock.virtual.rewritten import is_rewritten, rewritten, steps
 from tests.virtual import language, scenarios
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,7 +119,7 @@ def test_the_end_of_the_block_never_comes_between_taking_a_lock_and_guarding_it(
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="each thread has a trace function of its own there")
 def test_where_all_tools_are_taken_that_is_said():
-    from kaygraph_viz.errors import VirtualClockError
+    from kaygraph_viz.base.errors import VirtualClockError
 
     free = [number for number in range(6) if sys.monitoring.get_tool(number) is None]
     for number in free:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import REAL, sleep, use_clock
-from kaygraph_viz.errors import DeadlockError, VirtualClockError
-from kaygraph_viz.sync import threads
-from kaygraph_viz.virtual import user_threads as started
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
-from kaygraph_viz.virtual.fiber import Fiber, Stopped
+from kaygraph_viz.base.errors import DeadlockError, VirtualClockError
+from kaygraph_viz.clock.clock import REAL, sleep, use_clock
+from kaygraph_viz.clock.sync import threads
+from kaygraph_viz.clock.virtual import user_threads as started
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.fiber import Fiber, Stopped
+from kaygraph_viz.clock.virtual.scheduler import FIRST, LAST, EventQueue
 
 GUARD_S = 20.0
 

@@ -16,15 +16,15 @@ from multiprocessing.pool import ThreadPool
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import REAL, sleep, use_clock
-from kaygraph_viz.errors import VirtualClockError
-from kaygraph_viz.sync import threads
+from kaygraph_viz.base.errors import VirtualClockError
+from kaygraph_viz.clock.clock import REAL, sleep, use_clock
+from kaygraph_viz.clock.sync import threads
+from kaygraph_viz.clock.virtual import carriers, patches as ordinary
+from kaygraph_viz.clock.virtual.carriers import RealThreads, carried_by, carrier
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.fiber import Fiber, Stopped, end_within, is_simulated, join_at_most
+from kaygraph_viz.clock.virtual.threads import here, is_called_by_user, is_made_for_user
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.virtual import carriers, patches as ordinary
-from kaygraph_viz.virtual.carriers import RealThreads, carried_by, carrier
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_simulated, join_at_most
-from kaygraph_viz.virtual.participants import here, is_called_by_user, is_made_for_user
 from tests.virtual.greenlets import Greenlets
 from tests.virtual.running import branches, now_s, threads_of
 
@@ -627,7 +627,7 @@ def test_one_that_waits_for_a_lock_leaves_it_free(monkeypatch):
     fiber, locks = started_fiber(compute), [lock]
     while sys._current_frames()[fiber.thread.ident].f_code is not compute.__code__:
         pass
-    monkeypatch.setattr("kaygraph_viz.virtual.fiber.sleep", step)
+    monkeypatch.setattr("kaygraph_viz.clock.virtual.fiber.sleep", step)
     end_within(fiber, GUARD_S)
     assert fiber.is_over
     join_at_most(fiber, GUARD_S)
@@ -636,8 +636,8 @@ def test_one_that_waits_for_a_lock_leaves_it_free(monkeypatch):
 
 def test_the_end_of_one_that_never_began_is_not_waited_for(monkeypatch):
     waits = []
-    monkeypatch.setattr("kaygraph_viz.virtual.fiber.sleep", waits.append)
-    monkeypatch.setattr("kaygraph_viz.virtual.carriers._join", lambda *given: waits.append(given))
+    monkeypatch.setattr("kaygraph_viz.clock.virtual.fiber.sleep", waits.append)
+    monkeypatch.setattr("kaygraph_viz.clock.virtual.carriers._join", lambda *given: waits.append(given))
     end_within(Fiber("a", None), GUARD_S)
     join_at_most(Fiber("a", None), GUARD_S)
     assert waits == []

@@ -14,15 +14,15 @@ import warnings
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import REAL, sleep, sleep_async
-from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.base.errors import VirtualClockError
+from kaygraph_viz.clock.clock import REAL, sleep, sleep_async
+from kaygraph_viz.clock.sync import threads
+from kaygraph_viz.clock.virtual import watchdog as watch, watchdog as watchdog_module
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.fiber import Fiber
+from kaygraph_viz.clock.virtual.watchdog import Idleness
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import threads
-from kaygraph_viz.virtual import idleness, watchdog as watch
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.fiber import Fiber
-from kaygraph_viz.virtual.idleness import Idleness
 
 GUARD_S = 20.0
 
@@ -127,8 +127,8 @@ def test_what_is_stuck_does_not_hold_up_what_is_traced_later(blocking):
 
 GARBAGE_IN_CYCLES = """
 import gc, threading
-from kaygraph_viz.virtual.places import _frames_at
-from kaygraph_viz.virtual.fiber import Fiber
+from kaygraph_viz.clock.virtual.code_places import _frames_at
+from kaygraph_viz.clock.virtual.fiber import Fiber
 
 class Cycle:
     def __init__(self):
@@ -159,9 +159,9 @@ def test_garbage_collected_while_frames_are_looked_at_hangs_nothing():
 STUCK_UNDER_A_PROFILER = """
 import cProfile, queue
 from kaygraph_viz import record
-from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.base.errors import VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 
 line = queue.SimpleQueue()
 
@@ -354,12 +354,12 @@ def machine(monkeypatch, tmp_path):
     made = Machine()
     for name in made.states:
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(idleness, "_THREADS", tmp_path)
-    monkeypatch.setattr(idleness, "_state", lambda name: made.states[str(name)])
-    monkeypatch.setattr(idleness, "_now_s", lambda: made.now_s)
-    monkeypatch.setattr(idleness, "_process_cpu_s", lambda: sum(made.cpu_s.values()))
-    monkeypatch.setattr(idleness, "_own_cpu_s", lambda: 0.0)
-    monkeypatch.setattr(idleness.threading, "get_native_id", lambda: 3)
+    monkeypatch.setattr(watchdog_module, "_THREADS", tmp_path)
+    monkeypatch.setattr(watchdog_module, "_state", lambda name: made.states[str(name)])
+    monkeypatch.setattr(watchdog_module, "_now_s", lambda: made.now_s)
+    monkeypatch.setattr(watchdog_module, "_process_cpu_s", lambda: sum(made.cpu_s.values()))
+    monkeypatch.setattr(watchdog_module, "_own_cpu_s", lambda: 0.0)
+    monkeypatch.setattr(watchdog_module.threading, "get_native_id", lambda: 3)
     monkeypatch.setattr(Idleness, "_cpu", lambda self: made.cpu_s[1])
     return made
 
@@ -397,7 +397,7 @@ def test_without_a_system_that_tells_nobody_is_known_to_be_idle(seen, machine, m
     def missing(name):
         raise FileNotFoundError(name)
 
-    monkeypatch.setattr(idleness, "_state", missing)
+    monkeypatch.setattr(watchdog_module, "_state", missing)
     assert look(seen, machine) == 0
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.scheduler import Scheduler
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.scheduler import Scheduler
 from tests.virtual import scenarios
 
 

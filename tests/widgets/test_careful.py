@@ -10,10 +10,9 @@ import pytest
 from ipywidgets.widgets import widget
 
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.widgets.careful import careful
-from kaygraph_viz.widgets.closing import parts_of
-from kaygraph_viz.widgets.kept_trace import MAX_KEPT, KeptTrace
+from kaygraph_viz.widgets.guarded import careful, parts_of
 from kaygraph_viz.widgets.progress import progress
+from kaygraph_viz.widgets.timeline.timeline import MAX_KEPT, KeptTrace
 
 
 def message(data):

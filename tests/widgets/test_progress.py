@@ -10,11 +10,10 @@ import types
 import pytest
 from ipywidgets.widgets import widget
 
-from kaygraph_viz.clock import use_clock
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.clock.clock import use_clock
 from kaygraph_viz.execute.progress import counter
-from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
-from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.batch import AsyncParallelBatchNode, ParallelBatchNode
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.widgets.progress import progress
 

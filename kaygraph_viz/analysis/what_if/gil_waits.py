@@ -26,14 +26,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
-from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, KnownOperations, in_order
 from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.what_if.replay import Terms, replay_calls
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, sampled
-from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, CallSpec
+from kaygraph_viz.analysis.what_if.tasks import (
+    CALL,
+    COMPUTE,
+    COMPUTE_FREE,
+    BranchOperations,
+    CallSpec,
+    KnownOperations,
+    in_order,
+)
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
+from kaygraph_viz.trace.intervals import Ints, concurrency, first_of_runs, union_length_ns
 
 __all__ = ["real_waits"]
 

@@ -2,18 +2,29 @@
 
 Belongs here: what is known of a run. Does not belong here: reading it from a trace (``read_model``), which part of a
 branch was real waiting (``gil_waits``), and other conditions than those that were recorded (``replay``).
+
+Reading from a trace what a run consisted of.
+
+Belongs here: finding calls, what they cost, and which call fed which. Does not belong here: what a model is
+(``model``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs
-from kaygraph_viz.analysis.nesting import Nesting, Places, unit_mask
+from kaygraph_viz.analysis.calls import Calls
+from kaygraph_viz.analysis.own_time import with_own_time
+from kaygraph_viz.analysis.worker_loops import loops_as_items
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.intervals import Bools, Ints, concurrency, first_of_runs, group_cluster_starts
+from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, unit_mask
 
 __all__ = ["KINDS", "Call", "Model"]
 
@@ -120,3 +131,229 @@ class Model:
             calls = [self.calls[number] for number in cluster]
             found += [min(call.begins_ns for call in calls), max(call.ends_ns + call.close_ns for call in calls)]
         return [*found, self.ends_ns if owner < 0 else int(self.ended[owner])]
+
+
+__all__ = ["read_model"]
+
+OF_CHUNK = re.compile(r"chunk \d+")
+SLOW_INPUT = 0.01  # an input that took less of the time than this share was always there
+
+
+def read_model(recorded: SpanColumns) -> Model:
+    """Return the model of a run, read from its spans."""
+    with_items = loops_as_items(recorded)
+    columns, static = _without_chunks(with_own_time(Nesting.of(with_items)).columns)
+    nesting = Nesting.of(columns)
+    branches = np.flatnonzero(columns.is_kind("branch"))
+    found = Calls.of(nesting)
+    times = _Times.of(nesting, branches, found)
+    calls = _linked(nesting, branches, times, _calls(nesting, branches, found, times, static))
+    return Model(
+        nesting, branches, times.submitted, times.started, times.ended, times.cpu, times.blocked, calls,
+        _clusters(calls), *_extent_ns(columns, times), times.are_exact, with_items is not recorded,
+    )  # fmt: skip
+
+
+def _extent_ns(columns: SpanColumns, times: _Times) -> tuple[int, int]:
+    """Return when a run began and ended [ns]; a branch that was given up and goes on after it does not count."""
+    begins_ns, ends_ns = extent_ns(columns)
+    others = columns.column("ended_ns")[~columns.is_kind("branch")]
+    return begins_ns, max(int(times.ended.max(initial=begins_ns)), int(others.max(initial=begins_ns))) if ends_ns else 0
+
+
+def _without_chunks(columns: SpanColumns) -> tuple[SpanColumns, Bools]:
+    """Return the spans without chunks, whose branches move up to the call, and a mask of the spans that made chunks."""
+    nesting = Nesting.of(columns)
+    is_branch, parent = columns.is_kind("branch"), nesting.parent
+    is_inner = is_branch & (parent >= 0) & is_branch[parent]
+    of_chunks = np.array([bool(OF_CHUNK.fullmatch(name)) for name in columns.names], np.bool_)
+    is_chunk = np.zeros(len(columns), np.bool_)
+    is_chunk[parent[is_inner]] = True
+    is_chunk &= of_chunks[columns.rows["name"]] if len(of_chunks) else False
+    made = np.zeros(len(columns), np.bool_)
+    if not is_chunk.any():
+        return columns, made
+    rows = columns.rows.copy()
+    moved = np.flatnonzero(is_inner & is_chunk[parent])
+    rows["parent_id"][moved] = columns.rows["parent_id"][parent[moved]]
+    made[parent[np.flatnonzero(is_chunk)]] = True
+    rows["submitted_ns"][moved] = columns.rows["submitted_ns"][parent[moved]]
+    return replace(columns, rows=rows[~is_chunk]), made[~is_chunk]
+
+
+@dataclass(frozen=True, eq=False)
+class _Times:
+    """The times of n branches, and what they say about how they were dispatched; see `Model` and `Call`."""
+
+    submitted: Ints
+    started: Ints
+    ended: Ints
+    cpu: Ints
+    blocked: Ints
+    gap: Ints  # from when both the worker was free and the branch submitted, to the start
+    is_first: Bools  # of its worker
+    supply: Ints
+
+    @classmethod
+    def of(cls, nesting: Nesting, branches: Places, found: Calls) -> _Times:
+        columns = nesting.columns
+        service = found.ended - found.started
+        lane = columns.column("lane")[branches]
+        order = np.lexsort((found.started, lane, found.call))
+        is_first = np.ones(len(order), np.bool_)
+        is_first[order] = first_of_runs(found.call[order], lane[order])
+        free = found.begins[found.call]
+        free[order[1:]] = np.where(is_first[order[1:]], free[order[1:]], found.ended[order[:-1]])
+        free_of_all = np.maximum(free, _ended_before(lane, found.started, found.ended))
+        return cls(
+            found.submitted, found.started, found.ended,
+            columns.column("cpu_ns")[branches].clip(0, service),
+            columns.column("blocked_ns")[branches].clip(0, service),
+            gap=(found.started - np.maximum(free_of_all, found.submitted)).clip(0),
+            is_first=is_first,
+            supply=_supply(found, free, columns.column("index")[branches]),
+        )  # fmt: skip
+
+    @property
+    def are_exact(self) -> bool:
+        """Whether branches are dispatched in no time, or always in the same: a real clock never shows that."""
+        kinds = (self.gap[self.is_first], self.gap[~self.is_first])
+        return 4 * int((self.gap == 0).sum()) >= len(self.gap) or all(len(np.unique(gaps)) <= 1 for gaps in kinds)
+
+
+def _ended_before(lane: Ints, started: Ints, ended: Ints) -> Ints:
+    """Return when the branch before each one on its lane had ended, also of another call [ns]."""
+    order = np.lexsort((started, lane))
+    before, after = order[:-1], order[1:]
+    had_ended = (lane[before] == lane[after]) & (ended[before] <= started[after])
+    found = np.full(len(lane), np.iinfo(np.int64).min)
+    found[after[had_ended]] = ended[before[had_ended]]
+    return found
+
+
+def _supply(found: Calls, free: Ints, index: Ints) -> Ints:
+    """Return how long the input took to yield each branch, since the one before and since a worker asked [ns]."""
+    order = np.lexsort((found.started, index, found.call))
+    asked = free.copy()
+    is_first = first_of_runs(found.call[order])
+    before = np.where(is_first[1:], free[order[1:]], found.submitted[order[:-1]])
+    asked[order[1:]] = np.maximum(asked[order[1:]], before)
+    return (found.submitted - asked).clip(0)
+
+
+def _calls(nesting: Nesting, branches: Places, found: Calls, times: _Times, static: Bools) -> list[Call]:
+    columns = nesting.columns
+    is_branch = np.zeros(len(columns), np.bool_)
+    is_branch[branches] = True
+    ordinal = np.cumsum(is_branch) - 1
+    owner_of = nesting.nearest(is_branch)
+    order = np.lexsort((times.started, columns.column("index")[branches], found.call))
+    members = np.split(order, np.flatnonzero(first_of_runs(found.call[order]))[1:]) if len(order) else []
+    calls = []
+    for number, its in enumerate(members):
+        parent = int(nesting.parent[branches[its[0]]])
+        owner = int(owner_of[parent]) if parent >= 0 else -1
+        kind = _kind(nesting, parent, found.lanes[number], int(branches[its[0]]))
+        is_static = parent >= 0 and bool(static[parent])
+        start_up_ns, dispatch_ns = _costs(kind, times.gap[its], times.is_first[its])
+        lasted = found.ends[number] - found.begins[number]
+        supply = times.supply[its]
+        is_slow = not is_static and supply.sum() > SLOW_INPUT * lasted
+        calls.append(Call(
+            number, int(ordinal[owner]) if owner >= 0 else -1, parent, kind, max(1, int(found.workers[number])),
+            int(found.begins[number]), int(found.ends[number]), its, start_up_ns, dispatch_ns,
+            _close_ns(columns, kind, parent, int(found.ends[number])),
+            not is_static and bool(np.ptp(times.submitted[its])),
+            dict(zip(its.tolist(), supply.tolist(), strict=True)) if is_slow else {}, is_static,
+        ))  # fmt: skip
+    return calls
+
+
+def _kind(nesting: Nesting, parent: int, lane: str, branch: int) -> str:
+    """Return the kind of a call: what the span that made it notes, else what the lane of a branch says."""
+    columns = nesting.columns
+    if parent >= 0:
+        noted = columns.attributes.get(int(columns.rows["span_id"][parent]), {}).get("executor")
+        if noted in KINDS:
+            return str(noted)
+        if columns.rows["lane"][parent] == columns.rows["lane"][branch]:
+            return "serial"
+    kind = kind_of_lane(lane.rpartition("/")[2])
+    if kind in KINDS:
+        return kind
+    return "async" if kind == "task" else "serial" if lane == "main" else "thread"
+
+
+def _costs(kind: str, gap: Ints, is_first: Bools) -> tuple[int, int]:
+    """Return how long it took to start a worker, and to dispatch a branch to it [ns]."""
+    later, first = np.sort(gap[~is_first]), np.sort(gap[is_first])
+    dispatch_ns = int(later[len(later) // 4]) if len(later) else 0
+    start_up_ns = int(first[len(first) // 2] if kind in OWN_INTERPRETER else first[0])
+    return max(0, start_up_ns - dispatch_ns), dispatch_ns
+
+
+def _close_ns(columns: SpanColumns, kind: str, parent: int, ended_ns: int) -> int:
+    """Return how long the processes of a call took to end after its last branch [ns]."""
+    if kind not in OWN_INTERPRETER or parent < 0 or not columns.is_kind("phase")[parent]:
+        return 0
+    return max(0, int(columns.rows["ended_ns"][parent]) - ended_ns)
+
+
+def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]) -> list[Call]:
+    """Return the calls, with a feeder where each branch followed from a branch of another call of the same time."""
+    columns = nesting.columns
+    if not columns.links or len(calls) < 2:
+        return calls
+    ids = columns.column("span_id")[branches]
+    at = dict(zip(ids.tolist(), range(len(ids)), strict=True))
+    call_of = np.empty(len(branches), np.intp)
+    for call in calls:
+        call_of[call.members] = call.number
+    follows: dict[int, dict[int, int]] = {}
+    feeder: dict[int, int] = {}
+    for number, links in columns.links.items():
+        mine, made = at.get(number, -1), at.get(links[0], -1)
+        if mine >= 0 and made >= 0 and len(links) == 1:
+            later, earlier = calls[call_of[mine]], calls[call_of[made]]
+            if earlier.owner == later.owner and earlier is not later and later.begins_ns < earlier.ends_ns:
+                follows.setdefault(later.number, {})[made] = mine
+                feeder[later.number] = earlier.number
+    linked = [_fed(columns, call, calls[feeder[call.number]], follows[call.number], times)
+              if call.number in feeder else call for call in calls]  # fmt: skip
+    # The queue of results, which is read at the end, has as much room as that of the last stage.
+    passing = set(feeder.values())
+    return [
+        replace(call, kept=call.room) if call.is_ordered and call.number not in passing else call for call in linked
+    ]
+
+
+def _fed(columns: SpanColumns, call: Call, feeder: Call, follows: Mapping[int, int], times: _Times) -> Call:
+    """Return a call with its feeder."""
+    its = call.members
+    number = int(columns.rows["span_id"][call.parent]) if call.parent >= 0 else 0
+    room = columns.attributes.get(number, {}).get("buffer")
+    if not isinstance(room, int) or room < 1:
+        longest = int(concurrency(times.submitted[its], times.started[its])[1].max(initial=1))
+        room = longest if times.blocked[feeder.members].any() else None
+    came = np.array([follows[made] for made in feeder.members.tolist() if made in follows], np.intp)
+    is_ordered = bool((np.diff(times.started[came]) >= 0).all())
+    return replace(
+        call, feeder=feeder.number, follows=follows, is_ordered=is_ordered, room=room, is_lazy=False, supply_ns={}
+    )
+
+
+def _clusters(calls: Sequence[Call]) -> dict[int, list[list[int]]]:
+    """Return by owner the calls that overlapped, in the order of time."""
+    if not calls:
+        return {}
+    times = [(call.owner, call.begins_ns, call.ends_ns + call.close_ns) for call in calls]
+    owner, begins, ends = np.array(times, np.int64).T
+    order = np.lexsort((begins, owner))
+    starts = group_cluster_starts(begins[order], ends[order], first_of_runs(owner[order]))
+    found: dict[int, list[list[int]]] = {}
+    for number, is_new in zip(order.tolist(), starts.tolist(), strict=True):
+        mine = found.setdefault(calls[number].owner, [])
+        if is_new:
+            mine.append([])
+        mine[-1].append(number)
+    return found

@@ -2,21 +2,38 @@
 
 Belongs here: what is changed and what stays, turned into something to simulate. Does not belong here: reading a trace
 (``model``), the simulation itself (``engine``), and what the result means (``what_if``).
+
+The trace of a replay: the recorded spans, moved to where they would have been.
+
+Belongs here: new times and lanes of all spans. Does not belong here: the replay (``replay``).
+
+Faster and slower parts of a run: time within spans of certain names passes at another rate.
+
+Belongs here: scaled time. Does not belong here: what a faster part does to the rest of the run (``replay``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from heapq import heappop, heappush
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, in_order
 from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, Replay, simulate
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample
-from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec, Operation
-from kaygraph_viz.analysis.workers import OWN_INTERPRETER
+from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, BranchOperations, CallSpec, Operation, in_order
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane, noted_workers
+from kaygraph_viz.base.machine import Machine
+from kaygraph_viz.trace.columns import SpanColumns, repeated
+from kaygraph_viz.trace.intervals import Bools, Ints
+from kaygraph_viz.trace.nesting import Places, is_own_time
+from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["AS_RECORDED", "Terms", "costs_ns", "replay", "replay_calls", "varied"]
 
@@ -174,3 +191,337 @@ class _Setup:
             call.is_lazy, call.supply_ns, schedule == "static", feeder, call.follows, call.is_ordered, call.room,
             call.kept, self.sample.times.get(call.number, 1.0),
         )  # fmt: skip
+
+
+__all__ = ["Speed"]
+
+Floats = npt.NDArray[np.float64]
+TINY = 1e-12  # of a rate: what lasts no time at all has none
+
+
+@dataclass(frozen=True, eq=False)
+class Speed:
+    """The rate at which time passes within the spans of a run."""
+
+    model: Model
+    around: Floats
+
+    @classmethod
+    def of(cls, model: Model, speed: Mapping[str, float]) -> Speed:
+        """Return the rates for spans that are faster, by name: ``{"Enrich": 2}`` halves all times within them."""
+        columns = model.nesting.columns
+        around = np.zeros(len(columns))
+        for name, times in speed.items():
+            is_named = np.array([each == name for each in columns.names], np.bool_)[columns.rows["name"]]
+            around += np.log(times) * model.nesting.within(is_named)
+        return cls(model, around)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether time passes at the recorded rate everywhere."""
+        return not self.around.any()
+
+    def at(self, owner: Ints, times: Ints) -> Floats:
+        """Return scaled times [ns]; only differences between times of one owner mean something."""
+        if self.is_even:
+            return (times - self.model.begins_ns).astype(np.float64)
+        of_events, moments, changes = self._changes()
+        owners = np.concatenate([of_events, owner])
+        when = np.concatenate([moments, times])
+        change = np.concatenate([changes, np.zeros(len(times))])
+        order = np.lexsort((when, owners))
+        rate = np.exp(np.cumsum(change[order])[:-1])
+        is_same = owners[order[1:]] == owners[order[:-1]]
+        passed = np.cumsum(np.where(is_same, np.diff(when[order]) / rate, 0.0))
+        scaled = np.empty(len(order))
+        scaled[order] = np.concatenate([[0.0], passed])
+        return scaled[len(moments) :]
+
+    def _changes(self) -> tuple[Ints, Ints, Floats]:
+        """Return owners, times, and how the logarithm of the rate changes there."""
+        nesting = self.model.nesting
+        columns, parent = nesting.columns, nesting.parent
+        is_branch = np.zeros(len(columns), np.bool_)
+        is_branch[self.model.branches] = True
+        owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
+        outside = np.append(self.around, 0.0)[parent]
+        by = np.where(is_branch, self.around, self.around - outside)  # each branch has a time of its own
+        at = np.flatnonzero(by)
+        times = [columns.column(name)[at] for name in ("started_ns", "ended_ns")]
+        return np.tile(owner[at], 2), np.concatenate(times), np.concatenate([by[at], -by[at]])
+
+    def applied(self, operations: BranchOperations) -> BranchOperations:
+        """Return what branches consist of at these rates."""
+        if self.is_even:
+            return operations
+        model, numbers = self.model, np.arange(len(self.model.branches))
+        lasts = self.at(np.tile(numbers, 2), np.concatenate([model.started, model.ended]))
+        ratio = (lasts[len(numbers) :] - lasts[: len(numbers)]) / model.service.clip(1)
+        wait, compute = (np.rint(each * ratio).astype(np.int64) for each in (operations.wait, operations.compute))
+        free = None if operations.free is None else np.rint(operations.free * ratio).astype(np.int64)
+        return replace(
+            operations, wait=wait, compute=compute, free=free, faster=1 / ratio.clip(TINY), gaps=self._gaps(operations)
+        )
+
+    def _gaps(self, operations: BranchOperations) -> dict[int, list[tuple[int, int]]]:
+        """Return how long owners of calls wait and compute before, between and after them [ns]."""
+        edges = {owner: self.model.edges(owner) for owner in operations.gaps}
+        owners = repeated(list(edges), [len(times) for times in edges.values()])
+        times = np.array([time for its in edges.values() for time in its], np.int64)
+        scaled, first, found = self.at(owners, times), 0, {}
+        for owner, its in edges.items():
+            mine = slice(first, first + len(its))
+            ratios = np.diff(scaled[mine])[::2] / np.diff(times[mine])[::2].clip(1)
+            found[owner] = [
+                (round(wait * ratio), round(compute * ratio))
+                for (wait, compute), ratio in zip(operations.gaps[owner], ratios.tolist(), strict=True)
+            ]
+            first += len(its)
+        return found
+
+
+__all__ = ["replayed_trace"]
+
+
+def replayed_trace(
+    model: Model, operations: BranchOperations, speed: Speed, terms: Terms, which: frozenset[int], replay: Replay,
+    dropped: int, machine: Machine | None,
+) -> Trace:  # fmt: skip
+    """Return the trace that a run would have left, with the recorded spans at new times and on new lanes."""
+    columns = model.nesting.columns
+    rows = columns.rows.copy()
+    moved = _Moved(model, speed, replay)
+    for name in ("submitted_ns", "started_ns", "ended_ns"):
+        rows[name] = moved.times(name)
+    of_branches = model.branches
+    rows["submitted_ns"][of_branches] = replay.submitted
+    rows["started_ns"][of_branches] = replay.started
+    rows["ended_ns"][of_branches] = replay.ended
+    _enclose(model, rows)
+    lasts = rows["ended_ns"] - rows["started_ns"]
+    rows["cpu_ns"] = np.where(columns.column("cpu_ns") >= 0, np.minimum(_cpu_ns(model, operations, speed), lasts), -1)
+    blocked = columns.column("blocked_ns").copy()
+    blocked[of_branches] += np.array(replay.blocked, np.int64) - model.backpressure
+    rows["blocked_ns"] = blocked.clip(0, lasts)
+    lanes = _Lanes(model, terms, which, replay)
+    rows["lane"] = lanes.codes()
+    attributes = {**columns.attributes, **lanes.attributes()}
+    rows = rows[~is_own_time(columns)]
+    found = SpanColumns(rows, columns.names, lanes.texts, columns.errors, attributes, columns.links)
+    return Trace(found.in_order(), dropped, machine=machine)
+
+
+def _cpu_ns(model: Model, operations: BranchOperations, speed: Speed) -> Ints:
+    """Return the new CPU time of spans [ns], with that of the spans within them on the same lane, each at its speed."""
+    nesting = model.nesting
+    cpu, parent, lane = nesting.columns.column("cpu_ns").clip(0), nesting.parent, nesting.columns.column("lane")
+    is_inner = (parent >= 0) & (lane[parent] == lane)
+    own = cpu.copy()
+    np.subtract.at(own, parent[is_inner], cpu[is_inner])
+    found: Ints = np.rint(own.clip(0) * np.exp(-speed.around)).astype(np.int64)
+    for its in _innermost_first(nesting.depth()):
+        inner = its[is_inner[its]]
+        np.add.at(found, parent[inner], found[inner])
+    leaves = ~model.makes_calls
+    found[model.branches[leaves]] = operations.compute[leaves]
+    return found
+
+
+def _innermost_first(depth: Ints) -> Iterator[Places]:
+    order = np.argsort(-depth, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)
+
+
+def _enclose(model: Model, rows: npt.NDArray[Any]) -> None:
+    """Extend each span to the times of the spans within it, the innermost first."""
+    parent = model.nesting.parent
+    for its in _innermost_first(model.nesting.depth()):
+        inner = its[parent[its] >= 0]
+        np.minimum.at(rows["started_ns"], parent[inner], rows["started_ns"][inner])
+        np.maximum.at(rows["ended_ns"], parent[inner], rows["ended_ns"][inner])
+    rows["submitted_ns"] = np.minimum(rows["submitted_ns"], rows["started_ns"])
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """The map from recorded to new times: linear between the edges of a frame, whose new times are known."""
+
+    model: Model
+    speed: Speed
+    replay: Replay
+
+    def times(self, name: str) -> Ints:
+        """Return the new times of all spans but branches, whose times the replay says."""
+        nesting = self.model.nesting
+        is_branch = np.zeros(len(nesting.columns), np.bool_)
+        is_branch[self.model.branches] = True
+        owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
+        return self._mapped(owner, self._frames(owner, is_branch), nesting.columns.column(name))
+
+    def _frames(self, owner: Ints, is_branch: Bools) -> Ints:
+        """Return the frame of each span."""
+        makes_call = np.zeros(len(owner), np.bool_)
+        number = np.zeros(len(owner), np.int64)
+        for call in self._side_by_side:
+            makes_call[call.parent], number[call.parent] = True, call.number
+        nearest = self.model.nesting.nearest(makes_call | is_branch)
+        is_within = (nearest >= 0) & makes_call[nearest]
+        return np.where(is_within, -2 - number[nearest], owner)
+
+    @cached_property
+    def _side_by_side(self) -> list[Call]:
+        clusters = (cluster for clusters in self.model.clusters.values() for cluster in clusters if len(cluster) > 1)
+        calls = [self.model.calls[number] for cluster in clusters for number in cluster]
+        parents = Counter(call.parent for call in calls)
+        return [call for call in calls if call.parent >= 0 and parents[call.parent] == 1]
+
+    def _mapped(self, owner: Ints, frame: Ints, times: Ints) -> Ints:
+        owners, frames, old, new = self._edges
+        count = len(owners)
+        all_times = self.speed.at(np.concatenate([owners, owner]), np.concatenate([old, times]))
+        at_edges, at_times = all_times[:count], all_times[count:]
+        order = np.lexsort((np.arange(len(all_times)) >= count, all_times, np.concatenate([frames, frame])))
+        last = np.maximum.accumulate(np.where(order < count, order, -1))  # edges are numbered in this very order
+        first = np.empty(len(order), np.intp)
+        first[order] = last
+        first = first[count:].clip(0)
+        following = np.minimum(first + 1, count - 1)
+        following = np.where(frames[following] == frames[first], following, first)
+        long = at_edges[following] - at_edges[first]
+        share = np.where(long > 0, (at_times - at_edges[first]) / np.where(long > 0, long, 1.0), 0.0).clip(0, 1)
+        moved: Ints = np.rint(new[first] + share * (new[following] - new[first])).astype(np.int64)
+        return moved
+
+    @cached_property
+    def _edges(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Owner and frame of each edge, and its time in the run and in the replay [ns]."""
+        model, replay = self.model, self.replay
+        rows: list[tuple[int, int, int, int]] = []
+        for owner in {-1: None, **model.clusters}:
+            rows += [(owner, owner, *edge) for edge in zip(model.edges(owner), self._new_edges(owner), strict=True)]
+        for call in self._side_by_side:
+            rows += [(call.owner, -2 - call.number, *edge) for edge in
+                     zip((call.begins_ns, call.ends_ns), replay.calls[call.number], strict=True)]  # fmt: skip
+        leaves = np.flatnonzero(~model.makes_calls)
+        ends = [np.stack([leaves, leaves, recorded[leaves], np.array(replayed, np.int64)[leaves]], 1) for
+                recorded, replayed in ((model.started, replay.started), (model.ended, replay.ended))]  # fmt: skip
+        found = np.concatenate([np.array(rows, np.int64), *ends])
+        owners, frames, old, new = found[np.lexsort((found[:, 2], found[:, 1]))].T
+        return owners, frames, old, new
+
+    def _new_edges(self, owner: int) -> Iterator[int]:
+        replay = self.replay
+        yield 0 if owner < 0 else replay.started[owner]
+        for cluster in self.model.clusters.get(owner, ()):
+            times = [replay.calls[number] for number in cluster]
+            yield min(begin for begin, _ in times)
+            yield max(end for _, end in times)
+        yield replay.makespan_ns if owner < 0 else replay.ended[owner]
+
+
+class _Lanes:
+    """The new lanes of the workers of all calls: each worker gets the lowest number of its kind that is free."""
+
+    def __init__(self, model: Model, terms: Terms, which: frozenset[int], replay: Replay) -> None:
+        self._model = model
+        self._replay = replay
+        self._terms = terms
+        self._which = which
+        self._texts = list(model.nesting.columns.lanes)
+        self._code = {lane: code for code, lane in enumerate(self._texts)}
+        self._of_branch = np.zeros(len(model.branches), np.int64)
+        self._worker = np.array(replay.worker, np.intp)
+        self._ended = np.array(replay.ended, np.int64)
+        self._made: Counter[str] = Counter()
+        self._free: dict[str, list[int]] = {}
+        self._busy: list[tuple[int, int, str]] = []  # a heap: until when a number of a kind is taken
+        overlapping = [cluster for clusters in model.clusters.values() for cluster in clusters if len(cluster) > 1]
+        self._side_by_side = {number for cluster in overlapping for number in cluster}
+        depth = model.nesting.depth()[model.branches]
+        order = sorted(model.calls, key=lambda call: (replay.calls[call.number][0], int(depth[call.members[0]])))
+        for call in order:
+            self._take(call)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names of all lanes."""
+        return tuple(self._texts)
+
+    def codes(self) -> Ints:
+        """Return the lane of each span; spans within a branch move to its new lane if they were on its old one."""
+        columns = self._model.nesting.columns
+        lane = columns.column("lane").copy()
+        is_branch = np.zeros(len(lane), np.bool_)
+        is_branch[self._model.branches] = True
+        ordinal = np.append(np.cumsum(is_branch) - 1, -1)
+        branch = ordinal[self._model.nesting.nearest(is_branch)]
+        inner = np.flatnonzero(branch >= 0)
+        old = lane[self._model.branches][branch[inner]]
+        stays = lane[inner] != old
+        lane[inner] = np.where(stays, lane[inner], self._of_branch[branch[inner]])
+        return lane
+
+    def attributes(self) -> dict[int, dict[str, Any]]:
+        """Return the attributes of the spans that note how many workers they started, with the new numbers."""
+        nesting = self._model.nesting
+        columns = nesting.columns
+        ids, found = columns.column("span_id"), {}
+        sums: dict[int, int] = {}
+        for call in self._model.calls:
+            if call.parent < 0:
+                continue
+            number = int(ids[call.parent])
+            kind, size = self._workers_of(call)
+            if noted_workers(columns.attributes.get(number, {})) is not None:
+                found[number] = {**columns.attributes[number], "executor": kind, "workers": size}
+            outer = int(nesting.parent[call.parent])
+            if outer >= 0 and noted_workers(columns.attributes.get(int(ids[outer]), {})) is not None:
+                sums[int(ids[outer])] = sums.get(int(ids[outer]), 0) + size
+        around = {number: {**columns.attributes[number], "workers": size} for number, size in sums.items()}
+        return around | found
+
+    def _workers_of(self, call: Call) -> tuple[str, int]:
+        kind, workers = self._terms.workers_of(call, is_varied=call.number in self._which)
+        return kind, min(workers, len(call.members))
+
+    def _take(self, call: Call) -> None:
+        """Assign lanes to the workers of a call, and to its branches."""
+        begin, end = self._replay.calls[call.number]
+        while self._busy and self._busy[0][0] <= begin:
+            _, number, base = heappop(self._busy)
+            heappush(self._free[base], number)
+        kind, size = self._workers_of(call)
+        outer = self._texts[self._of_branch[call.owner]] if call.owner >= 0 else ""
+        if kind == "serial" and call.number not in self._side_by_side:
+            here = call.parent if call.parent >= 0 else int(self._model.branches[call.members[0]])
+            text = outer or self._model.nesting.columns.lanes[self._model.nesting.columns.rows["lane"][here]]
+            codes = [self._named(text)] * size
+        else:
+            base = _base(kind, outer)
+            until_ns = np.full(size, begin if call.feeder < 0 else end)  # a worker without a branch ends at once
+            np.maximum.at(until_ns, self._worker[call.members], self._ended[call.members])
+            codes = [self._named(f"{base}{self._lowest(base, until)}") for until in until_ns.tolist()]
+        self._of_branch[call.members] = np.array(codes, np.int64)[self._worker[call.members]]
+
+    def _lowest(self, base: str, until: int) -> int:
+        free = self._free.setdefault(base, [])
+        if not free:
+            self._made[base] += 1
+            free.append(self._made[base])
+        number = heappop(free)
+        heappush(self._busy, (until, number, base))
+        return number
+
+    def _named(self, lane: str) -> int:
+        if lane not in self._code:
+            self._code[lane] = len(self._texts)
+            self._texts.append(lane)
+        return self._code[lane]
+
+
+def _base(kind: str, outer: str) -> str:
+    """Return what the lanes of a call are called, up to their number, as `Lanes.take` does; `outer` made the call."""
+    within = outer.partition("/")[0]
+    if kind == "thread" and kind_of_lane(outer.rpartition("/")[2]) == kind:
+        return f"{outer}."
+    return f"{within}/{kind}-" if within.rpartition("-")[0] in OWN_INTERPRETER else f"{kind}-"

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
 from kaygraph_viz.analysis.what_if.model import Call, Model
-from kaygraph_viz.trace.counting import tally
+from kaygraph_viz.analysis.what_if.tasks import BranchOperations
+from kaygraph_viz.trace.columns import tally
+from kaygraph_viz.trace.intervals import Ints
 
 __all__ = ["EVERYTHING", "Sample", "drawable", "drawn", "sampled", "thinned"]
 

@@ -2,15 +2,159 @@
 
 Belongs here: waiting, computing in turns, calling. Does not belong here: which worker gets which branch
 (``worker_pool``), and the order of events (``event_queue``).
+
+The code of branches, as far as a run tells: how much of it threads can compute at the same time.
+
+Belongs here: which branches are evidence, and what is assumed where there is none. Does not belong here: the proof
+(``gil_free``), and replays (``replay``).
+
+The operations of the branches of a run: as they were noted, or one wait and one computation each.
+
+Belongs here: durations without any queue, and reading them from parts of spans. Does not belong here: estimating them
+where parts are unknown (``gil_waits``), and changing them (``speed``).
+
+The order of events in a simulation, and what tasks wait for in queues: slots, and the event loop of coroutines.
+
+Belongs here: time and queues. Does not belong here: what the events do (``tasks``, ``worker_pool``).
 """
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import heappop, heappush
 from typing import Any
 
-from kaygraph_viz.analysis.what_if.event_queue import Callback, EventLoop, EventQueue, Slots
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.analysis.waits import Code, code_of
+from kaygraph_viz.analysis.what_if.model import Model
+from kaygraph_viz.analysis.workers import process_of_lane
+from kaygraph_viz.base.parts import PART_CODE, PartKind
+from kaygraph_viz.trace.columns import stretches, sums
+from kaygraph_viz.trace.intervals import Bools, Ints, concurrency
+
+__all__ = ["Callback", "EventLoop", "EventQueue", "Slots"]
+
+Callback = Callable[[], None]
+
+
+class EventQueue:
+    """The events to come, by time; those of one instant run in the order in which they were entered."""
+
+    __slots__ = ("_entries", "_serial", "now")
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._entries: list[tuple[int, int, Callback]] = []
+        self._serial = itertools.count()  # events of one instant are never compared themselves
+
+    def call_at(self, when: int, callback: Callback) -> None:
+        """Enter an event for a time [ns], not before now."""
+        heappush(self._entries, (when, next(self._serial), callback))
+
+    def call_soon(self, callback: Callback) -> None:
+        """Enter an event for this instant, after those that are due already."""
+        heappush(self._entries, (self.now, next(self._serial), callback))
+
+    def next_ns(self) -> int | None:
+        """Return the time of the next event [ns]; None if there is none."""
+        return self._entries[0][0] if self._entries else None
+
+    def run(self) -> None:
+        """Run all events, also those that are entered meanwhile, and set the time to that of each."""
+        entries = self._entries
+        while entries:
+            self.now, _, callback = heappop(entries)
+            callback()
+
+
+class Slots:
+    """A number of slots, such as cores, which are given out in the order of the requests."""
+
+    __slots__ = ("_events", "_free", "queue")
+
+    def __init__(self, events: EventQueue, count: int | None) -> None:
+        self._events = events
+        self._free = count
+        self.queue: deque[Callback] = deque()
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether no request ever waits."""
+        return self._free is None
+
+    def acquire(self, then: Callback) -> None:
+        """Call `then` with a slot: now if one is free, else after the earlier requests."""
+        if self._free is None:
+            then()
+        elif self._free > 0:
+            self._free -= 1
+            then()
+        else:
+            self.queue.append(then)
+
+    def release(self) -> None:
+        """Pass the slot on to the next request, which runs after the events that are due already."""
+        if self._free is None:
+            return
+        if self.queue:
+            self._events.call_soon(self.queue.popleft())
+        else:
+            self._free += 1
+
+
+class EventLoop:
+    """The event loop of coroutines: one of them runs at a time, until it waits."""
+
+    __slots__ = ("_due", "_events", "_is_active", "_is_free", "_late", "_left", "_ready")
+
+    def __init__(self, events: EventQueue) -> None:
+        self._events = events
+        self._ready: deque[Callback] = deque()
+        self._due: deque[Callback] = deque()  # with expired timers, which are noticed at the begin of a round
+        self._late: deque[Callback] = deque()  # those noticed, which come in the next one
+        self._left = 0
+        self._is_free = True
+        self._is_active = False
+
+    def call_soon(self, callback: Callback) -> None:
+        """Continue a coroutine in the next round."""
+        self._ready.append(callback)
+        self._run_ready()
+
+    def wake(self, callback: Callback) -> None:
+        """Continue a coroutine whose timer has expired, in one round with all whose timers expire at this instant."""
+        self._due.append(callback)
+        if len(self._due) == 1:
+            self._events.call_soon(self._run_ready)
+
+    def release(self) -> None:
+        """Run the next coroutine, since the one that ran waits now or has ended."""
+        self._is_free = True
+        self._run_ready()
+
+    def _run_ready(self) -> None:
+        if self._is_active:  # further up the stack, where the loop goes on: thousands of branches are no recursion
+            return
+        self._is_active = True
+        while self._is_free and self._has_next():
+            self._left -= 1
+            self._is_free = False
+            self._ready.popleft()()
+        self._is_active = False
+
+    def _has_next(self) -> bool:
+        while not self._left and (self._ready or self._due or self._late):
+            self._ready.extend(self._late)
+            self._late, self._due = self._due, deque()
+            self._left = len(self._ready)
+        return self._left > 0
+
 
 __all__ = ["CALL", "COMPUTE", "COMPUTE_FREE", "WAIT", "CallSpec", "Operation", "Simulation", "Task"]
 
@@ -151,3 +295,159 @@ class Task:
             self._compute()
         else:
             self._continue()
+
+
+__all__ = ["ThreadCode", "thread_code"]
+
+
+@dataclass(frozen=True, eq=False)
+class ThreadCode:
+    """The time for which each of n branches computes without the GIL [ns]."""
+
+    free: Ints
+    otherwise: Ints
+    is_in_turns: bool = False
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the run leaves no doubt."""
+        return bool((self.free == self.otherwise).all())
+
+
+def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
+    """Return what is known of the code of the branches of a run."""
+    if not has_gil:
+        return ThreadCode(model.cpu, model.cpu)
+    is_threads = np.zeros(len(model.branches), np.bool_)
+    for call in model.calls:
+        is_threads[call.members] = call.kind == "thread"
+    its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
+    low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
+    code = _proven(model, its, cores)
+    low[its], high[its] = code.low, code.high
+    is_free = low > 0
+    free = np.where(is_free, high, 0.0)
+    otherwise = np.where(is_free, low, 0.0 if model.is_exact else high)
+    in_turns = concurrency(model.started[its], model.ended[its])[1].max(initial=0) <= 1
+    free_ns, otherwise_ns = (np.rint(share * model.cpu).astype(np.int64) for share in (free, otherwise))
+    return ThreadCode(free_ns, otherwise_ns, bool(in_turns))
+
+
+def _proven(model: Model, its: Ints, cores: int | None) -> Code:
+    columns, positions = model.nesting.columns, model.branches[its]
+    process = [process_of_lane(lane) for lane in columns.lanes]
+    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
+    of_lane = np.array([number[name] for name in process], np.int64)
+    return code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)
+
+
+__all__ = ["BranchOperations", "KnownOperations", "in_order"]
+
+Floats = npt.NDArray[np.float64]
+
+NO_OPERATION = -1
+OPERATION_OF: Mapping[PartKind, int] = {"cpu": COMPUTE, "wait": WAIT, "blocked": WAIT, "pause": WAIT}
+
+
+@dataclass(frozen=True, eq=False)
+class KnownOperations:
+    """The operations of n branches, as far as the parts of their spans are known."""
+
+    is_known: Bools
+    wait: Ints
+    compute: Ints
+    first: Ints
+    kind: npt.NDArray[np.int8]
+    lasted: Ints
+
+    @classmethod
+    def of(cls, model: Model) -> KnownOperations:
+        """Read the parts of all branches; those in which calls are made are never known."""
+        found, count = stretches(model.nesting.columns, model.branches), len(model.branches)
+        operation_of = np.full(len(PART_CODE), NO_OPERATION, np.int8)
+        operation_of[[PART_CODE[name] for name in OPERATION_OF]] = list(OPERATION_OF.values())
+        kind, until = operation_of[found.kind], np.minimum(found.ended_ns, model.ended[found.owner])
+        lasted = (until - found.started_ns).clip(0)
+        first = np.searchsorted(found.owner, np.arange(count + 1))
+        last = (first[1:] - 1)[model.backpressure > 0]
+        kind[last[found.kind[last] == PART_CODE["blocked"]]] = NO_OPERATION  # no room yet in front of the next call
+        is_known = ~model.makes_calls
+        is_known[found.owner[found.kind == PART_CODE["unknown"]]] = False
+        wait, compute = (
+            sums(found.owner, np.where(kind == what, lasted, 0), count).astype(np.int64) for what in (WAIT, COMPUTE)
+        )
+        return cls(is_known, wait, compute, first, kind, lasted)
+
+    def of_branch(self, branch: int, faster: float = 1.0, free: float = 0.0) -> Sequence[Operation]:
+        """Return the operations of a branch that is known."""
+        mine = slice(self.first[branch], self.first[branch + 1])
+        joined: list[tuple[int, int]] = []
+        for kind, lasted in zip(self.kind[mine].tolist(), self.lasted[mine].tolist(), strict=True):
+            if kind == NO_OPERATION or not lasted:
+                continue
+            if joined and joined[-1][0] == kind:
+                joined[-1] = (kind, joined[-1][1] + lasted)
+            else:
+                joined.append((kind, lasted))
+        found: list[Operation] = []
+        for kind, lasted in joined:
+            lasts = round(lasted / faster)
+            alone = round(lasts * free) if kind == COMPUTE else 0
+            found += in_order((kind, lasts - alone), (COMPUTE_FREE, alone))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class BranchOperations:
+    """The operations of all branches of a run."""
+
+    wait: Ints
+    compute: Ints
+    gaps: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    computes_first: bool = False
+    free: Ints | None = None
+    known: KnownOperations | None = None
+    faster: Floats | None = None
+
+    @cached_property
+    def held(self) -> Ints:
+        """Time for which each branch computes with the interpreter [ns]."""
+        return self.compute if self.free is None else (self.compute - self.free).clip(0)
+
+    @cached_property
+    def durations_ns(self) -> tuple[list[int], list[int], list[int]]:
+        """Times for which all branches wait, and compute with and without the interpreter [ns], as lists."""
+        return self.wait.tolist(), self.held.tolist(), (self.compute - self.held).tolist()
+
+    @cached_property
+    def _made(self) -> dict[int, Sequence[Operation]]:
+        return {}  # a branch is replayed many times
+
+    def of_branch(self, branch: int) -> Sequence[Operation]:
+        """Return the operations of a branch that makes no call."""
+        found = self._made.get(branch)
+        if found is None:
+            found = self._made[branch] = self._of_branch(branch)
+        return found
+
+    def _of_branch(self, branch: int) -> Sequence[Operation]:
+        if self.known is not None and self.known.is_known[branch]:
+            return self.known.of_branch(branch, *self._rates(branch))
+        waits, held, free = self.durations_ns
+        wait, compute = (WAIT, waits[branch]), ((COMPUTE, held[branch]), (COMPUTE_FREE, free[branch]))
+        return in_order(*((*compute, wait) if self.computes_first else (wait, *compute)))
+
+    def _rates(self, branch: int) -> tuple[float, float]:
+        """Return how many times as fast a branch is, and which share of its computing is free of the interpreter."""
+        faster = 1.0 if self.faster is None else float(self.faster[branch])
+        return faster, 0.0 if self.free is None else float(self.free[branch] / max(1, self.compute[branch]))
+
+    def each_lasts(self, model: Model, branches: Ints) -> Ints:
+        """Return the durations of branches that never wait for a turn [ns]; those that make calls keep theirs."""
+        own = self.wait[branches] + self.compute[branches]
+        return np.where(model.makes_calls[branches], model.service[branches], own)
+
+
+def in_order(*operations: Operation) -> Sequence[Operation]:
+    """Return operations without those that take no time."""
+    return tuple(operation for operation in operations if operation[1])

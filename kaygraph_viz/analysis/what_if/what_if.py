@@ -2,30 +2,75 @@
 
 Belongs here: `what_if`, its options and the words of its result. Does not belong here: its numbers (``predictions``),
 and how real waiting is told from waiting for the GIL (``gil_waits``).
+
+The bounds of predictions, found when they are first read: each takes several replays, and many callers need none.
+
+Belongs here: when they are found. Does not belong here: how (``predictions``).
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
-from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.own_time import on_lanes
-from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
-from kaygraph_viz.analysis.what_if.bounds import Bands, Bounds
-from kaygraph_viz.analysis.what_if.model import KINDS
-from kaygraph_viz.analysis.what_if.predictions import LIMITS, Predictions
-from kaygraph_viz.analysis.what_if.read_model import read_model
-from kaygraph_viz.analysis.what_if.replay import varied
-from kaygraph_viz.analysis.what_if.speed import Speed
+from kaygraph_viz.analysis.what_if.model import KINDS, read_model
+from kaygraph_viz.analysis.what_if.predictions import LIMITS, Options, Predictions, predictions_of
+from kaygraph_viz.analysis.what_if.replay import Speed, varied
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.worker_loops import input_waits
-from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.texts import one_line
+from kaygraph_viz.base.checks import (
+    MAX_WORKERS,
+    checked_flag,
+    checked_number,
+    checked_whole,
+    checked_word,
+    checked_workers,
+)
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.trace.nesting import PROFILE, Nesting, is_profile
 from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["Bands", "Bounds"]
+
+
+class Bands:
+    """The bands of predicted makespans, by number of workers."""
+
+    def __init__(self, predictions: Predictions, makespans_ns: Mapping[int, int], others_ns: Mapping[int, int]) -> None:
+        self.makespans_ns = makespans_ns
+        self._predictions = predictions
+        self._others_ns = others_ns
+        self._found: dict[int, tuple[float, float]] = {}
+
+    def band_ns(self, workers: int) -> tuple[float, float]:
+        """Return the bounds of one prediction [ns]."""
+        if workers not in self._found:
+            makespan_ns, other_ns = self.makespans_ns[workers], self._others_ns[workers]
+            self._found[workers] = self._predictions.band_ns(workers, makespan_ns, other_ns)
+        return self._found[workers]
+
+
+class Bounds(Mapping[int, float]):
+    """The lower bounds (`side` 0) or the upper ones (1) of all predictions [s], by number of workers."""
+
+    def __init__(self, bands: Bands, side: int) -> None:
+        self._bands, self._side = bands, side
+
+    def __getitem__(self, workers: int) -> float:
+        return self._bands.band_ns(workers)[self._side] / 1e9
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._bands.makespans_ns)
+
+    def __len__(self) -> int:
+        return len(self._bands.makespans_ns)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
 
 __all__ = ["WhatIf", "what_if"]
 

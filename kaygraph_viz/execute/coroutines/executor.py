@@ -16,13 +16,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
-from kaygraph_viz.errors import BranchError, OptionError
-from kaygraph_viz.execute.core.base import Capabilities, Executor, arranging, in_order
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.request import Naming, OnError, Options, Request
-from kaygraph_viz.execute.core.retries import Fallback
+from kaygraph_viz.base.errors import BranchError, OptionError
+from kaygraph_viz.clock.sync import run_loop, threads
+from kaygraph_viz.execute.base import Capabilities, Executor, arranging, in_order
+from kaygraph_viz.execute.call import Naming, OnError, Options, Request
 from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S, Service
-from kaygraph_viz.sync import run_loop, threads
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.retries import Fallback
 from kaygraph_viz.trace.lanes import Lane
 
 __all__ = ["MAX_SLOTS", "AsyncExecutor"]

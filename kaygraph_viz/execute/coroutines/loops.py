@@ -14,12 +14,12 @@ from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, TypeVar
 
-from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.machine import has_threads
-from kaygraph_viz.parts import PartLog
-from kaygraph_viz.sync import new_event_loop, run_loop, threads
+from kaygraph_viz.base.errors import BranchError
+from kaygraph_viz.base.machine import has_threads
+from kaygraph_viz.base.parts import PartLog
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.clock.sync import new_event_loop, run_loop, threads
+from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.trace.recorder import current_scope
 
 __all__ = ["INTERRUPT_WAIT_S", "Service", "run", "run_in_private_loop", "with_ticker"]

@@ -22,13 +22,13 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from kaygraph_viz._optional import require
-from kaygraph_viz.errors import NodeError
+from kaygraph_viz.base.errors import NodeError
+from kaygraph_viz.base.optional import require
+from kaygraph_viz.base.threads import REAL_THREADS, Lock, Thread
 from kaygraph_viz.execute.dask import worker as dask_worker
 from kaygraph_viz.execute.dask.worker import WorkerThread, introduce, now_ns
-from kaygraph_viz.real_threads import REAL_THREADS, Lock, Thread
-from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset, offset_from
+from kaygraph_viz.trace.row import describe_error
 
 __all__ = ["Link", "connected", "local_cluster", "threads_of"]
 

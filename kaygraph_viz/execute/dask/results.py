@@ -10,19 +10,19 @@ import pickle
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kaygraph_viz.capture.away import wanted_by
-from kaygraph_viz.clock import REAL
-from kaygraph_viz.errors import DeadlineExceeded, OptionError, RemoteWorkerLostError, warn
-from kaygraph_viz.execute.core.branch import Branches, OpenBranch
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.pickling import by_value, context_values, unpack_result
-from kaygraph_viz.execute.core.request import Request
+from kaygraph_viz.base.errors import DeadlineExceeded, OptionError, RemoteWorkerLostError, warn
+from kaygraph_viz.capture.process_recorder import wanted_by
+from kaygraph_viz.clock.clock import REAL
+from kaygraph_viz.execute.branch import Branches, OpenBranch
+from kaygraph_viz.execute.call import Request
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.worker import Answer, Finished, Setup, WorkerThread, Written
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.pickling import by_value, context_values, unpack_result
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.offsets import NO_OFFSET, Move, Offset
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 

@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kaygraph_viz.capture.away import Wanted, own_lane, recorder_for, settle
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.pickling import PackedError, not_sent, pack_error, pack_result
-from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.real_threads import Lock
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.capture.process_recorder import Wanted, own_lane, recorder_for, settle
+from kaygraph_viz.execute.branch import Branches
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.pickling import PackedError, not_sent, pack_error, pack_result
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.trace.lanes import NO_LANE
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import RowList
 

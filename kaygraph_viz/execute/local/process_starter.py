@@ -21,11 +21,10 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import IO, Any
 
-from kaygraph_viz.clock import REAL
-from kaygraph_viz.errors import CallCancelled, OptionError, WorkerStartError
-from kaygraph_viz.execute.local.answers import AnswerReader
-from kaygraph_viz.execute.local.shared_progress import SharedProgress
-from kaygraph_viz.real_threads import Lock
+from kaygraph_viz.base.errors import CallCancelled, OptionError, WorkerStartError
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.clock.clock import REAL
+from kaygraph_viz.execute.local.answers import AnswerReader, SharedProgress
 
 __all__ = ["Child", "Pool"]
 

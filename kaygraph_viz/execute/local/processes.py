@@ -21,21 +21,19 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Any, ClassVar
 
-from kaygraph_viz.capture.away import wanted_by
-from kaygraph_viz.clock import REAL
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
-from kaygraph_viz.execute.core.base import Capabilities, Executor
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.pickling import are_atoms, by_value, cannot_send, context_values, pack
-from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.worker_pool import Pulled, WorkerPool, run_pool
+from kaygraph_viz.base.errors import BranchError, DeadlineExceeded, WorkerLostError
+from kaygraph_viz.base.thread_protocols import Event
+from kaygraph_viz.base.threads import Condition, Thread
+from kaygraph_viz.capture.process_recorder import wanted_by
+from kaygraph_viz.clock.clock import REAL
+from kaygraph_viz.execute.base import Capabilities, Executor
+from kaygraph_viz.execute.branch import Branches
+from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.local.answers import MAX_CHUNK, Results
 from kaygraph_viz.execute.local.process_starter import Child, Pool
-from kaygraph_viz.execute.local.results import Results
-from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
-from kaygraph_viz.execute.local.simulated import simulated_pool
-from kaygraph_viz.real_threads import Condition, Thread
-from kaygraph_viz.thread_protocols import Event
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.pickling import are_atoms, by_value, cannot_send, context_values, pack
+from kaygraph_viz.execute.worker_pool import Pulled, WorkerPool, run_pool, simulated_pool
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 

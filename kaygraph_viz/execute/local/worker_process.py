@@ -20,16 +20,15 @@ from multiprocessing.connection import Connection
 from time import perf_counter_ns
 from typing import Any
 
-from kaygraph_viz.capture.away import own_lane, recorder_for, settle
-from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
-from kaygraph_viz.execute.local.answers import AnswerWriter
-from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.base.errors import BranchError
+from kaygraph_viz.capture.process_recorder import own_lane, recorder_for, settle
+from kaygraph_viz.execute.branch import Branches
+from kaygraph_viz.execute.local.answers import AnswerWriter, SharedProgress, record_of
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
 from kaygraph_viz.trace.lanes import NO_LANE
 from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, set_scope
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row
 from kaygraph_viz.trace.wire import RowList
 

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from kaygraph_viz.real_threads import Lock
-from kaygraph_viz.sync import threads
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.clock.sync import threads
 
 __all__ = ["END", "Buffer", "QueuedItem", "Wake", "waiting", "waiting_async"]
 

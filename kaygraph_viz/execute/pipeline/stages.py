@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kaygraph_viz.checks import checked_function, checked_seconds, checked_whole, checked_word
-from kaygraph_viz.errors import OptionError, short
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.request import MAX_WINDOW
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.base.checks import checked_function, checked_seconds, checked_whole, checked_word
+from kaygraph_viz.base.errors import OptionError, short
+from kaygraph_viz.base.texts import NAME_LIMIT, cut, one_line
+from kaygraph_viz.execute.call import MAX_WINDOW
+from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.registry import executor_class
-from kaygraph_viz.texts import NAME_LIMIT, cut, one_line
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.execute.retries import RetryPolicy
+from kaygraph_viz.trace.row import describe_error
 
 __all__ = ["SOURCE", "STAGE_KINDS", "DeadLetter", "Stage", "StageFacts", "checked_stages"]
 
@@ -63,7 +63,7 @@ class Stage:
     >>> Stage("parse", int, buffer=0)
     Traceback (most recent call last):
     ...
-    kaygraph_viz.errors.OptionError: buffer must be a whole number from 1 to 1000000, got 0. For example: buffer=8
+    kaygraph_viz.base.errors.OptionError: buffer must be a whole number from 1 to 1000000, got 0. For example: buffer=8
     """
 
     name: str

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kaygraph_viz.checks import checked_number, checked_whole
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.checks import checked_number, checked_whole
+from kaygraph_viz.base.errors import OptionError
 
 __all__ = ["MAX_CALLS", "AdaptiveBound", "AdaptiveLimit", "Bound", "bound_of"]
 
@@ -50,7 +50,7 @@ class AdaptiveLimit:
     0.8
     >>> AdaptiveLimit(start=8, highest=4)
     Traceback (most recent call last):
-    kaygraph_viz.errors.OptionError: start must be a whole number from 1 to 4, got 8. For example: start=4
+    kaygraph_viz.base.errors.OptionError: start must be a whole number from 1 to 4, got 8. For example: start=4
     """
 
     start: int = 4

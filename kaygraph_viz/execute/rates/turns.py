@@ -5,6 +5,14 @@ Belongs here: the queue of calls, those in flight, and what they wait for. Does 
 
 Only the first in the queue waits for the time or for room; the others wait until they are first. So a call that needs
 many units is not overtaken for ever by calls that need few.
+
+What has held up the first call in the queue, and for how long.
+
+Belongs here: adding up. Does not belong here: what holds it up (``turns``).
+
+Windows of time: so many calls, or units of them, in any second or minute.
+
+Belongs here: counting what has begun, and when more fits in. Does not belong here: who waits for that (``turns``).
 """
 
 from __future__ import annotations
@@ -13,18 +21,102 @@ import asyncio
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from kaygraph_viz.clock import Clock, current_clock
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.clock.clock import Clock, current_clock
+from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.execute.rates.in_flight import Bound
-from kaygraph_viz.execute.rates.obstacles import Obstacles
-from kaygraph_viz.execute.rates.windows import Window
 from kaygraph_viz.execute.refusals import asked_s, is_refusal
-from kaygraph_viz.real_threads import Lock
-from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.recorder import current_scope
+
+__all__ = ["Obstacles"]
+
+
+class Obstacles:
+    """How long each limit has held up the first in the queue, whichever call that was."""
+
+    def __init__(self) -> None:
+        self._lasted_ns: dict[str, int] = {}
+        self._name = ""
+        self._since_ns = 0
+
+    def now(self, name: str, now_ns: int) -> None:
+        """Note what holds up the first call from now on; an empty name: nothing."""
+        if self._name:
+            self._lasted_ns[self._name] = self._lasted_ns.get(self._name, 0) + max(0, now_ns - self._since_ns)
+        self._name, self._since_ns = name, now_ns
+
+    def so_far(self, now_ns: int) -> dict[str, int]:
+        """Return how long it was for each so far [ns]."""
+        self.now(self._name, now_ns)
+        return self._lasted_ns.copy()
+
+    def longest_since(self, before: Mapping[str, int]) -> str:
+        """Return what has held up calls for the longest time since `so_far` was called; empty: nothing."""
+        lasted_ns = {name: ns - before.get(name, 0) for name, ns in self._lasted_ns.items()}
+        return max((name for name, ns in lasted_ns.items() if ns > 0), key=lasted_ns.__getitem__, default="")
+
+
+__all__ = ["Window"]
+
+
+class Window:
+    """An amount that may begin in any window of time of one length."""
+
+    def __init__(self, what: str, most: int, period_ns: int) -> None:
+        self.what = what
+        self.most = most
+        self.period_ns = period_ns
+        self.used = 0
+        self._begun: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()  # by call: when, and how much
+
+    def wait_ns(self, amount: int, now_ns: int) -> int:
+        """Return how long it is until there is room for `amount` [ns]; 0: there is."""
+        self._forget(now_ns)
+        missing = self.used + amount - self.most
+        if missing <= 0:
+            return 0
+        free_ns = now_ns
+        for begun_ns, used in self._begun.values():
+            missing, free_ns = missing - used, begun_ns + self.period_ns
+            if missing <= 0:
+                break
+        return free_ns - now_ns
+
+    def add(self, call: Hashable, amount: int, now_ns: int) -> None:
+        """Count a call that begins now."""
+        self._begun[call] = now_ns, amount
+        self.used += amount
+
+    def correct(self, call: Hashable, amount: int) -> None:
+        """Count another amount for a call that has begun, as if it had been known then."""
+        if call in self._begun:
+            begun_ns, before = self._begun[call]
+            self._begun[call] = begun_ns, amount
+            self.used += amount - before
+
+    def remove(self, call: Hashable) -> None:
+        """Count a call no more, since it was never made."""
+        self._begun.pop(call, None)
+        self.recount()
+
+    def recount(self) -> None:
+        """Put right what an interrupt has left half done in another method."""
+        self.used = sum(amount for _, amount in self._begun.values())
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._begun.clear()
+        self.used = 0
+
+    def _forget(self, now_ns: int) -> None:
+        """Take out the calls that began a whole window ago."""
+        while self._begun and next(iter(self._begun.values()))[0] + self.period_ns <= now_ns:
+            self.used -= self._begun.popitem(last=False)[1][1]
+
 
 __all__ = ["Backend", "Ending", "Place", "Turns", "caller", "nothing"]
 

@@ -13,17 +13,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from kaygraph_viz.analysis.nesting import extent_ns
 from kaygraph_viz.analysis.wording import duration
-from kaygraph_viz.checks import checked_seconds
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_trace
+from kaygraph_viz.base.checks import checked_seconds
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.labels import clean, heading
+from kaygraph_viz.plot.labels import clean, escaped, heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, TEXT, Size, Stroke
-from kaygraph_viz.plot.text import escaped
-from kaygraph_viz.trace.gauges import GaugeSamples
+from kaygraph_viz.trace.memory import GaugeSamples
+from kaygraph_viz.trace.nesting import extent_ns
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["limit_curve"]
@@ -74,8 +72,8 @@ def limit_curve(
 
     Examples
     --------
-    >>> from kaygraph_viz.clock import sleep
-    >>> from kaygraph_viz.execute.rate_limit import RateLimit
+    >>> from kaygraph_viz.clock.clock import sleep
+    >>> from kaygraph_viz.execute.rates.rate_limit import RateLimit
     >>> from kaygraph_viz.recording import record
     >>> from kaygraph_viz.trace.recorder import span
     >>> limit = RateLimit(in_flight=2)

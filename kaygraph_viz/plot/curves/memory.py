@@ -11,14 +11,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from kaygraph_viz.analysis.nesting import extent_ns
 from kaygraph_viz.analysis.wording import duration, significant
-from kaygraph_viz.checks import checked_seconds
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_trace
+from kaygraph_viz.base.checks import checked_seconds
+from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, TEXT, Size, Stroke
+from kaygraph_viz.trace.nesting import extent_ns
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["memory_curve"]

@@ -15,17 +15,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
-from kaygraph_viz.analysis.compare.compare import Comparison
+from kaygraph_viz.analysis.compare import Comparison
 from kaygraph_viz.analysis.wording import duration, significant
-from kaygraph_viz.checks import checked_word
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes
+from kaygraph_viz.base.checks import checked_word
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.plot.canvas import Canvas, checked_axes
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.labels import clean, heading
+from kaygraph_viz.plot.labels import clean, cut_apart, cut_to_width, escaped, heading, width_pt
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import TEXT, Fill, Size
-from kaygraph_viz.plot.text import cut_apart, cut_to_width, escaped, width_pt
 
 __all__ = ["paired_bars"]
 
@@ -79,7 +77,7 @@ def paired_bars(comparison: Comparison, *, by: str = "name", ax: Axes | None = N
 
     Examples
     --------
-    >>> from kaygraph_viz.analysis.compare.compare import compare
+    >>> from kaygraph_viz.analysis.compare import compare
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> one, two = make_trace(bar("page", "t-1", 0, 4)), make_trace(bar("page", "t-1", 0, 1))
     >>> paired_bars(compare(one, two)).get_title(loc="left")

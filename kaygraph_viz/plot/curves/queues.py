@@ -13,22 +13,20 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
-from kaygraph_viz.checks import checked_seconds
-from kaygraph_viz.parts import PART_CODE
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_trace
-from kaygraph_viz.plot.curves.steps import Steps
+from kaygraph_viz.base.checks import checked_seconds
+from kaygraph_viz.base.parts import PART_CODE
+from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
+from kaygraph_viz.plot.curves.concurrency import Steps
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.gantt.bands import folded, most_rows
-from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.worker_rows import Options, draw_rows
+from kaygraph_viz.plot.gantt.drawing import Options, draw_rows, folded, most_rows
+from kaygraph_viz.plot.gantt.scene import Chart, Run
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import BAR, FILLS, Fill, Key, Stroke
-from kaygraph_viz.trace.part_table import stretches
+from kaygraph_viz.trace.columns import stretches
+from kaygraph_viz.trace.intervals import Ints
+from kaygraph_viz.trace.nesting import Places
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Queue", "queue_depth", "queues_of"]

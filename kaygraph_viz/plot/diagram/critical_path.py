@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.plot.gantt.critical_path import path_steps
+from kaygraph_viz.trace.intervals import Ints
+from kaygraph_viz.trace.nesting import Nesting
 from kaygraph_viz.trace.span import KINDS
 
 __all__ = ["GraphPath"]

@@ -13,19 +13,25 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
 
 from kaygraph_viz.analysis.wording import duration
-from kaygraph_viz.checks import checked_whole
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_trace
-from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
+from kaygraph_viz.base.checks import checked_whole
+from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view, diagram_description
-from kaygraph_viz.plot.diagram.placement import graph_scene
-from kaygraph_viz.plot.diagram.scene import STACK_PT, Arrow, Box, Line, Point, Scene
-from kaygraph_viz.plot.diagram.stats import graph_stats
+from kaygraph_viz.plot.diagram.layering import graph_scene
+from kaygraph_viz.plot.diagram.scene import (
+    LINE_PT,
+    PAD_Y,
+    SMALL_LINE_PT,
+    STACK_PT,
+    Arrow,
+    Box,
+    Line,
+    Point,
+    Scene,
+    graph_stats,
+)
 from kaygraph_viz.plot.labels import clean, heading
-from kaygraph_viz.plot.legend import LEGEND_LINE_PT
-from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, MUTED, PAPER, TEXT, Key, Size
-from kaygraph_viz.trace.structure import GraphView
-from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, LEGEND_LINE_PT, MUTED, PAPER, TEXT, Key, Size
+from kaygraph_viz.trace.trace import GraphView, Trace
 
 __all__ = ["diagram"]
 
@@ -82,7 +88,7 @@ def diagram(
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.structure import EdgeView, NodeView
+    >>> from kaygraph_viz.trace.trace import EdgeView, NodeView
     >>> view = GraphView("checks", (NodeView("in", "Input"), NodeView("all", "Checks", True, ("format", "age"))),
     ...                  (EdgeView("in", "all"),))
     >>> diagram(view).get_title(loc="left")

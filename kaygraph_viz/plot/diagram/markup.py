@@ -5,23 +5,31 @@ Belongs here: the nodes and edges that the drawn diagram has, in these two langu
 
 Names of nodes and edges become quoted texts in which all characters with a meaning are escaped; ids are made here, so
 no name can change the structure.
+
+What a notebook shows of a graph or a node that stands on the last line of a cell.
+
+Belongs here: the formats of one diagram. Does not belong here: the diagram (``diagram``, ``markup``).
 """
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from kaygraph_viz.checks import checked_whole, checked_word
-from kaygraph_viz.plot.checks import checked_trace
-from kaygraph_viz.plot.diagram.blocks import branch_boxes, closed_box, more_box, node_box
+from matplotlib.figure import Figure
+
+from kaygraph_viz.base.checks import checked_whole, checked_word
+from kaygraph_viz.plot.canvas import checked_trace
+from kaygraph_viz.plot.description import alt_text
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
+from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.layering import Item, layered_graph
-from kaygraph_viz.plot.diagram.scene import Box
-from kaygraph_viz.plot.diagram.stats import GraphStats, graph_stats
+from kaygraph_viz.plot.diagram.scene import Box, GraphStats, branch_boxes, closed_box, graph_stats, more_box, node_box
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, TEXT
-from kaygraph_viz.trace.structure import GraphView, NodeView
-from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.trace.trace import GraphView, NodeView, Trace
 
 __all__ = ["FORMATS", "diagram_text"]
 
@@ -58,7 +66,7 @@ def diagram_text(
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.structure import EdgeView, NodeView
+    >>> from kaygraph_viz.trace.trace import EdgeView, NodeView
     >>> view = GraphView("g", (NodeView("a", "Load"), NodeView("b", "Check")), (EdgeView("a", "b", "ok"),))
     >>> print(diagram_text(view))
     flowchart LR
@@ -243,3 +251,23 @@ def _dot_text(text: str) -> str:
 
 
 FORMATS: Mapping[str, Callable[[_Outline], Iterator[str]]] = {"mermaid": _mermaid, "dot": _dot}
+
+
+__all__ = ["shown_formats"]
+
+DPI = 100
+MERMAID, PNG = "text/vnd.mermaid", "image/png"
+
+
+def shown_formats(view: GraphView, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a diagram in the formats that front ends know, as IPython wants it: Mermaid, a picture, and a text."""
+    figure = Figure()
+    axes = diagram(view, ax=figure.add_subplot())
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DPI, bbox_inches="tight")
+    data = {
+        MERMAID: diagram_text(view),
+        PNG: base64.b64encode(picture.getvalue()).decode(),
+        "text/plain": text,
+    }
+    return data, {PNG: {"alt": alt_text(axes.figure)}}

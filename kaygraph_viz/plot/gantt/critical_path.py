@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 from matplotlib.collections import LineCollection
 
-from kaygraph_viz.analysis.critical_path.network import recorded_network
-from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorded_steps
-from kaygraph_viz.analysis.nesting import Nesting, unit_mask
+from kaygraph_viz.analysis.critical_path import PathStep, recorded_network, recorded_steps
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.gantt.chart import Run
+from kaygraph_viz.plot.gantt.scene import Run
 from kaygraph_viz.plot.style import CRITICAL, Size
+from kaygraph_viz.trace.nesting import Nesting, unit_mask
 
 __all__ = ["PathLines", "draw_path", "path_lines", "path_steps"]
 

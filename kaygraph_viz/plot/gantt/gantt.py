@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.checks import checked_flag, checked_seconds, checked_whole, checked_word
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_traces
-from kaygraph_viz.plot.gantt.bands import folded, most_rows
-from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.base.checks import checked_flag, checked_seconds, checked_whole, checked_word
+from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_traces
 from kaygraph_viz.plot.gantt.critical_path import draw_path, path_steps
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
-from kaygraph_viz.plot.gantt.worker_rows import MAX_BARS, Options, draw_rows
+from kaygraph_viz.plot.gantt.drawing import MAX_BARS, Options, draw_rows, folded, most_rows
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.rows import GROUP_BY
 from kaygraph_viz.plot.style import CRITICAL

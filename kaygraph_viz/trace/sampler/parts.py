@@ -13,10 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.parts import NO_SHARE, PART_CODE
-from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.counting import repeated, sums
-from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, Stretches, stretches
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE
+from kaygraph_viz.trace.columns import PART_DTYPE, PartTable, SpanColumns, Stretches, repeated, stretches, sums
 from kaygraph_viz.trace.sampler.thread_timeline import Timeline
 
 __all__ = ["LaneThread", "Pieces", "placed", "with_samples"]

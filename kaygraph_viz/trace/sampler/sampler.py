@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.clock import REAL, Clock
-from kaygraph_viz.errors import warn
-from kaygraph_viz.machine import this_machine
-from kaygraph_viz.real_threads import Lock
+from kaygraph_viz.base.errors import warn
+from kaygraph_viz.base.machine import this_machine
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.clock.clock import REAL, Clock
 from kaygraph_viz.trace.lanes import Lanes
 from kaygraph_viz.trace.sampler.parts import LaneThread, with_samples
 from kaygraph_viz.trace.sampler.thread_timeline import ThreadReadings, tick_ns, timelines

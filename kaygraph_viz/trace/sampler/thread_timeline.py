@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.parts import PART_CODE
-from kaygraph_viz.trace.counting import repeated
+from kaygraph_viz.base.parts import PART_CODE
+from kaygraph_viz.trace.columns import repeated
 
 __all__ = ["ThreadReadings", "Timeline", "tick_ns", "timelines"]
 

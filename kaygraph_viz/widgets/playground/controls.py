@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kaygraph_viz._optional import needed
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.widgets.careful import Say, careful
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.optional import needed
+from kaygraph_viz.widgets.guarded import Say, careful
 from kaygraph_viz.widgets.playground.options import Option
 from kaygraph_viz.widgets.playground.state import rounded
 

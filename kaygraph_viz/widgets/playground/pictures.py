@@ -3,6 +3,20 @@
 Belongs here: figures for panels. Does not belong here: what is drawn (``plot``), and widgets (``playground``).
 
 Every figure is one of its own: the state of pyplot may not be touched from a thread. Two are never drawn at once.
+
+The pictures of a panel's log, each drawn once.
+
+Belongs here: which pictures can be shown again, and which another run has made out of date. Does not belong here:
+drawing (``pictures``, ``forecast``), and when what is shown (``playground``).
+
+The style sheet of panels, and tables as the lines of a list.
+
+Belongs here: looks. Does not belong here: widgets (``playground``, ``progress``).
+
+What a panel shows for settings that were not run: the schedule that is predicted from the nearest run of its log.
+
+Belongs here: making a prediction, its words and its pictures. Does not belong here: how it is made
+(``analysis.what_if``), and when it is shown (``playground``).
 """
 
 from __future__ import annotations
@@ -11,22 +25,25 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kaygraph_viz.plot.curves.speedup_sketch import speedup_sketch
+from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.base.threads import RLock
+from kaygraph_viz.plot.curves.speedup import speedup_sketch
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.gantt.bands import folded
-from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.drawing import folded
 from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.plot.gantt.scene import Chart
+from kaygraph_viz.plot.labels import width_pt
 from kaygraph_viz.plot.style import Size
-from kaygraph_viz.plot.text import width_pt
-from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.playground.state import Log, Tried
+from kaygraph_viz.widgets.playground.options import WORKERS
+from kaygraph_viz.widgets.playground.state import Log, Settings, Tried
 
 __all__ = ["Picture", "gantt_picture", "image", "sketch_picture"]
 
@@ -107,3 +124,147 @@ def _finished(ax: Axes, width_in: float) -> Picture:
     target, figure = io.BytesIO(), ax.figure.canvas.figure
     figure.savefig(target, format="png", dpi=DPI)
     return Picture(target.getvalue(), describe(ax).sentence, round(width_in * 96))
+
+
+__all__ = ["Forecast", "Preview", "forecast", "preview"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A run that was predicted."""
+
+    settings: Settings
+    source: Tried
+    trace: Trace
+
+    @property
+    def sentence(self) -> str:
+        """What is predicted, and from what."""
+        workers = counted(self.settings[WORKERS], "worker")
+        took = duration(self.trace.makespan_s)
+        return f"Predicted from {self.trace.predicted_from}: {workers} would take {took}."
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A prediction with its pictures."""
+
+    forecast: Forecast
+    chart: Picture
+    sketch: Picture | None
+
+
+def forecast(log: Log, settings: Settings) -> Forecast | None:
+    """Return what is predicted for settings; None where no run of the log has only other workers."""
+    source = log.nearest(settings)
+    if source is None or source.what_if is None:
+        return None
+    found = source.what_if.trace(settings[WORKERS])
+    run = f"the run with {counted(source.workers, 'worker')}"
+    return Forecast(dict(settings), source, found.as_predicted_from(run))
+
+
+def preview(log: Log, settings: Settings, *, last: int) -> Preview | None:
+    """Return a prediction with its pictures, at the scale of the charts of the log; None where there is none."""
+    made = forecast(log, settings)
+    if made is None:
+        return None
+    took_s = made.trace.makespan_s
+    title = f"{log.named(settings)}: predicted {duration(took_s)}"
+    chart = gantt_picture(made.trace, title, end_s=max(log.scale_s(made.source), took_s), rows=log.max_rows)
+    return Preview(made, chart, sketch_picture(log, made.source, last=last, expected=(settings[WORKERS], took_s)))
+
+
+__all__ = ["Album"]
+
+
+class Album:
+    """The pictures of the runs of a log, and of predictions from them."""
+
+    def __init__(self, log: Log, last: int) -> None:
+        self._log = log
+        self._least = last
+        self._charts: dict[tuple[Any, ...], Picture] = {}
+        self._entries: list[Tried] | None = None  # those of the log when the following were drawn
+        self._sketches: dict[int, Picture | None] = {}
+        self._previews: list[Preview] = []
+
+    @property
+    def last(self) -> int:
+        """Where the axis of workers ends: all runs have room."""
+        return max([self._least, *(entry.workers for entry in self._log.entries)])
+
+    def chart(self, tried: Tried) -> Picture:
+        """Return the chart of a run, at the scale of the charts that it compares with."""
+        log = self._log
+        key = (id(tried), log.title(tried), log.scale_s(tried), log.max_rows)
+        if key not in self._charts:
+            alive = {id(entry) for entry in log.entries}
+            self._charts = {old: chart for old, chart in self._charts.items() if old[0] in alive - {id(tried)}}
+            self._charts[key] = gantt_picture(tried.trace, key[1], end_s=key[2], rows=key[3])
+        return self._charts[key]
+
+    def sketch(self, tried: Tried) -> Picture | None:
+        """Return how fast the runs of the log were, with one marked."""
+        self._forget_what_is_out_of_date()
+        if id(tried) not in self._sketches:
+            self._sketches[id(tried)] = sketch_picture(self._log, tried, last=self.last)
+        return self._sketches[id(tried)]
+
+    def known_preview(self, settings: Settings) -> Preview | None:
+        """Return a prediction that was made of the log as it is; None where there is none yet."""
+        self._forget_what_is_out_of_date()
+        return next((each for each in self._previews if each.forecast.settings == settings), None)
+
+    def new_preview(self, settings: Settings) -> Preview | None:
+        """Return a prediction, and keep it unless the log has got another run meanwhile; None where there is none."""
+        entries = self._log.entries
+        made = preview(self._log, settings, last=self.last)
+        if made is not None and entries is self._entries is self._log.entries:
+            self._previews.append(made)
+        return made
+
+    def _forget_what_is_out_of_date(self) -> None:
+        if self._entries is not self._log.entries:
+            self._entries, self._sketches, self._previews = self._log.entries, {}, []
+
+
+__all__ = ["STYLE", "lines_of"]
+
+SPACE = "\N{NO-BREAK SPACE}"  # the entries of a list would lose ordinary ones
+MONOSPACED = "var(--jp-code-font-family, ui-monospace, monospace)"
+HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"  # except for readers
+STYLE = f"""<style>
+.kv-playground {{ max-width: 1040px; gap: 4px; }}
+.kv-playground .kv-controls {{ display: grid; gap: 0 20px; }}
+.kv-playground .kv-controls {{ grid-template-columns: repeat(auto-fill, minmax(400px, 1fr)); }}
+.kv-playground .kv-number > label {{ {HIDDEN}; }}
+.kv-playground .kv-status {{ min-height: 1.7em; }}
+.kv-playground .kv-status .widget-html-content {{ white-space: normal; line-height: 1.45; }}
+.kv-playground .kv-chart .widget-html-content {{ white-space: normal; }}
+.kv-pictures {{ display: flex; flex-wrap: wrap; align-items: flex-start; gap: 4px; }}
+.kv-playground .kv-pale .widget-html-content {{ opacity: 0.3; filter: grayscale(1); }}
+.kv-words {{ margin: 2px 0 6px; color: var(--jp-ui-font-color2, #555); line-height: 1.45; }}
+.kv-columns, .kv-log select {{ font-family: {MONOSPACED} !important; font-size: 13px !important; white-space: pre; }}
+.kv-columns {{ padding-left: 5px; color: var(--jp-ui-font-color2, #555); line-height: 1.3; }}
+.kv-playground .kv-log {{ width: auto; margin-right: 4px; flex-direction: column; height: auto; }}
+.kv-playground .kv-log > label {{ {HIDDEN}; }}
+.kv-playground .kv-log select {{ width: 100%; box-sizing: border-box; overflow-y: auto; }}
+.kv-playground .kv-log select {{ flex: none; height: auto; min-height: 0; }}
+</style>"""
+
+
+def lines_of(table: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table as lines with straight columns, the first left-aligned and the others right-aligned."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    first, *others = widths
+    gap = SPACE * 2
+    return [
+        gap.join(
+            [
+                row[0].ljust(first, SPACE),
+                *(cell.replace(" ", SPACE).rjust(width, SPACE) for cell, width in zip(row[1:], others, strict=True)),
+            ]
+        )
+        for row in table
+    ]

@@ -16,25 +16,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_whole, checked_workers
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.real_threads import RLock
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.base.checks import MAX_WORKERS as LIMIT, checked_function, checked_whole, checked_workers
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.optional import needed
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.base.threads import RLock
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.careful import careful
-from kaygraph_viz.widgets.closing import parts_of
-from kaygraph_viz.widgets.playground.album import Album
-from kaygraph_viz.widgets.playground.background import Ending, branches_of
+from kaygraph_viz.widgets.guarded import careful, parts_of
+from kaygraph_viz.widgets.playground.background import Ending, Newest, branches_of
 from kaygraph_viz.widgets.playground.controls import Control
-from kaygraph_viz.widgets.playground.forecast import Preview, forecast
-from kaygraph_viz.widgets.playground.newest import Newest
 from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
-from kaygraph_viz.widgets.playground.pictures import Picture, image
+from kaygraph_viz.widgets.playground.pictures import STYLE, Album, Picture, Preview, forecast, image, lines_of
 from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
-from kaygraph_viz.widgets.playground.style import STYLE, lines_of
 
 with needed():
     import ipywidgets

@@ -21,22 +21,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.nesting import is_own_time
 from kaygraph_viz.analysis.own_time import recorded_owner
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.plot.gantt.awaiting import RowStretches, awaiting
-from kaygraph_viz.plot.gantt.bands import folded
-from kaygraph_viz.plot.gantt.bar_labels import label_at
-from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
-from kaygraph_viz.plot.gantt.loops import held_up, turns_of
+from kaygraph_viz.plot.gantt.drawing import folded
+from kaygraph_viz.plot.gantt.layout import label_at
+from kaygraph_viz.plot.gantt.loops import RowStretches, awaiting, held_up, turns_of
+from kaygraph_viz.plot.gantt.scene import Chart, Run
 from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.trace.counting import tally
-from kaygraph_viz.trace.live_spans import so_far
+from kaygraph_viz.trace.columns import tally
+from kaygraph_viz.trace.nesting import is_own_time
+from kaygraph_viz.trace.recorder import so_far
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.timeline.piece_parts import PieceParts, with_parts
-from kaygraph_viz.widgets.timeline.pieces import Pieces, pieces_of
+from kaygraph_viz.widgets.timeline.pieces import PieceParts, Pieces, pieces_of, with_parts
 
 __all__ = ["MAX_ERRORS", "NOT_MEASURED", "Packed", "pack"]
 

@@ -1,16 +1,22 @@
 """The thread that sends new spans to the browser a few times a second while a run goes on.
 
 Belongs here: when something is sent. Does not belong here: what (``timeline``).
+
+Showing something now, and once more in the same place when it is complete.
+
+Belongs here: what IPython needs to know. Does not belong here: what is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from kaygraph_viz.errors import warn
-from kaygraph_viz.machine import thread_cpu_ns
-from kaygraph_viz.real_threads import Event, Thread
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.base.errors import warn
+from kaygraph_viz.base.machine import thread_cpu_ns
+from kaygraph_viz.base.optional import needed
+from kaygraph_viz.base.threads import Event, Thread
+from kaygraph_viz.trace.row import describe_error
 
 __all__ = ["PERIOD_S", "Pusher"]
 
@@ -70,3 +76,28 @@ class Pusher:
     def _run(self) -> None:
         while not self._stopped.wait(PERIOD_S) and self.tick():
             pass
+
+
+with needed():
+    from IPython.core.getipython import get_ipython
+    from IPython.display import DisplayHandle, display
+
+__all__ = ["show_again_when"]
+
+
+def show_again_when(widget: Any, is_complete: Callable[[], bool]) -> None:
+    """Show a widget, and put its complete form in the same place after the cell with which it became complete."""
+    handle = DisplayHandle()
+    data, metadata = widget._repr_mimebundle_()
+    display(data, metadata=metadata, raw=True, display_id=handle.display_id)
+    shell = get_ipython()
+    if shell is None:
+        return
+
+    def after_cell(_result: object) -> None:
+        if is_complete():
+            shell.events.unregister("post_run_cell", after_cell)
+            data, metadata = widget._repr_mimebundle_()
+            handle.update(data, metadata=metadata, raw=True)
+
+    shell.events.register("post_run_cell", after_cell)

@@ -5,38 +5,106 @@ Belongs here: what is shared with the browser, and when. Does not belong here: w
 
 All that the browser needs is in traits, complete at any time: a view that is opened late shows everything, and one
 message more or less does no harm. Messages of the browser are checked; anything but a selection is ignored.
+
+The picture that stands in for a widget where no kernel runs.
+
+Belongs here: pixels. Does not belong here: what is drawn (``plot``).
+
+The traces of views: those of the views that were used last are kept, others as long as somebody else has them.
+
+Belongs here: what keeps a trace in memory. Does not belong here: views.
+
+ipywidgets keeps each view until it is closed, and nothing tells when a view has left the notebook, as it does when its
+cell runs again. With its trace it would take 10 MB for each 100,000 spans.
 """
 
 from __future__ import annotations
 
 import base64
+import io
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
+from weakref import ref
 
+import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.image import imsave
 
-from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.errors import OptionError, short, warn
-from kaygraph_viz.machine import has_threads
-from kaygraph_viz.plot.checks import checked_trace
+from kaygraph_viz.base.errors import OptionError, short, warn
+from kaygraph_viz.base.machine import has_threads
+from kaygraph_viz.base.optional import needed
+from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.plot.canvas import checked_trace, figure_of
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.real_threads import Lock
-from kaygraph_viz.trace.structure import GraphView
-from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.kept_trace import KeptTrace
+from kaygraph_viz.trace.trace import GraphView, Trace
 from kaygraph_viz.widgets.timeline.packing import pack
-from kaygraph_viz.widgets.timeline.pusher import Pusher
-from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
-from kaygraph_viz.widgets.timeline.sources import script, stylesheet
-from kaygraph_viz.widgets.timeline.span_facts import span_facts
-from kaygraph_viz.widgets.timeline.static_picture import still_png
-from kaygraph_viz.widgets.timeline.when_shown import show_again_when
+from kaygraph_viz.widgets.timeline.pusher import Pusher, show_again_when
+from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data, script, span_facts, stylesheet
+
+__all__ = ["still_png"]
+
+DPI = 100
+WHITE = 255
+
+
+def still_png(*charts: Axes) -> bytes:
+    """Return charts below each other as one PNG, and close their figures."""
+    pixels = list[npt.NDArray[np.uint8]]()
+    for ax in charts:
+        figure: Any = figure_of(ax)
+        try:
+            figure.set_dpi(DPI)
+            canvas: Any = FigureCanvasAgg(figure)
+            canvas.draw()
+            pixels.append(np.array(canvas.buffer_rgba()))
+        finally:
+            plt.close(figure)
+    width = max(one.shape[1] for one in pixels)
+    padded = [np.pad(one, ((0, 0), (0, width - one.shape[1]), (0, 0)), constant_values=WHITE) for one in pixels]
+    target = io.BytesIO()
+    imsave(target, np.concatenate(padded), format="png", dpi=DPI, metadata={"Software": "kaygraph-viz"})
+    return target.getvalue()
+
+
+__all__ = ["MAX_KEPT", "KeptTrace"]
+
+MAX_KEPT = 10  # more charts than these are hardly looked at in turns
+_used: OrderedDict[int, Trace] = OrderedDict()  # by the number of the view; the one that was used last comes last
+_lock = Lock()
+
+
+class KeptTrace:
+    """The trace of a view: it is there while the view is one of the last `MAX_KEPT`, or somebody else has the trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = ref(trace)
+        self.get()
+
+    def get(self) -> Trace | None:
+        """Return the trace if it is still there, and note that it was used."""
+        trace = self._trace()
+        if trace is not None:
+            with _lock:
+                _used[id(self)] = trace
+                _used.move_to_end(id(self))
+                while len(_used) > MAX_KEPT:
+                    _used.popitem(last=False)
+        return trace
+
+    def drop(self) -> None:
+        """Stop keeping the trace: its view was closed."""
+        with _lock:
+            _used.pop(id(self), None)
+
 
 with needed():
     import anywidget

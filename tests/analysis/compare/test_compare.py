@@ -6,7 +6,7 @@ import math
 
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.compare.compare import compare
+from kaygraph_viz.analysis.compare import compare
 from kaygraph_viz.testing import bar, make_trace
 
 

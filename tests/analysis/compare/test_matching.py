@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.compare.matching import GroupChange, SpanChanges, match, ratio_of
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.compare import GroupChange, SpanChanges, match, ratio_of
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 
 
 def pairs(a, b):

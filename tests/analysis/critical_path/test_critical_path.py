@@ -7,7 +7,7 @@ import pickle
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.critical_path.critical_path import CriticalPath, critical_path
+from kaygraph_viz.analysis.critical_path import CriticalPath, critical_path
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace

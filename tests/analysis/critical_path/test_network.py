@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.critical_path import network
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path
-from kaygraph_viz.analysis.critical_path.network import BY_WORKER, pull_back, recorded_network, walk
-from kaygraph_viz.analysis.nesting import Nesting, unit_mask
+from kaygraph_viz.analysis import critical_path as critical_path_module
+from kaygraph_viz.analysis.critical_path import BY_WORKER, critical_path, pull_back, recorded_network, walk
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting, unit_mask
 from tests.analysis.critical_path.conftest import call, names
 
 
@@ -19,7 +18,7 @@ def test_leaving_out_what_is_surely_short_changes_nothing(any_run, data):
     trace = data.draw(any_run)
     path = critical_path(trace)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_surely_short", lambda nesting, units, lasts: units & False)
+        patch.setattr(critical_path_module, "_surely_short", lambda nesting, units, lasts: units & False)
         assert critical_path(trace).dependency_ns == path.dependency_ns
 
 
@@ -106,7 +105,7 @@ def test_a_branch_waits_for_the_one_before_it_on_its_worker():
 
 def test_values_are_pulled_back_over_the_tightest_edge():
     columns = ([0, 1, 2], [0, 1, 3], [1, 3, 4], [0, 0, 1], [1, 2, 2], [0, 0, 0])
-    chain = network.Network(*map(np.array, columns), first=0, last=2, end_of=np.arange(3))
+    chain = critical_path_module.Network(*map(np.array, columns), first=0, last=2, end_of=np.arange(3))
     values, following = pull_back(chain, np.array([1, 5, 0]), np.array([9, 9, 2]))
     assert (values.tolist(), following.tolist()) == ([3, 2, 2], [1, 2, -1])
     assert walk(following, 0) == [0, 1, 2]

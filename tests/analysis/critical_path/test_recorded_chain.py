@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.critical_path.critical_path import critical_path
+from kaygraph_viz.analysis.critical_path import critical_path
 from kaygraph_viz.testing import bar, make_trace
 from tests.analysis.critical_path.conftest import call, names
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.explain.explain import CAUSES, explain
+from kaygraph_viz.analysis.explain import CAUSES, explain
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.virtual.clock import VirtualClock
 
 
 def call(end, *branches, start=0, workers=4, executor="thread"):

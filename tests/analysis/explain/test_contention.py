@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.explain.contention import turn_waits
-from kaygraph_viz.analysis.explain.explain import USEFUL
-from kaygraph_viz.analysis.nesting import Nesting
-from kaygraph_viz.clock import compute, sleep, sleep_async
-from kaygraph_viz.machine import Machine
+from kaygraph_viz.analysis.explain import USEFUL
+from kaygraph_viz.analysis.waits import turn_waits
+from kaygraph_viz.base.machine import Machine
+from kaygraph_viz.clock.clock import compute, sleep, sleep_async
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 from tests.analysis.explain.conftest import call, each, parts_of, simulated
 
 TWO_CORES = Machine(2, "CPython 3.11", has_gil=True)

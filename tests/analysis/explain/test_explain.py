@@ -7,7 +7,7 @@ import pickle
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.explain.explain import CAUSES, USEFUL, explain
+from kaygraph_viz.analysis.explain import CAUSES, USEFUL, explain
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaygraph_viz.analysis.explain.explain import USEFUL
-from kaygraph_viz.analysis.explain.idle import Idle, idle_time
-from kaygraph_viz.analysis.nesting import Nesting, unit_mask
-from kaygraph_viz.machine import Machine
+from kaygraph_viz.analysis.explain import USEFUL, Idle, idle_time
+from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting, unit_mask
 from tests.analysis.explain.conftest import call, each, parts_of
 
 

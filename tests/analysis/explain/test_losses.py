@@ -7,11 +7,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.explain.explain import USEFUL
-from kaygraph_viz.analysis.explain.losses import blocked_ns, repeated_ns
-from kaygraph_viz.analysis.nesting import Nesting
-from kaygraph_viz.clock import sleep_async
+from kaygraph_viz.analysis.explain import USEFUL, blocked_ns, repeated_ns
+from kaygraph_viz.clock.clock import sleep_async
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 from tests.analysis.explain.conftest import call, each, parts_of, simulated
 
 

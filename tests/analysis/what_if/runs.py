@@ -7,19 +7,18 @@ from dataclasses import replace
 
 from kaygraph_viz.analysis.what_if.engine import simulate
 from kaygraph_viz.analysis.what_if.tasks import CALL, CallSpec
-from kaygraph_viz.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
-from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.batch import AsyncParallelBatchNode, ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph, ParallelBatchGraph
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.part_table import PartTable
+from kaygraph_viz.trace.columns import PartTable
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.virtual.clock import VirtualClock
 
 COUNTS = [1, 2, 3, 4, 8]
 

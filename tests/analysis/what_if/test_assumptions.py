@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.analysis.what_if.assumptions import Options, cores_of, predictions_of
-from kaygraph_viz.analysis.what_if.read_model import read_model
-from kaygraph_viz.analysis.what_if.replay import varied
-from kaygraph_viz.analysis.what_if.speed import Speed
-from kaygraph_viz.machine import Machine, usable_cores
+from kaygraph_viz.analysis.what_if.model import read_model
+from kaygraph_viz.analysis.what_if.predictions import Options, cores_of, predictions_of
+from kaygraph_viz.analysis.what_if.replay import Speed, varied
+from kaygraph_viz.base.machine import Machine, usable_cores
 from kaygraph_viz.testing import bar, make_trace
 from tests.analysis.what_if.runs import call
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, KnownOperations, in_order
-from kaygraph_viz.analysis.what_if.read_model import read_model
-from kaygraph_viz.analysis.what_if.tasks import COMPUTE, COMPUTE_FREE, WAIT
+from kaygraph_viz.analysis.what_if.model import read_model
+from kaygraph_viz.analysis.what_if.tasks import COMPUTE, COMPUTE_FREE, WAIT, BranchOperations, KnownOperations, in_order
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.clock import compute, sleep
+from kaygraph_viz.clock.clock import compute, sleep
 from kaygraph_viz.testing import bar, make_trace
 from tests.analysis.what_if.runs import COUNTS, batch, run, wait_and_compute, without_parts
 

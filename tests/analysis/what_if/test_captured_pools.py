@@ -9,7 +9,7 @@ import pytest
 
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.clock import compute, sleep
+from kaygraph_viz.clock.clock import compute, sleep
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import make_trace

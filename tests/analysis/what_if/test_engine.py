@@ -8,10 +8,10 @@ from hypothesis import example, given, strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_makespan_s
 from kaygraph_viz.analysis.what_if.tasks import COMPUTE, WAIT
-from kaygraph_viz.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.virtual.clock import VirtualClock
 from tests.analysis.what_if.runs import MS, played
 from tests.list_schedule import list_schedule
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.what_if.event_queue import EventLoop, EventQueue, Slots
+from kaygraph_viz.analysis.what_if.tasks import EventLoop, EventQueue, Slots
 
 
 def test_events_run_in_the_order_of_their_times_and_then_of_their_entry():

@@ -9,12 +9,12 @@ import random
 
 import pytest
 
-from kaygraph_viz import clock
 from kaygraph_viz.analysis.what_if.engine import simulate
 from kaygraph_viz.analysis.what_if.gil_waits import real_waits
-from kaygraph_viz.analysis.what_if.read_model import read_model
+from kaygraph_viz.analysis.what_if.model import read_model
 from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec
 from kaygraph_viz.analysis.what_if.what_if import what_if
+from kaygraph_viz.clock import clock
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from kaygraph_viz.analysis.what_if.read_model import read_model
+from kaygraph_viz.analysis.what_if.model import read_model
 from kaygraph_viz.testing import bar, make_trace
 from tests.analysis.what_if.runs import call, calls_within_branches, stages
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.what_if.read_model import read_model
+from kaygraph_viz.analysis.what_if.model import read_model
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.testing import bar, make_trace
 from tests.analysis.what_if.runs import a_slow_input, call, calls_within_branches, stages, static_chunks, trying_again

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.analysis.what_if.model import Call
-from kaygraph_viz.analysis.what_if.read_model import read_model
+from kaygraph_viz.analysis.what_if.model import Call, read_model
 from kaygraph_viz.analysis.what_if.replay import USUAL_COSTS_NS, costs_ns, varied
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.clock import compute, sleep
+from kaygraph_viz.clock.clock import compute, sleep
 from kaygraph_viz.graph.batch import BatchNode
 from tests.analysis.what_if.runs import COUNTS, RUNS, batch, calls_within_branches, one_after_the_other, run, stages
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
-from kaygraph_viz.analysis.what_if.read_model import read_model
+from kaygraph_viz.analysis.what_if.model import read_model
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, drawable, drawn, sampled, thinned
+from kaygraph_viz.analysis.what_if.tasks import BranchOperations
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.testing import bar, make_trace
 from tests.analysis.what_if.runs import call, one_after_the_other, stages

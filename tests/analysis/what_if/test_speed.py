@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.what_if.read_model import read_model
-from kaygraph_viz.analysis.what_if.speed import Speed
+from kaygraph_viz.analysis.what_if.model import read_model
+from kaygraph_viz.analysis.what_if.replay import Speed
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.testing import assert_trace, bar, make_trace
 from tests.analysis.what_if.runs import call, one_after_the_other, two_nodes

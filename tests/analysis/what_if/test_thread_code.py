@@ -11,18 +11,17 @@ from dataclasses import replace
 
 import pytest
 
-from kaygraph_viz.analysis.explain.explain import explain
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.what_if.engine import simulate
-from kaygraph_viz.analysis.what_if.read_model import read_model
-from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, WAIT, CallSpec
-from kaygraph_viz.analysis.what_if.thread_code import thread_code
+from kaygraph_viz.analysis.what_if.model import read_model
+from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, WAIT, CallSpec, thread_code
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.clock import compute, sleep
+from kaygraph_viz.base.machine import Machine
+from kaygraph_viz.clock.clock import compute, sleep
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.machine import Machine
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.virtual.clock import VirtualClock
 
 MS = 1_000_000
 TWO, FOUR = (Machine(cores, "CPython 3.11", has_gil=True) for cores in (2, 4))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.recording import record

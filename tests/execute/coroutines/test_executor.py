@@ -11,12 +11,11 @@ from contextlib import aclosing, closing
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import compute, sleep_async
-from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.clock.clock import compute, sleep_async
 from kaygraph_viz.execute.cancel import CancelToken
-from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.retries import RetryPolicy, attempt_number
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 

@@ -14,22 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.errors import (
+from kaygraph_viz.base.errors import (
     CallCancelled,
     DeadlineExceeded,
     RemoteWorkerLostError,
     SchedulerLostError,
     WorkerLostError,
 )
+from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.execute.cancel import CancelToken
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.pickling import by_value
-from kaygraph_viz.execute.dask import call as dask_call, worker as dask_worker
-from kaygraph_viz.execute.dask.call import DaskCall
+from kaygraph_viz.execute.dask import executor as dask_call, worker as dask_worker
 from kaygraph_viz.execute.dask.cluster import local_cluster
-from kaygraph_viz.execute.dask.executor import DaskExecutor
+from kaygraph_viz.execute.dask.executor import DaskCall, DaskExecutor
 from kaygraph_viz.execute.dask.results import packed_setup
 from kaygraph_viz.execute.dask.worker import run_chunk
+from kaygraph_viz.execute.pickling import by_value
 from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import (
     GUARD_S,

@@ -15,9 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kaygraph_viz.errors import (
-    NodeError,
-)
+from kaygraph_viz.base.errors import NodeError
 from kaygraph_viz.execute.dask import cluster as dask_cluster, worker as dask_worker
 from kaygraph_viz.execute.dask.cluster import Link, connected, threads_of
 from kaygraph_viz.execute.dask.executor import DaskExecutor

@@ -6,12 +6,9 @@ import threading
 
 import pytest
 
-from kaygraph_viz.errors import (
-    BranchError,
-    OptionError,
-)
+from kaygraph_viz.base.errors import BranchError, OptionError
 from kaygraph_viz.execute.dask.executor import DaskExecutor
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import Trap, double, fail, statuses, values
 

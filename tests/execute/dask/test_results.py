@@ -8,13 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kaygraph_viz.clock import use_clock
-from kaygraph_viz.errors import (
-    DeadlineExceeded,
-    RemoteWorkerLostError,
-)
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.request import Request
+from kaygraph_viz.base.errors import DeadlineExceeded, RemoteWorkerLostError
+from kaygraph_viz.clock.clock import use_clock
+from kaygraph_viz.execute.branch import Branches
+from kaygraph_viz.execute.call import Request
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.results import Results
 from kaygraph_viz.execute.dask.worker import WorkerThread, Written

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.core.pickling import by_value, unpack_result
+from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.execute.dask import worker as dask_worker
 from kaygraph_viz.execute.dask.results import packed_setup
 from kaygraph_viz.execute.dask.worker import GO, Finished, Journal, WorkerThread, Written, read_journal, run_chunk
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.pickling import by_value, unpack_result
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import (
     Trap,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.clock import current_clock
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from kaygraph_viz.virtual.clock import VirtualClock
 
 S = 10**9
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import WorkerLostError
+from kaygraph_viz.base.errors import WorkerLostError
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.local import processes
 from kaygraph_viz.execute.local.process_starter import Child

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import WorkerStartError
+from kaygraph_viz.base.errors import WorkerStartError
 from kaygraph_viz.execute.local import process_starter
 from kaygraph_viz.execute.local.process_starter import Child, Pool
 from kaygraph_viz.execute.registry import get_executor

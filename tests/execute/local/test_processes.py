@@ -23,10 +23,10 @@ import psutil
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
+from kaygraph_viz.base.errors import BranchError, DeadlineExceeded, WorkerLostError
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.local import process_starter, processes
-from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
+from kaygraph_viz.execute.local.answers import MAX_CHUNK
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from tests.execute.local.process_helpers import (

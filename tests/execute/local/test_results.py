@@ -13,11 +13,16 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from kaygraph_viz.errors import WorkerLostError
-from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.local.answers import AnswerReader, AnswerWriter
-from kaygraph_viz.execute.local.results import Results
-from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of, records_in
+from kaygraph_viz.base.errors import WorkerLostError
+from kaygraph_viz.execute.branch import Branches
+from kaygraph_viz.execute.local.answers import (
+    AnswerReader,
+    AnswerWriter,
+    Results,
+    SharedProgress,
+    record_of,
+    records_in,
+)
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import span

@@ -12,17 +12,17 @@ from contextlib import suppress
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import compute, sleep, sleep_async
-from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, ServiceUnavailable
+from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, ServiceUnavailable
+from kaygraph_viz.clock.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.clock.virtual.fiber import Stopped
 from kaygraph_viz.execute.cancel import CancelToken
-from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.local.simulated import simulated_pool
-from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.execute.retries import RetryPolicy
+from kaygraph_viz.execute.worker_pool import simulated_pool
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.fiber import Stopped
 from tests.execute.local.simulated_helpers import S, bars, now_s, run
 
 PARALLEL = [kind for kind in KINDS if kind != "serial"]

@@ -7,15 +7,15 @@ import threading
 
 import pytest
 
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import CallCancelled
+from kaygraph_viz.base.errors import CallCancelled
+from kaygraph_viz.clock.clock import sleep
+from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.cancel import CancelToken
-from kaygraph_viz.execute.local.serial import SerialExecutor
+from kaygraph_viz.execute.local.threads import SerialExecutor
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.virtual.clock import VirtualClock
 from tests.execute.local.simulated_helpers import bars, now_s, run
 
 GUARD_S = 20.0

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.execute.core.pickling import by_value
-from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.local import worker_process
-from kaygraph_viz.execute.local.answers import AnswerReader
-from kaygraph_viz.execute.local.shared_progress import SharedProgress, records_in
+from kaygraph_viz.execute.local.answers import AnswerReader, SharedProgress, records_in
+from kaygraph_viz.execute.pickling import by_value
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
 from tests.execute.local.process_helpers import GUARD_S, pid_of, values

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 
-from kaygraph_viz.clock import sleep, sleep_async
+from kaygraph_viz.clock.clock import sleep, sleep_async
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.trace.recorder import span
 

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.clock import sleep
+from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem, waiting, waiting_async
 from kaygraph_viz.recording import record
 
@@ -167,10 +167,10 @@ def test_coroutines_and_threads_wait_for_each_other():
 
 
 def test_waiting_takes_simulated_time_under_a_virtual_clock():
-    from kaygraph_viz.sync import threads
+    from kaygraph_viz.clock.sync import threads
 
     with record(clock="virtual") as trace:
-        from kaygraph_viz.clock import current_clock
+        from kaygraph_viz.clock.clock import current_clock
 
         queue = Buffer(1, is_ordered=True, now_ns=current_clock().now_ns)
 

@@ -11,16 +11,13 @@ from functools import partial
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.clock import compute, sleep
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
-from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.base.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
+from kaygraph_viz.clock.clock import compute, sleep
+from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem
-from kaygraph_viz.execute.pipeline.run import PipelineRun
-from kaygraph_viz.execute.pipeline.runners import runner_for
-from kaygraph_viz.execute.pipeline.source import Source
+from kaygraph_viz.execute.pipeline.run import PipelineRun, Source, runner_for, workers_for
 from kaygraph_viz.execute.pipeline.stage_run import StageRun
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, Stage
-from kaygraph_viz.execute.pipeline.workers import workers_for
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, assert_trace, bar
 from kaygraph_viz.trace.recorder import span

@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.base.errors import BranchError
+from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stage_run import Meter
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, DeadLetter, Stage
-from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,

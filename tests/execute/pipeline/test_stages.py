@@ -6,9 +6,9 @@ import pickle
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts, checked_stages
+from kaygraph_viz.execute.retries import RetryPolicy
 
 
 async def coroutine(item):

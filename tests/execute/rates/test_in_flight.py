@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import OptionError, ServiceUnavailable
+from kaygraph_viz.base.errors import OptionError, ServiceUnavailable
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.course.services.text_service import TextService, TextSettings
 from kaygraph_viz.execute.rates.in_flight import AdaptiveBound, AdaptiveLimit, bound_of
-from kaygraph_viz.services.text_service import TextService
-from kaygraph_viz.services.text_settings import TextSettings
 
 
 def well(bound, times, began=1, ended=2, is_full=True):

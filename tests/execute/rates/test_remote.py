@@ -15,7 +15,7 @@ from multiprocessing.connection import Client
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import RateLimitError, ServiceUnavailable, WorkerLostError
+from kaygraph_viz.base.errors import RateLimitError, ServiceUnavailable, WorkerLostError
 from kaygraph_viz.execute.rates.remote import Asking, Ticket
 from kaygraph_viz.execute.rates.turns import Place
 

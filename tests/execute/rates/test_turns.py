@@ -9,11 +9,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from kaygraph_viz.clock import current_clock, sleep, sleep_async, use_clock
-from kaygraph_viz.errors import OptionError, ServiceUnavailable
-from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.execute.rates.obstacles import Obstacles
-from kaygraph_viz.execute.rates.windows import Window
+from kaygraph_viz.base.errors import OptionError, ServiceUnavailable
+from kaygraph_viz.clock.clock import current_clock, sleep, sleep_async, use_clock
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
+from kaygraph_viz.execute.rates.turns import Obstacles, Window
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
@@ -213,7 +212,7 @@ def test_what_a_cancelled_call_had_or_waited_for_is_free(cancelled, at_s):
         begun = [begun_ns for begun_ns, _ in limit._turns._units[0]._begun.values()]
         assert limit._turns._units[0].used == 20 * len(begun) <= 60
 
-    from kaygraph_viz.sync import run_loop
+    from kaygraph_viz.clock.sync import run_loop
 
     with record(clock="virtual"):
         run_loop(main())

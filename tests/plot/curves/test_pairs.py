@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from matplotlib.collections import PolyCollection
 
-from kaygraph_viz.analysis.compare.compare import compare
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.analysis.compare import compare
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.curves.pairs import paired_bars
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace

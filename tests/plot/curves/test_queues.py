@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.curves.queues import queue_depth, queues_of
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.testing import bar, make_trace
 
 

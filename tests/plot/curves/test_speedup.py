@@ -7,9 +7,8 @@ from hypothesis import given, strategies as st
 from matplotlib.figure import Figure
 
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.curves.speedup import Speedups, speedup_curve
-from kaygraph_viz.plot.curves.speedup_sketch import speedup_sketch
+from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.plot.curves.speedup import Speedups, speedup_curve, speedup_sketch
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace
 from tests.list_schedule import list_schedule

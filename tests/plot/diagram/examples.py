@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from kaygraph_viz.plot.style import CRITICAL
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
 CHECKS = ("security", "format", "business", "external")
 

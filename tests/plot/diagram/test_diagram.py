@@ -12,15 +12,13 @@ from matplotlib.image import imread
 from matplotlib.patches import FancyArrowPatch
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.diagram.blocks import box_scene, framed, lines_size
 from kaygraph_viz.plot.diagram.description import checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
-from kaygraph_viz.plot.diagram.scene import Box
-from kaygraph_viz.plot.diagram.stats import graph_stats
+from kaygraph_viz.plot.diagram.scene import Box, box_scene, framed, graph_stats, lines_size
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 from tests.plot.diagram.examples import (
     CHECKS,
     NESTED,

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.diagram.markup import diagram_text
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
 NODES = (NodeView("load", "Load"), NodeView("check", "Check", True, ("a", "b")), NodeView("end", "End"))
 

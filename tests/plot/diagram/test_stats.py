@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from matplotlib.patches import FancyArrowPatch
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.description import checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.markup import diagram_text
-from kaygraph_viz.plot.diagram.node_spans import with_node_ids
 from kaygraph_viz.plot.diagram.other_graphs import other_view
-from kaygraph_viz.plot.diagram.stats import graph_stats
+from kaygraph_viz.plot.diagram.scene import graph_stats, with_node_ids
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 from tests.plot.diagram.examples import (
     REVIEW,
     assert_tidy,

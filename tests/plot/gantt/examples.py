@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from matplotlib.collections import PolyCollection
 
 import kaygraph_viz as kv
-from kaygraph_viz.parts import PART_KINDS
-from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.plot.gantt.layout import make_layout
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.plot.style import (
     Size,
 )

@@ -13,15 +13,14 @@ from matplotlib.figure import Figure
 
 import kaygraph_viz as kv
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.critical_path import path_lines, path_steps
+from kaygraph_viz.plot.gantt.description import part_times_s, where_time_went
+from kaygraph_viz.plot.gantt.drawing import BAND_LINES, IDLE, MAX_SEPARATE_ROWS, Options, draw_rows
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.plot.gantt.image import BAND_LINES, IDLE, MAX_SEPARATE_ROWS
-from kaygraph_viz.plot.gantt.key import MEANINGS, WHOLE
-from kaygraph_viz.plot.gantt.parts_description import part_times_s, where_time_went
-from kaygraph_viz.plot.gantt.worker_rows import Options, draw_rows
+from kaygraph_viz.plot.gantt.legend import MEANINGS, WHOLE
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.plot.rows import centres
 from kaygraph_viz.plot.style import (
     CRITICAL,

@@ -11,15 +11,23 @@ import pytest
 from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
-from kaygraph_viz.parts import PART_KINDS
-from kaygraph_viz.plot.gantt.bands import folded
-from kaygraph_viz.plot.gantt.bins import Coverage, make_bins
-from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.gantt.layout import make_layout, place_labels
-from kaygraph_viz.plot.gantt.part_fills import MIN_STACK_PARTS, MIN_STACK_WIDTH, STACK, make_stripes, share_of
+from kaygraph_viz.base.parts import PART_KINDS
+from kaygraph_viz.plot.gantt.drawing import folded
+from kaygraph_viz.plot.gantt.layout import (
+    MIN_STACK_PARTS,
+    MIN_STACK_WIDTH,
+    STACK,
+    Coverage,
+    make_bins,
+    make_layout,
+    make_stripes,
+    place_labels,
+    share_of,
+)
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.plot.style import FILLS, Size
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.part_table import stretches
+from kaygraph_viz.trace.columns import stretches
 from tests.plot.gantt.examples import busy_lanes, is_slim_pause, layout_of, recorded, shortest
 
 

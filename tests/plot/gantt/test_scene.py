@@ -10,20 +10,18 @@ import pytest
 from hypothesis import given, strategies as st
 from matplotlib.figure import Figure
 
-from kaygraph_viz.analysis.nesting import Nesting
-from kaygraph_viz.parts import PART_KINDS
+from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.plot.curves.queues import queue_depth
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.gantt.attempts import Attempts, bar_parts
-from kaygraph_viz.plot.gantt.awaiting import awaiting
-from kaygraph_viz.plot.gantt.bands import FEW, MAX_BANDS, MAX_ROWS, folded
-from kaygraph_viz.plot.gantt.bar_labels import BarLabels
-from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.drawing import BANDS_FEW as FEW, MAX_BANDS, MAX_ROWS, folded
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.plot.gantt.layout import make_layout
+from kaygraph_viz.plot.gantt.layout import BarLabels, make_layout
+from kaygraph_viz.plot.gantt.loops import awaiting
+from kaygraph_viz.plot.gantt.scene import Attempts, Chart, bar_parts
 from kaygraph_viz.plot.rows import MAX_GROUPS
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.nesting import Nesting
 from tests.plot.gantt.examples import layout_of
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.base.parts import PART_CODE
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.sampler.parts import LaneThread, placed, with_samples
 from kaygraph_viz.trace.sampler.thread_timeline import Timeline

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kaygraph_viz.parts import PART_KINDS
+from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.trace.sampler.thread_timeline import ThreadReadings, tick_ns, timelines
 
 MS = 1_000_000

@@ -11,8 +11,7 @@ import pytest
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import background
-from kaygraph_viz.widgets.playground.background import BackgroundRun, LoopRun, begun
-from kaygraph_viz.widgets.playground.newest import Newest
+from kaygraph_viz.widgets.playground.background import BackgroundRun, LoopRun, Newest, begun
 
 GUARD_S = 30
 

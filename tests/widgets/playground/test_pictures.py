@@ -10,13 +10,10 @@ import numpy as np
 import pytest
 
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.widgets.playground import album as module, pictures
-from kaygraph_viz.widgets.playground.album import Album
-from kaygraph_viz.widgets.playground.forecast import forecast, preview
+from kaygraph_viz.widgets.playground import pictures, pictures as module
 from kaygraph_viz.widgets.playground.options import KNOWN
-from kaygraph_viz.widgets.playground.pictures import gantt_picture
+from kaygraph_viz.widgets.playground.pictures import STYLE, Album, forecast, gantt_picture, lines_of, preview
 from kaygraph_viz.widgets.playground.state import Log
-from kaygraph_viz.widgets.playground.style import STYLE, lines_of
 
 
 def height_and_lowest_ink(trace):

@@ -14,12 +14,18 @@ import pytest
 from ipywidgets.widgets import widget
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.widgets.playground import album, background, forecast as previews, pictures, playground as module
+from kaygraph_viz.widgets.playground import (
+    background,
+    pictures,
+    pictures as pictures_module,
+    pictures as previews,
+    playground as module,
+)
 from kaygraph_viz.widgets.playground.controls import Control
 from kaygraph_viz.widgets.playground.options import KNOWN
 from kaygraph_viz.widgets.playground.playground import playground
@@ -77,7 +83,7 @@ def _quick_pictures(request, monkeypatch):
     """Draw small pictures, or, for a test that does not look at them, none."""
     monkeypatch.setattr(pictures, "DPI", 24)
     if "drawn" not in request.fixturenames:
-        for where in (album, previews):
+        for where in (pictures_module, previews):
             monkeypatch.setattr(where, "gantt_picture", stand_in)
             monkeypatch.setattr(where, "sketch_picture", lambda *_args, **_options: None)
 
@@ -140,7 +146,7 @@ def test_step_that_comes_while_another_thread_writes_the_log_counts(panel):
 
 def test_prediction_is_made_once_until_another_run_is_there(panel, monkeypatch):
     slide(panel, 3)
-    monkeypatch.setattr(album, "preview", None)
+    monkeypatch.setattr(pictures_module, "preview", None)
     panel.slider.value = 4
     panel.slider.value = 3
     assert "Predicted from the run with 2 workers" in text_of(panel.status)

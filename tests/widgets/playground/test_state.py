@@ -6,12 +6,11 @@ from typing import Literal
 
 import pytest
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.widgets.playground import state
 from kaygraph_viz.widgets.playground.options import KNOWN, call_with, options_of
-from kaygraph_viz.widgets.playground.repeats import duration_range, missed_by
-from kaygraph_viz.widgets.playground.state import BEST, MAX_TRIED, Log
+from kaygraph_viz.widgets.playground.state import BEST, MAX_TRIED, Log, duration_range, missed_by
 
 OPTIONS = [KNOWN[name] for name in ("workers", "schedule", "items")]
 

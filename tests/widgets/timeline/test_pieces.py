@@ -6,11 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from kaygraph_viz.parts import PART_KINDS
-from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.base.parts import PART_KINDS
+from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.widgets.timeline.piece_parts import with_parts
-from kaygraph_viz.widgets.timeline.pieces import pieces_of
+from kaygraph_viz.widgets.timeline.pieces import pieces_of, with_parts
 
 
 def pieces(*bars, check=True):

@@ -8,8 +8,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from kaygraph_viz.widgets.timeline.pusher import Pusher
-from kaygraph_viz.widgets.timeline.when_shown import show_again_when
+from kaygraph_viz.widgets.timeline.pusher import Pusher, show_again_when
 
 GUARD_S = 30  # against a test that hangs; never waited for
 

@@ -17,20 +17,17 @@ from IPython.utils.capture import capture_output
 from ipywidgets.widgets import widget
 from matplotlib.figure import Figure
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.style import FILLS, STATUS_FILLS
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.attributes import TEXT_LIMIT
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
-from kaygraph_viz.widgets import kept_trace
+from kaygraph_viz.trace.row import TEXT_LIMIT
+from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
+from kaygraph_viz.widgets.timeline import timeline as timeline_module
 from kaygraph_viz.widgets.timeline.pusher import Pusher
-from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
-from kaygraph_viz.widgets.timeline.sources import script, stylesheet
-from kaygraph_viz.widgets.timeline.span_facts import span_facts
-from kaygraph_viz.widgets.timeline.static_picture import DPI, still_png
-from kaygraph_viz.widgets.timeline.timeline import Timeline, timeline
+from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data, script, span_facts, stylesheet
+from kaygraph_viz.widgets.timeline.timeline import DPI, Timeline, still_png, timeline
 
 GUARD_S = 30  # against a test that hangs; never waited for
 
@@ -265,7 +262,7 @@ def test_complete_chart_is_displayed_once(shell, view):
 @pytest.fixture
 def two_kept(monkeypatch):
     """Let the traces of two charts be kept, so that few have to be drawn."""
-    monkeypatch.setattr(kept_trace, "MAX_KEPT", 2)
+    monkeypatch.setattr(timeline_module, "MAX_KEPT", 2)
 
 
 def shown_and_forgotten(count, *, has_picture=False):

@@ -1,1 +1,0 @@
-"""Explanation of why a run was not faster."""

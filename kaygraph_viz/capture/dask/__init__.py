@@ -1,0 +1,1 @@
+"""Capturing Dask: its local schedulers and its clusters."""

@@ -1,0 +1,1 @@
+"""What time it is, and who waits: the clock in force, real or simulated."""

@@ -1,0 +1,1 @@
+"""What teaches: lessons, patterns, the services that they ask, and examples of them."""

@@ -1,0 +1,34 @@
+"""Where the notebooks of the lessons are.
+
+Belongs here: the folder, of an installed package and of a checkout. Does not belong here: what is in them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kaygraph_viz.base.errors import DataError
+
+__all__ = ["notebooks_folder"]
+
+PACKAGE = Path(__file__).resolve().parents[2]
+FOLDERS = (PACKAGE / "_notebooks", PACKAGE.parent / "notebooks")  # of an installed package, of a checkout
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of the shipped notebooks.
+
+    Raises
+    ------
+    DataError
+        If this installation has none.
+
+    Examples
+    --------
+    >>> (notebooks_folder() / "00_start_here.ipynb").is_file()
+    True
+    """
+    for folder in FOLDERS:
+        if folder.is_dir():
+            return folder
+    raise DataError(f"this installation has no notebooks in {FOLDERS[0]}; install the package again", path=FOLDERS[0])

@@ -1,0 +1,80 @@
+"""Lesson 3: orders, the graph that prices them, and the search for repeated orders.
+
+Belongs here: what the lesson's cells need, under short names. Does not belong here: pricing (``patterns.pricing``) and
+its graph (``patterns.batch``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kaygraph_viz.clock.clock import compute
+from kaygraph_viz.course.patterns.batch import batch_graph, compare_with_key, price_order, sample_orders
+from kaygraph_viz.course.services.datasets import Order, load_orders, load_orders_key
+from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = [
+    "batch_graph",
+    "by_country",
+    "compare_with_key",
+    "count_repeats",
+    "load_orders",
+    "load_orders_key",
+    "price",
+    "sample_orders",
+    "search_in_turn",
+]
+
+PAIR_S = 1e-6  # CPU time to compare two orders
+Groups = Mapping[str, Sequence[Order]]
+
+
+def price(order: Order) -> int:
+    """Return the price of an order with its tax, in cents, after as much CPU time as it costs; 0 for a broken one."""
+    compute(order.cost_s)
+    try:
+        return price_order(order).gross_cents
+    except ValueError:
+        return 0
+
+
+def by_country(orders: Sequence[Order]) -> dict[str, list[Order]]:
+    """Return the orders of each country, the countries in alphabetical order."""
+    found: dict[str, list[Order]] = {}
+    for order in sorted(orders, key=lambda order: order.country):
+        found.setdefault(order.country, []).append(order)
+    return found
+
+
+def count_repeats(orders: Sequence[Order]) -> int:
+    """Compare each order with each other one, which takes CPU time, and return how many are repeated."""
+    compute(PAIR_S * len(orders) ** 2)
+    return len(orders) - len({(order.customer_id, order.items) for order in orders})
+
+
+class _Search(ParallelBatchNode):
+    """Search the countries in their order."""
+
+    def __init__(self, groups: Groups) -> None:
+        super().__init__(max_workers=4, executor="process")
+        self.groups = groups
+
+    def prep(self, shared: Any) -> list[str]:
+        return list(self.groups)
+
+    def exec(self, prep_res: str) -> int:
+        return count_repeats(self.groups[prep_res])
+
+    def post(self, shared: Any, prep_res: list[str], exec_res: Any) -> None:
+        shared["repeats"] = dict(zip(prep_res, exec_res, strict=True))
+
+
+def search_in_turn(groups: Groups) -> tuple[dict[str, int], Trace]:
+    """Search the countries in alphabetical order with four processes; return the repeats by country, and the trace."""
+    shared: dict[str, Any] = {}
+    with record(clock="virtual") as trace:
+        _Search(groups).run(shared)
+    return shared["repeats"], trace

@@ -1,0 +1,50 @@
+"""Lesson 6: a service that is called many times at once, and whether each call was made.
+
+Belongs here: the service of the exercise. Does not belong here: what is in the notebook.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from kaygraph_viz.clock.clock import sleep_async
+from kaygraph_viz.course.lessons.goals import Finding, Goal
+from kaygraph_viz.trace.traced import traced
+
+__all__ = ["Service", "each_called_once"]
+
+
+class Service:
+    """A service that needs some time for each call, and counts the calls that it answered.
+
+    Parameters
+    ----------
+    answer_s
+        The time of each answer [s].
+    """
+
+    def __init__(self, answer_s: float = 0.2) -> None:
+        self.answer_s = answer_s
+        self.answered: Counter[Any] = Counter()
+
+    @traced
+    async def call(self, number: int) -> str:
+        """Return the answer to a call, after some waiting; each call is a bar of its own in the chart."""
+        await sleep_async(self.answer_s)
+        self.answered[number] += 1
+        return f"answer {number}"
+
+
+def each_called_once(service: Any, numbers: Iterable[int]) -> Goal:
+    """Require that a service answered the call with each number once."""
+    answered = service.answered if isinstance(service, Service) else Counter()
+
+    def evaluate(_: object) -> Finding:
+        wrong = [number for number in numbers if answered[number] != 1]
+        if wrong:
+            return Finding(False, f"call {wrong[0]} was answered {answered[wrong[0]]} times")
+        return Finding(True, f"{answered.total()} calls were answered")
+
+    return Goal("the service answers each call once", evaluate)

@@ -1,0 +1,49 @@
+"""Lesson 10: the services that its programs ask, and running a program as in a terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kaygraph_viz.base.optional import require_installed
+from kaygraph_viz.course.lessons.parts.installed import is_here
+from kaygraph_viz.course.services.datasets import load_customers
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import Server, serve
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.files import written
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["customers", "is_here", "open_services", "recorded_program", "simulated"]
+
+LATENCIES_S = {"location": 0.05, "profile": 0.05, "company": 0.15, "social": 0.6}
+SETTINGS = {name: ServiceSettings(latency_s=latency_s, latency_spread=0) for name, latency_s in LATENCIES_S.items()}
+
+customers = load_customers()[:48]
+
+
+def open_services() -> Server:
+    """Start the services on this computer; each takes the same time for every answer."""
+    return serve(SETTINGS)
+
+
+def simulated(program: Callable[[Any], Any]) -> tuple[Any, Trace]:
+    """Call a program with a client of the services, in simulated time; return its result and the trace."""
+    with record(clock="virtual", capture="all") as trace, open_services() as server, server.client() as client:
+        result = program(client)
+    return result, trace
+
+
+def recorded_program(source: str) -> Path:
+    """Save a program, run ``kaygraph-viz record collect.py``, and return the folder with what was recorded."""
+    require_installed("programs of their own", "open this lesson with kaygraph-viz lab")
+    folder = Path(tempfile.mkdtemp())
+    with written(folder / "collect.py") as file:
+        file.write(source.encode())
+    command = [sys.executable, "-m", "kaygraph_viz", "record", "collect.py"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603  (a program of the lesson)
+    return folder / "recorded"

@@ -1,0 +1,454 @@
+"""Coordination of coroutines: all at once, a semaphore, a rate limit, a deadline, the first answer wins.
+
+Belongs here: short functions to read and to use as they are. Does not belong here: requests to services
+(``coordination_examples``), and running coroutines (``execute.coroutines.executor``).
+
+Every function takes a coroutine function `ask` of one item. Each call of it is a branch of its own in the trace, named
+after its item. Branches that still run when a function returns or raises are cancelled and awaited first.
+
+>>> import asyncio
+>>> async def ask(seconds):
+...     await sleep_async(seconds)
+...     return seconds
+>>> from kaygraph_viz.recording import record
+>>> with record(clock="virtual") as trace:
+...     asyncio.run(gather(ask, [3, 1, 2])), asyncio.run(first_wins(ask, [3, 1, 2]))
+([3, 1, 2], 1)
+>>> trace.makespan_s
+4.0
+
+Examples of each way of coordination: graphs that look up the followers of some customers at the local services.
+
+Belongs here: the requests, the graphs, and a sentence about each. Does not belong here: the ways of coordination
+(``coordination``).
+
+Seven graphs have one asynchronous node, each with another way. The eighth is a fan-out of plain and asynchronous nodes
+and the fan-in of their results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from kaygraph_viz.base.checks import checked_seconds, checked_whole, checked_word
+from kaygraph_viz.base.errors import DataError, DeadlineExceeded, OptionError, short
+from kaygraph_viz.base.optional import needed
+from kaygraph_viz.clock.clock import sleep_async
+from kaygraph_viz.course.services.in_process import open_async_client, open_client
+from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
+from kaygraph_viz.execute.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.rates.rate_limit import RateLimit
+from kaygraph_viz.graph.async_node import AsyncNode
+from kaygraph_viz.graph.fan_out import FanOutNode
+from kaygraph_viz.graph.graph import AsyncGraph
+from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.trace.recorder import span
+
+__all__ = ["as_completed", "first_wins", "gather", "rate_limited", "until_deadline", "until_enough", "with_semaphore"]
+
+T = TypeVar("T")
+Ask = Callable[[Any], Awaitable[T]]
+
+
+async def gather(ask: Ask[T], items: Sequence[Any]) -> list[T]:
+    """Ask about all items at once and return the answers in the order of the items.
+
+    Parameters
+    ----------
+    ask
+        A coroutine function of one item.
+    items
+        The arguments of `ask`, one for each branch.
+
+    Raises
+    ------
+    Exception
+        The first error of a branch; the others are cancelled.
+    """
+    return await _all_values(AsyncExecutor(MAX_SLOTS), ask, items)
+
+
+async def with_semaphore(in_flight: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
+    """Ask about all items, `in_flight` of them at once at most, and return the answers in the order of the items.
+
+    Parameters
+    ----------
+    in_flight
+        The number of branches in progress at once at most, 1 to 1,000,000.
+    ask, items
+        As for `gather`.
+    """
+    checked_whole("in_flight", in_flight, 1, 1_000_000, "in_flight=3")
+    return await _all_values(AsyncExecutor(in_flight), ask, items)
+
+
+async def rate_limited(limit: RateLimit, ask: Ask[T], items: Sequence[Any]) -> list[T]:
+    """Ask about all items at the rate that a limit allows, and return the answers in the order of the items.
+
+    Parameters
+    ----------
+    limit
+        The limit, which other branches may share; a branch that waits for it is blocked.
+    ask, items
+        As for `gather`.
+    """
+
+    async def ask_in_turn(item: Any) -> T:
+        async with limit:
+            return await ask(item)
+
+    return await gather(ask_in_turn, items)
+
+
+def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[Outcome, None]:
+    """Ask about all items at once and yield the outcomes as the branches end.
+
+    Parameters
+    ----------
+    ask, items
+        As for `gather`.
+
+    Yields
+    ------
+    Outcome
+        One for each item, also where it failed. Closing the generator cancels the branches that still run, so use it in
+        ``async with aclosing(...)`` where the loop over it may end early.
+    """
+    return AsyncExecutor(MAX_SLOTS).aimap(ask, items, ordered=False, on_error="collect", label=str)
+
+
+async def until_enough(enough: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
+    """Ask about all items at once and return the first `enough` answers; the other branches are cancelled.
+
+    Parameters
+    ----------
+    enough
+        The number of answers wanted, 1 or more. There are fewer if too many branches fail.
+    ask, items
+        As for `gather`.
+    """
+    checked_whole("enough", enough, 1, 1_000_000_000, "enough=3")
+    answers: list[T] = []
+    async with aclosing(as_completed(ask, items)) as outcomes:
+        async for outcome in outcomes:
+            if outcome.ok:
+                answers.append(outcome.value)
+            if len(answers) == enough:
+                break  # the end of the block cancels the branches that still run, and awaits them
+    return answers
+
+
+async def until_deadline(seconds: float, ask: Ask[Any], items: Sequence[Any]) -> Outcomes:
+    """Ask about all items at once and return the outcomes before a deadline; the other branches are cancelled.
+
+    Parameters
+    ----------
+    seconds
+        The time limit of all items together [s].
+    ask, items
+        As for `gather`.
+
+    Returns
+    -------
+    Outcomes
+        In the order in which the branches ended; an item that took too long has none.
+    """
+    checked_seconds("seconds", seconds, "seconds=0.5")
+    options: dict[str, Any] = {"ordered": False, "on_error": "collect", "label": str}
+    in_time = Outcomes()
+    with suppress(DeadlineExceeded):
+        async for outcome in AsyncExecutor(MAX_SLOTS).aimap(ask, items, deadline=seconds, **options):
+            in_time.append(outcome)
+    return in_time
+
+
+async def first_wins(ask: Ask[T], mirrors: Sequence[Any], *, hedge_s: float = 0.0) -> T:
+    """Ask several mirrors the same and return the first answer; the other branches are cancelled.
+
+    With `hedge_s` this is a hedged request: the second mirror is only asked when the first one is slow, which avoids
+    the rare long waits at the price of few more calls.
+
+    Parameters
+    ----------
+    ask
+        A coroutine function of a mirror.
+    mirrors
+        The mirrors, at least one, the best first.
+    hedge_s
+        The time between the calls of one mirror and of the next [s], 0 or more.
+
+    Raises
+    ------
+    ExceptionGroup
+        With the errors of all mirrors, if none has answered.
+    """
+    checked_seconds("hedge_s", hedge_s, "hedge_s=0.05")
+    if not mirrors:
+        raise OptionError("mirrors", mirrors, "at least one", "mirrors=[near, far]")
+
+    async def ask_later(reserve: str) -> T:
+        position = positions[reserve]
+        await sleep_async(position * hedge_s)
+        with span(f"mirror {position + 1}"):  # its own bar, since that of the branch begins with the wait in reserve
+            return await ask(mirrors[position])
+
+    positions = {f"mirror {position + 1} as a reserve": position for position in range(len(mirrors))}
+    failed: list[Exception] = []
+    async with aclosing(as_completed(ask_later, list(positions))) as outcomes:
+        async for outcome in outcomes:
+            if outcome.ok:
+                winner: T = outcome.value
+                return winner
+            if isinstance(outcome.error, Exception):
+                failed.append(outcome.error)
+    raise ExceptionGroup(f"none of {len(mirrors)} mirrors answered", failed)
+
+
+async def _all_values(executor: AsyncExecutor, ask: Ask[T], items: Sequence[Any]) -> list[T]:
+    # Not in order, where an error would be raised only after all branches before it have ended.
+    running = executor.aimap(ask, items, ordered=False, label=str)
+    outcomes = [outcome async for outcome in running]
+    return [outcome.value for outcome in sorted(outcomes, key=attrgetter("index"))]
+
+
+with needed():
+    import httpx2
+
+__all__ = ["FAN_OUT", "WAYS", "CoordinationNode", "SemaphoreNode", "coordination_graph"]
+
+TIMEOUT_S = 30.0
+FAN_OUT = "fan-out"
+Found = tuple[str, Any]  # the customer or the name of the fact, and the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Looks up the followers of a customer at one of several mirrors of the services."""
+
+    client: httpx2.AsyncClient
+    mirrors: tuple[str, ...]
+
+    async def __call__(self, customer: str, mirror: int = 0) -> Found:
+        """Return the customer and the number of followers, None for a customer without a profile."""
+        reply = await self.client.get(f"{self.mirrors[mirror]}/social", params={"customer_id": customer})
+        return customer, _fact(reply, "followers")
+
+
+# -- the ways, each with its arguments --------------------------------------------------------------------------------
+
+
+async def _deadline(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    return (await until_deadline(0.06, look_up, customers)).values
+
+
+async def _as_completed(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    async with aclosing(as_completed(look_up, customers)) as outcomes:
+        return [outcome.unwrap() async for outcome in outcomes]
+
+
+async def _first_wins(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    async def hedged(customer: str) -> Found:
+        with span(customer, kind="node"):
+            return await first_wins(lambda mirror: look_up(customer, mirror), (0, 1), hedge_s=0.04)
+
+    return [await hedged(customer) for customer in customers]
+
+
+Way = Callable[[Lookup, Sequence[str]], Awaitable[list[Found]]]
+WAYS: Mapping[str, tuple[Way, str]] = MappingProxyType(
+    {
+        "gather": (gather, "All at once: it takes as long as the slowest answer."),
+        "semaphore": (partial(with_semaphore, 3), "At most three at once: the others wait in the queue."),
+        "rate limit": (
+            lambda look_up, customers: rate_limited(RateLimit(4), look_up, customers),
+            "Four calls a second: a call above this rate is blocked.",
+        ),
+        "deadline": (_deadline, "60 ms for all: answers that are missing then are cancelled, the others are kept."),
+        "as completed": (_as_completed, "All at once, and each answer is used as soon as it is there."),
+        "first wins": (_first_wins, "A second mirror is asked after 40 ms; the slower one is cancelled."),
+        "cancellation": (
+            partial(until_enough, 3),
+            "All at once; when three answers are there, the rest is cancelled.",
+        ),
+    }
+)
+
+
+class CoordinationNode(AsyncNode):
+    """Look up the followers of ``shared["customer_ids"]`` in one of the `WAYS`.
+
+    It stores ``shared["answers"]``: pairs of customer and followers, in the order that the way returns.
+
+    Parameters
+    ----------
+    way
+        A key of `WAYS`.
+    mirrors
+        Addresses of the services, at least one; ``"first wins"`` asks the first and the last.
+    """
+
+    def __init__(self, way: str, mirrors: Sequence[str]) -> None:
+        super().__init__(node_id=way)
+        self.way = way
+        self.mirrors = (mirrors[0], mirrors[-1])
+
+    async def prep_async(self, shared: Shared) -> Sequence[str]:
+        """Return ``shared["customer_ids"]``."""
+        return _customers(shared)
+
+    async def exec_async(self, prep_res: Sequence[str]) -> list[Found]:
+        """Look up the customers with one client for all requests."""
+        async with open_async_client(timeout=TIMEOUT_S) as client:
+            return await WAYS[self.way][0](Lookup(client, self.mirrors), prep_res)
+
+    async def post_async(self, shared: Shared, prep_res: Any, exec_res: list[Found]) -> None:
+        """Store ``shared["answers"]``."""
+        shared["answers"] = exec_res
+
+
+class SemaphoreNode(CoordinationNode):
+    """Look up the followers of ``shared["customer_ids"]``, at most `in_flight` at once; 1: one after the other."""
+
+    def __init__(self, in_flight: int, mirrors: Sequence[str], node_id: str = "semaphore") -> None:
+        super().__init__(node_id, mirrors)
+        self.in_flight = in_flight
+
+    async def exec_async(self, prep_res: Sequence[str]) -> list[Found]:
+        """Look up the customers with one client for all requests."""
+        async with open_async_client(timeout=TIMEOUT_S) as client:
+            return await with_semaphore(self.in_flight, Lookup(client, self.mirrors), prep_res)
+
+
+# -- fan-out and fan-in -----------------------------------------------------------------------------------------------
+
+
+class FactNode(Node):
+    """Look up one fact about the first customer: a plain node.
+
+    Parameters
+    ----------
+    url
+        The address of the service.
+    fact
+        The key of its answer.
+    """
+
+    def __init__(self, url: str, fact: str) -> None:
+        super().__init__(node_id=f"{fact} ({'async' if isinstance(self, AsyncNode) else 'plain'})")
+        self.url = url
+        self.fact = fact
+
+    def prep(self, shared: Shared) -> dict[str, str]:
+        """Return the parameters of the request."""
+        return {"customer_id": _customers(shared)[0]}
+
+    def exec(self, prep_res: dict[str, str]) -> Any:
+        """Send the request and return the fact."""
+        with open_client(timeout=TIMEOUT_S) as client:
+            return _fact(client.get(self.url, params=prep_res), self.fact)
+
+
+class AsyncFactNode(AsyncNode, FactNode):
+    """Look up one fact about the first customer: an asynchronous node with the parameters of `FactNode`."""
+
+    def __init__(self, url: str, fact: str) -> None:
+        FactNode.__init__(self, url, fact)
+
+    async def exec_async(self, prep_res: dict[str, str]) -> Any:
+        """Send the request and return the fact."""
+        async with open_async_client(timeout=TIMEOUT_S) as client:
+            return _fact(await client.get(self.url, params=prep_res), self.fact)
+
+
+class FactsNode(FanOutNode):
+    """Look up several facts at once and store ``shared["facts"]``, the facts by name."""
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
+        """Store ``shared["facts"]``."""
+        shared["facts"] = exec_res
+
+
+class JoinNode(Node):
+    """Collect the facts in ``shared["answers"]``, pairs of name and fact in alphabetical order."""
+
+    def prep(self, shared: Shared) -> dict[str, Any]:
+        """Return ``shared["facts"]``."""
+        facts: dict[str, Any] = shared["facts"]
+        return facts
+
+    def exec(self, prep_res: dict[str, Any]) -> list[Found]:
+        """Return the facts as sorted pairs."""
+        return sorted(prep_res.items())
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: list[Found]) -> None:
+        """Store ``shared["answers"]``."""
+        shared["answers"] = exec_res
+
+
+def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
+    """Return a graph that shows one way of coordination.
+
+    Parameters
+    ----------
+    way
+        A key of `WAYS`, or `FAN_OUT`: two plain and two asynchronous nodes look up facts about one customer at once,
+        and a fifth node collects them.
+    mirrors
+        As for `CoordinationNode`, such as ``[server.base_url]``.
+
+    Returns
+    -------
+    AsyncGraph
+        Run it with ``graph.run({"customer_ids": ["C00003", "C00004"]})``, or await ``graph.run_async(...)``.
+
+    Raises
+    ------
+    OptionError
+        If there is no such way, or no address.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.course.services.server import serve
+    >>> from kaygraph_viz.recording import record
+    >>> shared = {"customer_ids": ["C00003", "C00004", "C00005", "C00006"]}
+    >>> with record(clock="virtual") as trace, serve() as server:
+    ...     coordination_graph("as completed", [server.base_url]).run(shared)
+    >>> [customer for customer, _ in shared["answers"]]
+    ['C00003', 'C00005', 'C00004', 'C00006']
+    """
+    checked_word("way", way, (*WAYS, FAN_OUT), 'coordination_graph("gather", mirrors)')
+    if isinstance(mirrors, str) or not mirrors:
+        raise OptionError("mirrors", mirrors, "addresses, at least one", "[server.base_url]")
+    if way != FAN_OUT:
+        return AsyncGraph(start=CoordinationNode(way, mirrors), node_id=way)
+    base = mirrors[0]
+    facts = FactsNode(
+        {
+            "plan": FactNode(f"{base}/profile", "plan"),
+            "industry": FactNode(f"{base}/company", "industry"),
+            "language": AsyncFactNode(f"{base}/profile", "language"),
+            "followers": AsyncFactNode(f"{base}/social", "followers"),
+        }
+    )
+    facts >> JoinNode()
+    return AsyncGraph(start=facts, node_id=FAN_OUT)
+
+
+def _customers(shared: Shared) -> Sequence[str]:
+    customers = shared.get("customer_ids")
+    if not isinstance(customers, Sequence) or isinstance(customers, str) or not customers:
+        raise DataError(f'shared["customer_ids"] must be a list of numbers, at least one, got {short(customers)}')
+    return customers
+
+
+def _fact(reply: httpx2.Response, name: str) -> Any:
+    """Return one fact of an answer, None for status 404."""
+    if reply.status_code == 404:
+        return None
+    return reply.raise_for_status().json()[name]

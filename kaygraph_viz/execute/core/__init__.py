@@ -1,1 +1,0 @@
-"""The parts of all executors: the interface, one call, one branch, retries, worker pools, pickling."""

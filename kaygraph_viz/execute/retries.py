@@ -1,0 +1,488 @@
+"""Trying again: attempts, the waits between them, and the fallback, the same for plain code and for coroutines.
+
+Belongs here: what follows an error in user code. Does not belong here: stamps and outcomes of a branch (``branch``),
+and how often to try (``limits``).
+
+Bounds on what branches may do: how often they are tried, and how much memory they may use.
+
+Belongs here: policies, and what there is where none is asked for. Does not belong here: carrying them out
+(``core.branch``).
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from asyncio import CancelledError, current_task
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from types import AsyncGeneratorType, CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from kaygraph_viz.base.checks import checked_seconds, checked_whole, refuse_if_async
+from kaygraph_viz.base.errors import BranchError, OptionError, add_note_once, short
+from kaygraph_viz.base.machine import usable_cores
+from kaygraph_viz.base.optional import require_installed
+from kaygraph_viz.base.parts import contextmanager
+from kaygraph_viz.clock.clock import current_clock, sleep_async
+from kaygraph_viz.clock.virtual.fiber import Stopped
+from kaygraph_viz.execute.forks import end_copy, forks
+from kaygraph_viz.execute.refusals import asked_s
+from kaygraph_viz.trace.recorder import current_scope, held_up
+from kaygraph_viz.trace.row import describe_error
+from kaygraph_viz.trace.span import Status
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+
+__all__ = ["MemoryBudget", "RetryPolicy", "default_workers", "used_bytes"]
+
+MAX_BY_DEFAULT = 32
+POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """A rule for retries: how many attempts, how long to wait in between, and for which errors.
+
+    Parameters
+    ----------
+    attempts
+        The most attempts, 1 or more; 1 means no second try.
+    wait
+        Time between attempts [s], or any waiting rule of tenacity, such as
+        ``tenacity.wait_exponential_jitter(initial=0.1, max=5)``.
+    retry_on
+        The errors after which it is tried again; others end the branch at once.
+    jitter_s
+        The most that is added to each wait at random [s], also to one that a service asks for: so branches that failed
+        at the same moment do not all come back at the same moment.
+
+    Raises
+    ------
+    OptionError
+        If a number is out of its range or `retry_on` holds something that is not an error class.
+
+    Examples
+    --------
+    >>> RetryPolicy(attempts=3, wait=0.1).wait_s(1, ValueError())
+    0.1
+    >>> RetryPolicy(attempts=0)
+    Traceback (most recent call last):
+    ...
+    kaygraph_viz.base.errors.OptionError: attempts must be a whole number from 1 to 1000000, got 0. ...
+    """
+
+    attempts: int = 3
+    wait: float | Callable[[RetryCallState], float] = 0.0
+    retry_on: tuple[type[Exception], ...] = (Exception,)
+    jitter_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        checked_whole("attempts", self.attempts, 1, 1_000_000, "attempts=3")
+        if not callable(self.wait):
+            checked_seconds("wait", self.wait, "wait=0.1")
+        checked_seconds("jitter_s", self.jitter_s, "jitter_s=0.5")
+        kinds = self.retry_on if isinstance(self.retry_on, tuple) else (self.retry_on,)
+        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+            raise OptionError("retry_on", self.retry_on, "a tuple of exception classes", "retry_on=(TimeoutError,)")
+        object.__setattr__(self, "retry_on", kinds)
+
+    @classmethod
+    def exponential(
+        cls,
+        attempts: int = 3,
+        *,
+        start_s: float = 0.1,
+        max_s: float = 10.0,
+        jitter_s: float = 0.1,
+        retry_on: tuple[type[Exception], ...] = (Exception,),
+    ) -> RetryPolicy:
+        """Return a policy whose waits double each time, with a random addition that keeps branches apart.
+
+        Parameters
+        ----------
+        attempts
+            The most attempts, 1 or more.
+        start_s, max_s
+            The first wait, and the longest one [s].
+        jitter_s
+            The most that is added to a wait at random [s].
+        retry_on
+            The errors after which it is tried again.
+
+        Examples
+        --------
+        >>> RetryPolicy.exponential(start_s=0.5, jitter_s=0).wait_s(2, ValueError())
+        1.0
+        """
+        from tenacity import wait_exponential
+
+        for name, seconds in (("start_s", start_s), ("max_s", max_s), ("jitter_s", jitter_s)):
+            checked_seconds(name, seconds, f"{name}=0.1")
+        return cls(attempts, wait_exponential(multiplier=start_s, max=max_s), retry_on, jitter_s)
+
+    def applies(self, attempt: int, error: BaseException) -> bool:
+        """Return whether another attempt follows after `attempt` (from 1) ended with `error`."""
+        return attempt < self.attempts and isinstance(error, self.retry_on)
+
+    def wait_s(self, attempt: int, error: BaseException) -> float:
+        """Return how long to wait after `attempt` (from 1) ended with `error` [s].
+
+        The jitter is in it. Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, or
+        in the header Retry-After of its ``response``, at least that long.
+        """
+        if callable(self.wait):
+            ruled: Any = self.wait(_call_state(attempt, error))
+            refuse_if_async(ruled, "the function for the wait between attempts")
+            # below 0 is no wait, as where the jitter of a rule is larger than the rest
+            own_s = checked_seconds("what wait returns", max(float(ruled), 0.0))
+        else:
+            own_s = float(self.wait)
+        jitter_s = random.uniform(0, self.jitter_s) if self.jitter_s else 0.0  # noqa: S311  (no secret)
+        return max(own_s, asked_s(error)) + jitter_s
+
+
+class MemoryBudget:
+    """A bound on memory that narrows the look-ahead of a batch: items then wait in their source.
+
+    How much memory is in use depends on the machine, so in simulated time it is never short.
+
+    Parameters
+    ----------
+    max_bytes
+        The most memory that this process and its children may use together [bytes], 1 or more.
+
+    Raises
+    ------
+    OptionError
+        If `max_bytes` is not a positive whole number.
+
+    Examples
+    --------
+    >>> MemoryBudget(1).is_tight()
+    True
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = checked_whole("max_bytes", max_bytes, 1, 1 << 60, "max_bytes=2_000_000_000")
+        self._looked_ns = -POLL_NS
+        self._is_tight = False
+
+    def is_tight(self) -> bool:
+        """Return whether the budget is used up; looked up every 50 ms at most; in simulated time it never is."""
+        if current_clock().is_exact:
+            return False
+        now_ns = time.monotonic_ns()
+        if now_ns - self._looked_ns >= POLL_NS:
+            self._looked_ns = now_ns
+            self._is_tight = used_bytes() > self.max_bytes
+        return self._is_tight
+
+    def __repr__(self) -> str:
+        return f"MemoryBudget({self.max_bytes:_})"
+
+
+def used_bytes() -> int:
+    """Return how much memory this process and its children have resident [bytes]."""
+    require_installed("numbers of the memory in use", "leave out memory=...")
+    import psutil
+
+    process = psutil.Process()
+    used = int(process.memory_info().rss)
+    for child in process.children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            used += int(child.memory_info().rss)
+    return used
+
+
+def _call_state(attempt: int, error: BaseException) -> RetryCallState:
+    """Return the state that tenacity's waiting rules read: the number of the attempt and its error."""
+    from tenacity import Future, RetryCallState, Retrying
+
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = attempt
+    state.outcome = Future(attempt)
+    state.outcome.set_exception(error)
+    return state
+
+
+def default_workers(kind: str = "thread") -> int:
+    """Return the number of workers that an executor has by default."""
+    if (fixed := current_clock().default_workers) is not None:
+        return fixed
+    return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)
+
+
+__all__ = [
+    "ONCE",
+    "Fallback",
+    "Result",
+    "Where",
+    "after_failure",
+    "as_branch_error",
+    "as_node_error",
+    "attempt_number",
+    "count_from_one",
+    "first_attempt",
+    "run_attempts",
+    "run_attempts_async",
+]
+
+Fallback = Callable[[Any, Exception], Any]
+Where = Callable[[int], str]
+Result = tuple[Any, BaseException | None, int]
+Step = tuple[Callable[[Any], Any], Any]
+Answer = tuple[Any, BaseException | None]
+
+ONCE = RetryPolicy(attempts=1)
+ENDS_LOOPS = (StopIteration, StopAsyncIteration)
+_attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
+
+
+@contextmanager
+def first_attempt() -> Iterator[None]:
+    """Count attempts from 1 inside, and put the number of the attempt around it back afterwards."""
+    token = _attempt.set(1)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # a coroutine that is thrown away ends in whatever context
+            _attempt.reset(token)
+
+
+def count_from_one(context: Context) -> None:
+    """Make attempts count from 1 in a context, also where the caller is a later attempt of another branch."""
+    context.run(_attempt.set, 1)
+
+
+def attempt_number() -> int:
+    """Return which attempt of its branch is running in this context, from 1."""
+    return _attempt.get()
+
+
+def as_node_error(error: BaseException, where: str) -> BaseException:
+    """Return the error as one that a graph may raise: what user code raises must not steer the program."""
+    if isinstance(error, KeyboardInterrupt) or (isinstance(error, Exception) and not isinstance(error, ENDS_LOOPS)):
+        return error
+    if isinstance(error, Stopped):
+        raise error
+    hint = "raise an ordinary exception, or return a value, instead"
+    if isinstance(error, ENDS_LOOPS):
+        hint = "write next(..., None) where nothing may be left, or raise an ordinary exception instead"
+    made = BranchError(f"{where} ended with {short(error)}; {hint}")
+    made.__cause__ = error
+    return made
+
+
+def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
+    """Return the error for a branch that cancelled itself; raise `cancelled` if its task was cancelled."""
+    task = current_task()
+    if task is None or task.cancelling():
+        raise cancelled
+    error = BranchError(f"{where} was cancelled by itself or by what it awaited")
+    error.__cause__ = cancelled
+    return error
+
+
+def run_attempts(
+    function: Callable[[Any], Any],
+    item: Any,
+    index: int,
+    retry: RetryPolicy,
+    fallback: Fallback | None,
+    where: Where,
+    is_wanted: Callable[[], bool] | None = None,
+    forks_before: int | None = None,
+) -> Result:
+    """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback."""
+    started = current_clock().now_ns() if retry.attempts > 1 else 0
+    try:
+        value = function(item)
+        if type(value) is CoroutineType or type(value) is AsyncGeneratorType:
+            refuse_if_async(value, where(index))
+    except BaseException as raised:
+        error = as_node_error(raised, where(index))
+    else:
+        if forks_before is not None and forks_before != forks.count:
+            end_copy(forks_before, where(index))
+        return value, None, 1
+    again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep, forks_before)
+    return _drive(again.steps(error, started))
+
+
+async def run_attempts_async(
+    function: Callable[[Any], Any],
+    item: Any,
+    index: int,
+    retry: RetryPolicy,
+    fallback: Fallback | None,
+    where: Where,
+    forks_before: int | None = None,
+) -> Result:
+    """Run attempts as `run_attempts` does, and await what is awaitable: the function, the fallback, the waits."""
+    started = current_clock().now_ns() if retry.attempts > 1 else 0
+    try:
+        value = function(item)
+        if isinstance(value, Awaitable):
+            value = await value
+        if type(value) is AsyncGeneratorType:
+            refuse_if_async(value, where(index))
+    except CancelledError as cancelled:
+        error: BaseException = as_branch_error(cancelled, where(index))
+    except BaseException as raised:
+        error = as_node_error(raised, where(index))
+    else:
+        return value, None, 1
+    return await after_failure(function, item, index, retry, fallback, where, error, started, forks_before)
+
+
+async def after_failure(
+    function: Callable[[Any], Any],
+    item: Any,
+    index: int,
+    retry: RetryPolicy,
+    fallback: Fallback | None,
+    where: Where,
+    error: BaseException,
+    started_ns: int,
+    forks_before: int | None = None,
+) -> Result:
+    """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
+    again = _Again(item, where(index), retry, None, function, fallback, sleep_async, forks_before)
+    return await _drive_async(again.steps(error, started_ns), where(index))
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The steps after a failed first attempt, in a form that plain code and coroutines can both carry out."""
+
+    item: Any
+    where: str
+    retry: RetryPolicy
+    is_wanted: Callable[[], bool] | None
+    call: Callable[[Any], Any]
+    fallback: Fallback | None
+    sleep: Callable[[float], Any]
+    forks_before: int | None = None
+
+    def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
+        """Yield each function to call with its argument; its result, or its error, is sent back in."""
+        attempt = 1
+        end_copy(self.forks_before, self.where)
+        while True:
+            is_told = type(error) is BranchError and isinstance(error.__cause__, ENDS_LOOPS)
+            raised = error.__cause__ if is_told and error.__cause__ is not None else error  # by the user's code
+            if not self.retry.applies(attempt, raised) or (self.is_wanted is not None and not self.is_wanted()):
+                break
+            _add_attempt(started, "error", attempt, error)
+            failed = yield from self._wait(attempt, error)
+            if failed is not None:  # an interrupt, or a waiting rule that fails
+                return self._failed(_caused(as_node_error(failed, self.where), error), attempt)
+            attempt += 1
+            _attempt.set(attempt)
+            started = current_clock().now_ns()
+            found = yield self.call, self.item
+            end_copy(self.forks_before, self.where)
+            value, failed = _plain(self.where, *found)
+            if failed is None:
+                _add_attempt(started, "ok", attempt, None)
+                return value, None, attempt
+            error = as_node_error(failed, self.where)
+        if attempt > 1:
+            _add_attempt(started, "error", attempt, error)
+        return (yield from self._fall_back(error, attempt))
+
+    def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
+        """Wait before the next attempt; return the error of an interrupt or of a waiting rule that fails."""
+        try:
+            seconds = self.retry.wait_s(attempt, error)
+        except BaseException as raised:
+            return raised
+        if seconds <= 0:
+            return None
+        with held_up("pause", f"wait {attempt}", attempt=attempt):
+            _, failed = yield self.sleep, seconds
+        return failed
+
+    def _fall_back(self, error: BaseException, attempts: int) -> Generator[Step, Answer, Result]:
+        if self.fallback is None or not isinstance(error, Exception):
+            return self._failed(error, attempts)
+        replace = functools.partial(self.fallback, self.item)
+        found = yield replace, error
+        end_copy(self.forks_before, self.where)
+        value, failed = _plain(f"the fallback for {self.where}", *found)
+        if failed is not None:
+            return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
+        return value, None, attempts
+
+    def _failed(self, error: BaseException, attempts: int) -> Result:
+        add_note_once(error, f"in {self.where}" + (f", after {attempts} attempts" if attempts > 1 else ""))
+        return None, error, attempts
+
+
+def _drive(steps: Generator[Step, Answer, Result]) -> Result:
+    try:
+        function, argument = next(steps)
+        while True:
+            try:
+                answer: Answer = function(argument), None
+            except BaseException as raised:
+                answer = None, raised
+            function, argument = steps.send(answer)
+    except StopIteration as end:
+        found: Result = end.value
+        return found
+
+
+async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Result:
+    try:
+        function, argument = next(steps)
+        while True:
+            try:
+                result = function(argument)
+                answer: Answer = (await result if isinstance(result, Awaitable) else result), None
+            except CancelledError as cancelled:
+                answer = None, as_branch_error(cancelled, where)
+            except BaseException as raised:
+                answer = None, raised
+            function, argument = steps.send(answer)
+    except StopIteration as end:
+        found: Result = end.value
+        return found
+    finally:
+        steps.close()  # a branch that is cancelled ends its wait now, not when it is collected as garbage
+
+
+def _plain(where: str, value: Any, failed: BaseException | None) -> Answer:
+    """Return the answer of a step, or an error in place of a value that nothing would run."""
+    try:
+        refuse_if_async(value, where)
+    except BranchError as refused:
+        return None, refused
+    return value, failed
+
+
+def _caused(error: BaseException, cause: BaseException) -> BaseException:
+    if error is not cause and error.__cause__ is None:
+        BaseException.__setattr__(error, "__cause__", cause)  # also where the class is frozen
+    return error
+
+
+def _add_attempt(started_ns: int, status: Status, attempt: int, error: BaseException | None) -> None:
+    """Record an attempt inside the span that encloses what runs now."""
+    scope = current_scope()
+    recorder, lane = scope.recorder, scope.recorder.lanes.mine()
+    if not recorder.is_open:  # the text of an error is not made for nothing: user code makes it
+        return
+    ended, name = recorder.now_ns(), f"attempt {attempt}"
+    cpu_ns, blocked_ns, parts = lane.since(started_ns, ended)
+    text = None if error is None else describe_error(error)
+    recorder.add((
+        recorder.next_id(), scope.span_id, -1, name, "attempt", lane.name, started_ns, started_ns, ended, cpu_ns,
+        blocked_ns, status, attempt, text, None, None, parts,
+    ))  # fmt: skip

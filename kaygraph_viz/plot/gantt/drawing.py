@@ -1,0 +1,443 @@
+"""Drawing rows of workers over time: bars or an image of them, both axes, and the entries of the legend.
+
+Belongs here: what all charts with rows of workers share. Does not belong here: what one of them adds to it (``gantt``,
+``curves.queues``).
+
+Drawing bars on a canvas: their parts, outlines, labels and marks, and the lines of nodes above them.
+
+Belongs here: drawing a layout, one artist for each fill. Does not belong here: where things go (``layout``) and charts
+of more bars than there are pixels (``image``).
+
+Bands: rows that are too many to be told apart, folded into few, each of many neighbouring rows.
+
+Belongs here: which rows become one, and what it is called. Does not belong here: rows of single workers
+(``plot.rows``), and how busy a band was when (``bins``).
+
+The image of more bars than pixels: the deeper the colour, the more of that moment was used; in bands, the higher.
+
+Belongs here: mixing and stacking colours by shares. Does not belong here: the shares (``bins``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count, groupby
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.path import Path
+
+from kaygraph_viz.analysis.blocked_loop import loop_blocks
+from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.analysis.workers import kind_of_lane
+from kaygraph_viz.base.parts import PART_CODE
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.gantt.layout import Bar, Bins, Floats, Layout, Rect, make_bins, make_layout, place_labels
+from kaygraph_viz.plot.gantt.legend import explained
+from kaygraph_viz.plot.gantt.loops import draw_blocked_loops, with_turns
+from kaygraph_viz.plot.gantt.scene import NODE_HEIGHT, Chart, NodeLine
+from kaygraph_viz.plot.labels import clean, clean_apart, cut_apart, width_pt
+from kaygraph_viz.plot.rows import NAME_LIMIT, Row
+from kaygraph_viz.plot.style import (
+    BANDS_NOTE,
+    BAR,
+    FILLS,
+    LEGEND_LINE_PT,
+    LOOP_HELD_UP,
+    MARKER_PT,
+    MUTED,
+    NAME_COLOURS,
+    OTHER,
+    PAPER,
+    PREDICTED,
+    STATUS_COLOURS,
+    STATUS_FILLS,
+    STATUS_WORDS,
+    Fill,
+    Key,
+    Size,
+    legend_lines,
+)
+from kaygraph_viz.trace.columns import repeated
+
+__all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
+
+BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
+OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
+MIN_FONT, MAX_NAMED_NODES = 5.0, 100
+
+
+def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
+    """Return the fill of each kind of rectangle that occurs, in the order of the legend."""
+    present = dict.fromkeys(rect.fill for rect in layout.rects)
+    found = {key: fill for key, fill in FILLS.items() if key in present}
+    if color_by == "status":
+        words = {key: STATUS_WORDS.get(key, key) for key in STATUS_COLOURS if key in present}
+        return found | {key: Fill(STATUS_COLOURS[key], word) for key, word in words.items()}
+    if color_by == "name":
+        time_s: dict[str, float] = dict.fromkeys(present, 0.0)
+        for rect in layout.rects:
+            time_s[rect.fill] += rect.x1_s - rect.x0_s
+        names = sorted(present.keys() - FILLS.keys(), key=lambda name: (-time_s[name], name))
+        by_alphabet = sorted(names[: len(NAME_COLOURS)])  # so that a name has one colour in the charts of several runs
+        colours = dict(zip(by_alphabet, NAME_COLOURS, strict=False))
+        return found | {name: Fill(colours.get(name, OTHER), name if name in colours else "others") for name in names}
+    return found
+
+
+def draw_bars(canvas: Canvas, layout: Layout, fills: Mapping[str, Fill], *, labels: bool) -> set[str]:
+    """Draw all bars of a layout with their labels, and return the statuses for which there are marks."""
+    first: dict[Fill, str] = {}  # very many names may share one fill
+    by_fill: dict[str, list[Rect]] = {}
+    same = {key: by_fill.setdefault(first.setdefault(fill, key), []) for key, fill in fills.items()}
+    for rect in layout.rects:
+        same[rect.fill].append(rect)
+    for key, rects in by_fill.items():
+        style = {"facecolors": fills[key].colour, "edgecolors": "none", "linewidths": 0}
+        _add_boxes(canvas, rects, f"part-{key[:20]}", **style)
+        _add_hatch(canvas, rects, f"hatch-{key[:20]}", fills[key])
+    for status, fill in STATUS_FILLS.items():
+        _add_hatch(canvas, [rect for rect in layout.failed if rect.fill == status], f"status-{status}", fill)
+    _add_hatch(canvas, [bar for bar in layout.bars if bar.is_predicted], "predicted", PREDICTED)
+    widths = np.array([bar.x1_s - bar.x0_s for bar in layout.bars]) * canvas.points_per_s
+    least_pt = OUTLINE_PT * min(0.5, FEW / len(widths))
+    thin = (OUTLINE_SHARE * widths).clip(least_pt, OUTLINE_PT)
+    _add_boxes(canvas, layout.bars, "outline", facecolors="none", edgecolors=BAR, linewidths=thin)
+    labelled: set[Bar] = set()
+    if labels:
+        full = [bar for bar in layout.bars if bar.height == Size.full]
+        labelled = _add_labels(canvas, full, canvas.row_pt * Size.full - 3)
+        _add_labels(canvas, layout.around, canvas.row_pt * Size.slim - 1)
+    failed = [bar for bar in layout.bars if bar.is_failed and bar not in labelled]
+    return add_marks(canvas, [(bar.status, bar.x1_s, bar.row) for bar in failed])
+
+
+def _add_boxes(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar], gid: str, **style: Any) -> None:
+    """Draw all rectangles of one kind as a single artist: matplotlib needs some 100 us for each artist."""
+    if rects:
+        canvas.ax.add_collection(PolyCollection(_corners(canvas, rects), gid=gid, **style), autolim=False)
+
+
+def _add_hatch(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar], gid: str, fill: Fill) -> None:
+    """Draw the hatch over all rectangles of one kind as a single path: each path takes as long as a hundred others."""
+    if rects and fill.hatch:
+        corners = _corners(canvas, rects)
+        closed = np.concatenate([corners, corners[:, :1]], axis=1).reshape(-1, 2)
+        codes = np.tile([Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY], len(rects)).astype(Path.code_type)
+        style: dict[str, Any] = {"facecolors": "none", "edgecolors": fill.line, "linewidths": 0, "hatch": fill.hatch}
+        collection = PathCollection([Path(closed, codes)], gid=gid, snap=True, **style)
+        canvas.ax.add_collection(collection, autolim=False)
+
+
+def _corners(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar]) -> Any:
+    """Return the corners of rectangles, shape (n, 4, 2)."""
+    x0, x1, low, high = np.array([(rect.x0_s, rect.x1_s, rect.low, rect.high) for rect in rects], np.float64).T
+    middle = canvas.row_centres[[rect.row for rect in rects]]
+    low, high = middle - low, middle - high  # rows are counted downwards
+    return np.stack([np.stack(corner, axis=1) for corner in ((x0, low), (x1, low), (x1, high), (x0, high))], axis=1)
+
+
+def _add_labels(canvas: Canvas, bars: Sequence[Bar], height_pt: float) -> set[Bar]:
+    """Write labels of that height into the bars that have room for one, and return those bars."""
+    font = min(Size.small_font, height_pt)
+    if font < MIN_FONT or not bars:
+        return set()
+    placed = place_labels(bars, canvas.points_per_s, cut_apart((bar.labels[0] for bar in bars), font))
+    for label in placed:
+        backing = BACKING if label.covers else None
+        y = canvas.row_centres[label.row]
+        canvas.write(label.x_s, y, label.text, va="center_baseline", fontsize=font, bbox=backing)
+    return {label.bar for label in placed}
+
+
+def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[str]:
+    """Draw a marker for each failure that has no room for a word, and return the statuses that occur."""
+    places: dict[str, list[tuple[float, float]]] = {}
+    for status, time_s, row in failed:
+        places.setdefault(status, []).append((time_s, canvas.row_centres[row]))
+    for status, fill in STATUS_FILLS.items():  # in a fixed order: marks of several kinds may lie on each other
+        if status in places:
+            times, heights = np.array(places[status]).T
+            style: dict[str, Any] = {"marker": fill.marker, "s": MARKER_PT**2, "c": fill.line, "edgecolors": PAPER}
+            canvas.ax.scatter(times, heights, zorder=4, gid=f"marks-{status}", linewidths=0.7, **style)
+    return set(places)
+
+
+def add_node_lines(canvas: Canvas, chart: Chart) -> None:
+    """Draw a line for each node above the rows of its run, with its name where that fits."""
+    nodes = [line for run in chart.runs for line in run.nodes]
+    heights = [height for run in chart.runs for height in _heights(canvas, run.nodes, chart)]
+    lines, by = [], 1.2 / canvas.points_per_s
+    for line, y in zip(nodes, heights, strict=True):
+        inset = by if line.x1_s - line.x0_s > 4 * by else 0.0  # a gap to the next one, where there is room for it
+        lines.append([(line.x0_s + inset, y), (line.x1_s - inset, y)])
+    if lines:
+        style: dict[str, Any] = {"colors": MUTED, "linewidths": 1.6, "capstyle": "butt"}
+        canvas.ax.add_collection(LineCollection(lines, gid="nodes", **style), autolim=False)
+    widest = sorted(zip(nodes, heights, strict=True), key=lambda pair: pair[0].x0_s - pair[0].x1_s)
+    fit = cut_apart((line.label for line in nodes), Size.small_font)
+    for line, y in widest[:MAX_NAMED_NODES]:
+        text = fit(line.label, (line.x1_s - line.x0_s) * canvas.points_per_s - 4)
+        if text:  # not clipped: where rows are low, names of nodes stand out at the top
+            style = {"va": "bottom", "fontsize": Size.small_font, "color": MUTED, "clip_on": False}
+            canvas.write((line.x0_s + line.x1_s) / 2, y - 0.06, text, **style)
+
+
+def _heights(canvas: Canvas, nodes: Sequence[NodeLine], chart: Chart) -> Iterable[float]:
+    """Return the height of each line: that of the last level is just above the next row."""
+    levels = 1 + max((line.level for line in nodes), default=0)
+    for line in nodes:
+        bottom = canvas.row_centres[line.row] + chart.rows[line.row].height / 2
+        yield bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12
+
+
+__all__ = ["draw_image", "image_keys"]
+
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
+
+MAX_SEPARATE_ROWS = 60  # of more rows, gaps between them would take what little height they have
+MIN_BINS = 50
+BAND_LINES = 32  # of an image for the height of a row: so fine are the heights in a band
+EDGE = 0.5  # how dark the upper edge of a band is
+IDLE = Fill("#F6F7F8", "idle rows")
+
+
+def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
+    """Draw the bars of a chart as images, one for each block of rows, and return the entries of the legend."""
+    at, ax = canvas.row_centres, canvas.ax
+    pixels = round(canvas.width_pt / 72 * ax.figure.dpi)
+    bins = make_bins(chart, max(MIN_BINS, pixels))
+    limits = ax.get_xlim(), ax.get_ylim()
+    is_crowded = len(chart.rows) > MAX_SEPARATE_ROWS
+    for block in bins:
+        if not block.shares:  # where nothing took any time
+            continue
+        extent = (0.0, chart.extent_s or 1e-9, at[block.rows.stop - 1] + 0.5, at[block.rows.start] - 0.5)
+        style: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "origin": "upper", "zorder": 1.5}
+        pixels_of = _stacked(block) if chart.band_count else _image(block, is_crowded=is_crowded)
+        ax.imshow(pixels_of, extent=extent, **style)
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+    failed = [
+        (status, time_s, int(row))
+        for block in bins
+        for status, places in block.failed.items()
+        for row, time_s in places
+    ]
+    parts = {part for block in bins for part in block.shares}
+    return _keys(parts, add_marks(canvas, failed), has_bands=chart.band_count > 0)
+
+
+def image_keys(chart: Chart) -> list[Key]:
+    """Return the entries that the legend of an image may have: a new figure needs room for them before it is drawn."""
+    bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
+    recorded = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
+    absent = {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in recorded}  # only if recorded
+    return _keys(FILLS.keys() - {"queued", "around", "unknown"} - absent, bad, has_bands=chart.band_count > 0)
+
+
+def _keys(parts: Collection[str], statuses: Collection[str], *, has_bands: bool) -> list[Key]:
+    fills = [FILLS[part] for part in FILLS if part in parts] + [IDLE] * has_bands
+    marks = [STATUS_FILLS[status] for status in STATUS_FILLS if status in statuses]
+    return [fill._replace(hatch="") for fill in [*fills, *marks]]
+
+
+def _stacked(bins: Bins) -> Pixels:
+    """Return the colours of the parts on each other, each as high as the share of the rows of a band that it has."""
+    parts = [part for part in FILLS if part in bins.shares]
+    lines = round(BAND_LINES * Size.full)
+    highs = np.cumsum([lines * bins.shares[part] for part in parts], axis=0)
+    rows, wide = highs[0].shape
+    below = np.arange(lines)[::-1, None]  # how many lines are below each
+    image = np.zeros((rows, BAND_LINES, wide, 4), np.float32)
+    inner = image[:, (BAND_LINES - lines) // 2 :][:, :lines]
+    inner[:] = to_rgba(IDLE.colour)
+    for row in range(rows):
+        for part, high in zip(reversed(parts), highs[::-1, row], strict=True):  # those below cover those above
+            _paint(inner[row], FILLS[part].colour, (high - below).clip(0, 1))
+        top = highs[-1, row]
+        _paint(inner[row], BAR, EDGE * ((top - below).clip(0, 1) - (top - 1 - below).clip(0, 1)))
+    return image.clip(0, 1, out=image).reshape(-1, wide, 4)
+
+
+def _paint(pixels: Pixels, colour: str, cover: Floats) -> None:
+    """Paint each pixel as far as it is covered, 0 to 1."""
+    pixels += cover[:, :, None].astype(np.float32) * (np.array(to_rgba(colour), np.float32) - pixels)
+
+
+def _image(bins: Bins, *, is_crowded: bool) -> Pixels:
+    """Return the colours of the parts mixed with white by their shares; empty time and gaps of rows are transparent."""
+    some = next(iter(bins.shares.values()))
+    mixed = np.ones((*some.shape, 4))
+    for part, share in bins.shares.items():
+        mixed[:, :, :3] -= share[:, :, None] * (1 - np.array(to_rgb(FILLS[part].colour)))
+    mixed[:, :, 3] = (mixed[:, :, :3] < 1).any(axis=2)
+    if is_crowded:
+        return mixed.clip(0, 1)
+    lines = np.repeat(mixed[:, None], 8, axis=1)
+    lines[:, [0, -1], :, 3] = 0
+    return lines.reshape(-1, *mixed.shape[1:]).clip(0, 1)
+
+
+__all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
+
+MAX_BARS = 5_000
+TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
+MIN_PART_PT = 1.2  # narrower parts are not drawn alone: stripes of a pixel alias
+STACKED_NOTE = "where parts are too short to draw, the height of a colour is its share of the time"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options for drawing rows; their names and meanings are those of `gantt`."""
+
+    color_by: str = "part"
+    labels: bool = True
+    max_bars: int = MAX_BARS
+    end_s: float = 0.0
+    key: bool = False
+
+
+def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Key] = ()) -> tuple[Canvas, list[Key]]:
+    """Draw the bars of a chart, or an image of them, with both axes."""
+    extent_s = max(chart.extent_s, options.end_s)
+    given = Canvas(ax) if ax is not None else None
+    room_pt = given.width_pt if given is not None else _room_pt(chart)
+    is_image = chart.bar_count > options.max_bars or chart.band_count > 0
+    shortest_s = MIN_PART_PT * extent_s / room_pt
+    layout = None if is_image else make_layout(chart, color_by=options.color_by, shortest_s=shortest_s)
+    fills = bar_fills(layout, options.color_by) if layout is not None else {}
+    expected = _worker_rows_keys(layout, fills, ()) if layout is not None else image_keys(chart)
+    note = _note(chart, layout)
+    has_blocked = layout is not None and any(len(loop_blocks(run.nesting.columns)) for run in chart.runs)
+    expected = _legend([*expected, *[LOOP_HELD_UP] * has_blocked, *more], chart, options)
+    canvas = given if given is not None else _new_canvas(chart, note, expected)
+    canvas.set_time(extent_s, note)
+    canvas.set_rows(chart.rows)
+    add_node_lines(canvas, chart)
+    if layout is None:
+        return canvas, _legend([*draw_image(canvas, chart), *more], chart, options)
+    marked = draw_bars(canvas, layout, fills, labels=options.labels)
+    held_up = draw_blocked_loops(canvas, chart)
+    return canvas, _legend([*_worker_rows_keys(layout, fills, marked), *held_up, *more], chart, options)
+
+
+def _legend(keys: Sequence[Key], chart: Chart, options: Options) -> list[Key]:
+    """Return the entries of the legend in their final words."""
+    found = with_turns(keys, chart)
+    return explained(found, chart) if options.key else found
+
+
+def _worker_rows_keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
+    """Return the entries of the legend: each fill once, and each way in which something ended badly."""
+    found = {rect.fill for rect in layout.failed} | {bar.status for bar in layout.bars}
+    keys = {fill.label: fill for fill in fills.values()}
+    for status, fill in STATUS_FILLS.items():
+        if status in found:
+            colour = keys.get(fill.label, fill).colour  # where bars are filled by how they ended
+            keys[fill.label] = fill._replace(colour=colour, marker=fill.marker if status in marked else "")
+    return [*keys.values(), *[PREDICTED] * any(bar.is_predicted for bar in layout.bars)]
+
+
+def _note(chart: Chart, layout: Layout | None) -> str:
+    """Return the sentence below the time axis: what readers of the picture could misunderstand."""
+    if layout is not None:
+        share = STACKED_NOTE if layout.is_stacked else ""
+    elif chart.band_count:
+        share = f"{chart.folded_count:,} rows in {counted(chart.band_count, 'band')}: {BANDS_NOTE}"
+    else:
+        share = f"{chart.bar_count:,} bars: a darker colour means that more of the time was used"
+    dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
+    predicted = dict.fromkeys(f"predicted from {run.predicted_from}" for run in chart.runs if run.predicted_from)
+    return "; ".join(filter(None, [*predicted, share, dropped]))
+
+
+def _names_pt(chart: Chart) -> float:
+    """Return the width of the names of the rows [pt]."""
+    return max((width_pt(row.text, Size.font, is_bold=row.is_heading) for row in chart.rows), default=0)
+
+
+def _room_pt(chart: Chart) -> float:
+    """Return the width of a new Axes [pt]."""
+    return Size.figure_width * 72 - _names_pt(chart) - 2 * SIDE_PT
+
+
+def _new_canvas(chart: Chart, note: str, keys: Sequence[Key]) -> Canvas:
+    """Make a figure that is as high as the rows, the legend and the note need, within limits."""
+    lines = max(1, legend_lines(keys, _room_pt(chart)))
+    top, bottom = TOP_PT + LEGEND_LINE_PT * (lines - 1), BOTTOM_PT + (12 if note else 0)
+    height = (top + bottom) / 72 + sum(row.height for row in chart.rows) * Size.row_height
+    height = min(max(height, Size.min_height), Size.max_height)
+    return Canvas.of(None, Size.figure_width, height, (_names_pt(chart) + SIDE_PT, SIDE_PT, bottom, top))
+
+
+__all__ = ["MAX_BANDS", "MAX_ROWS", "folded", "most_rows"]
+
+MAX_ROWS, LEAST_ROWS = 200, 40  # that are drawn one by one: on a figure of its own, and on an Axes however low
+MAX_BANDS = 30  # each still has room for a name
+BANDS_FEW = 10  # rows of one kind of worker that stay as they are beside bands of others
+MIN_ROW_PT = 1.5
+DIGITS = "0123456789"
+
+
+def most_rows(ax: Axes | None) -> int:
+    """Return how many rows can be told apart on an Axes, or on a new one for None."""
+    if ax is None:
+        return MAX_ROWS
+    return max(LEAST_ROWS, min(MAX_ROWS, int(Canvas(ax).height_pt / MIN_ROW_PT)))
+
+
+def folded(chart: Chart, most: int = MAX_ROWS) -> Chart:
+    """Return the chart, with its rows folded into bands if it has more than `most` rows of workers."""
+    if chart.row_count <= most:
+        return chart
+    firsts = sorted([*_firsts(chart), *(number for number, row in enumerate(chart.rows) if row.is_heading)])
+    sizes = np.diff([*firsts, len(chart.rows)])
+    rows = list[Row]()
+    for first, size in zip(firsts, sizes.tolist(), strict=True):
+        row, last = chart.rows[first], chart.rows[first + size - 1]
+        band = Row(row.lane, f"{_names(row.lane, last.lane)} ({size:,})", stands_for=size)
+        rows.append(row if size == 1 else band)
+    new = repeated(np.arange(len(firsts)), sizes)
+    runs = (
+        replace(run, row_of=new[run.row_of], nodes=tuple(replace(line, row=int(new[line.row])) for line in run.nodes))
+        for run in chart.runs
+    )
+    return Chart(tuple(runs), tuple(rows))
+
+
+def _firsts(chart: Chart) -> Iterator[int]:
+    """Yield the first row of each band, and the rows that stay as they are."""
+    stretches = list(_by_kind(chart))
+    if len(stretches) > MAX_BANDS:
+        stretches = chart.blocks()
+    small = [stretch for stretch in stretches if len(stretch) <= BANDS_FEW]
+    if sum(map(len, small)) <= MAX_BANDS:
+        yield from chain.from_iterable(small)
+        stretches = [stretch for stretch in stretches if len(stretch) > BANDS_FEW]
+    limit = max(MAX_BANDS, len(stretches))
+    sizes = (step * 10**power for power in count() for step in (1, 2, 5))
+    size = next(size for size in sizes if sum(-(-len(stretch) // size) for stretch in stretches) <= limit)
+    for stretch in stretches:
+        yield from stretch[::size]
+
+
+def _by_kind(chart: Chart) -> Iterator[range]:
+    """Yield the rows of each kind of worker that follow each other; those of the main thread are apart."""
+    for block in chart.blocks():
+        for _, rows in groupby(block, lambda row: (chart.rows[row].lane == "main", kind_of_lane(chart.rows[row].lane))):
+            mine = list(rows)
+            yield range(mine[0], mine[-1] + 1)
+
+
+def _names(first: str, last: str) -> str:
+    if first == last:
+        return clean_apart([first], NAME_LIMIT)[0]
+    words = clean_apart([first, last], NAME_LIMIT)
+    before, after = first.rstrip(DIGITS), last.rstrip(DIGITS)
+    is_short = before == after and "" not in (before, last[len(after) :])
+    return f"{words[0]} to {clean(last[len(after) :]) if is_short else words[1]}"

@@ -1,0 +1,286 @@
+"""A span as plain JSON fields, and back: what every file format that can carry all of a span has in common.
+
+Belongs here: which fields there are, which may be left out, and what may stand in them. Does not belong here: whole
+files (``files``, ``export``).
+
+Values from user code made safe to keep: short, plain and without secrets.
+
+Belongs here: what becomes of a recorded argument or error. A recorded value is never called back: the ``__repr__``
+of a user's class is not run, since it may raise, sleep or return megabytes.
+
+Which branches needed the results of which others, said once for all branches of two phases.
+
+Belongs here: turning such a sentence into links between spans. Does not belong here: links that a span is given by hand
+(``recorder``).
+
+A branch does not know the numbers of the spans whose results it gets. Its node does know which items these were: so the
+links are made when the trace is complete, from the positions of the items.
+
+Rows that are made some time after their spans have ended: until then only the facts are kept.
+
+Belongs here: keeping the facts of spans that have ended, as far as they are few. Does not belong here: how a row is
+made of them (who records the span), where rows are kept (``storage``).
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.base.errors import short
+from kaygraph_viz.base.parts import PART_CODE, PART_KINDS, RowParts
+from kaygraph_viz.base.texts import MASK, NAME_LIMIT, cut, is_secret, visible, without_secrets
+from kaygraph_viz.base.threads import RLock
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import KINDS, STATUSES, Row, RowTuple, Span
+
+__all__ = ["as_fields", "as_row", "problem_with"]
+
+LARGEST = 1 << 62  # of any number in a file, so that sums of two stay within 64 bits
+LONGEST_NAME = 4 * NAME_LIMIT  # characters, of which fewer are shown
+MAX_LEVELS = 64  # of attributes within each other; recorded ones have 3
+_INTEGERS = ("span_id", "submitted_ns", "started_ns", "ended_ns")
+_OPTIONAL_INTEGERS = ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt")
+_USUAL: dict[str, Any] = {
+    "parent_id": None, "index": None, "cpu_ns": None, "blocked_ns": 0, "status": "ok", "attempt": 1, "error": None,
+}  # fmt: skip
+
+
+def as_fields(span: Span) -> dict[str, Any]:
+    """Return a span as plain JSON data; fields with their usual value are left out."""
+    fields: dict[str, Any] = {name: getattr(span, name) for name in (*_INTEGERS, "name", "kind", "lane")}
+    fields |= {name: value for name, usual in _USUAL.items() if (value := getattr(span, name)) != usual}
+    if span.attributes:
+        fields["attributes"] = _finite(dict(span.attributes))
+    if span.links:
+        fields["links"] = span.links
+    if span.noted_parts is not None:
+        fields["parts"] = [_as_part(*part) for part in span.noted_parts]
+    return fields
+
+
+def _as_part(code: int, until_ns: int, share: float) -> list[Any]:
+    """Return kind and end of a part, and its share of CPU in thousandths where it has one."""
+    return [PART_KINDS[code], until_ns, *([round(share * 1000)] if share >= 0 else [])]
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with NaN and infinities as text, which JSON has no number for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def problem_with(fields: Mapping[str, Any]) -> str | None:
+    """Return why fields from a file are not a span, in words, or None if they are one."""
+    for name in (*_INTEGERS, *(name for name in _OPTIONAL_INTEGERS if name in fields)):
+        if type(fields.get(name)) is not int or abs(fields[name]) >= LARGEST:
+            return f"{name} is {str(fields.get(name))[:40]!r}, expected a whole number"
+    if any(fields.get(name, 1) < 1 for name in ("attempt", "parent_id", "span_id")):
+        return "attempt, parent_id and span_id count from 1"
+    for name in ("name", "lane"):
+        if not isinstance(fields.get(name), str):
+            return f"{name} is missing or not a text"
+    if not isinstance(fields.get("error", ""), str) or not isinstance(fields.get("attributes", {}), dict):
+        return "error is not a text or attributes is not an object"
+    if _is_deeper(fields.get("attributes", {}), MAX_LEVELS):
+        return f"attributes are nested in more than {MAX_LEVELS} levels"
+    if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
+        return f"kind {short(fields.get('kind'))} or status {short(fields.get('status'))} is not known in this format"
+    links = fields.get("links", [])
+    if not isinstance(links, list) or not all(type(link) is int and 0 < link < LARGEST for link in links):
+        return "links is not a list of span numbers"
+    return _problem_with_parts(fields)
+
+
+def _problem_with_parts(fields: Mapping[str, Any]) -> str | None:
+    """Return why the parts of a span are not those of one, in words, or None."""
+    parts, until = fields.get("parts"), fields["started_ns"]
+    if parts is None:
+        return None
+    if not isinstance(parts, list) or not all(map(_is_part, parts)):
+        return "parts is not a list of kind, end and share of CPU in thousandths"
+    for _, ended, *_ in parts:
+        if ended <= until:
+            return "parts are not in the order of time"
+        until = ended
+    return None if until == fields["ended_ns"] else "parts do not end when their span does"
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, list) or len(part) not in (2, 3) or part[0] not in PART_KINDS:
+        return False
+    return all(type(number) is int for number in part[1:]) and 0 <= (part[2] if len(part) == 3 else 0) <= 1000
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner if isinstance(item, (dict, list)))
+
+
+def as_row(fields: Mapping[str, Any]) -> Row:
+    """Return the row of a span from fields that `problem_with` has accepted."""
+    value = {**_USUAL, "attributes": None, "links": None, **fields}
+    return Row(
+        value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"],
+        value["name"][:LONGEST_NAME], value["kind"], value["lane"][:LONGEST_NAME], value["submitted_ns"],
+        value["started_ns"], value["ended_ns"], -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"],
+        value["status"], value["attempt"], value["error"], value["attributes"],
+        tuple(value["links"] or ()), _row_parts(value.get("parts")),
+    )  # fmt: skip
+
+
+def _row_parts(parts: list[Any] | None) -> RowParts | None:
+    if parts is None:
+        return None
+    return tuple((PART_CODE[kind], ended, share[0] / 1000 if share else -1.0) for kind, ended, *share in parts)
+
+
+__all__ = ["describe_error", "safe_attributes", "safe_error", "safe_value", "traceback_text"]
+
+TEXT_LIMIT = 200
+ERROR_LIMIT = 500
+ITEM_LIMIT = 8
+DEPTH_LIMIT = 3
+ATTRIBUTE_LIMIT = 100  # attributes of a span
+SEEN = 4  # times the limit of a text: so far a credential is looked for, since one that is cut is still one
+
+
+def safe_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` as short plain data, with the values of secret-looking names masked."""
+    few = islice(values.items(), ATTRIBUTE_LIMIT)
+    return {_key(key): MASK if _is_secret(key) else safe_value(value) for key, value in few}
+
+
+def safe_value(value: Any, depth: int = 0) -> Any:
+    """Return one value as short plain data; only exact builtin types are looked into."""
+    kind = type(value)
+    if value is None or kind is bool or kind is float:
+        return value
+    if kind is int:
+        return value if value.bit_length() <= 63 else f"<int of {value.bit_length()} bits>"
+    if kind is str:
+        return cut(without_secrets(value[: SEEN * TEXT_LIMIT]), TEXT_LIMIT)
+    if depth < DEPTH_LIMIT and kind in (list, tuple):
+        return _safe_items(value, depth)
+    if depth < DEPTH_LIMIT and kind is dict:
+        few = list(islice(value.items(), ITEM_LIMIT))  # at once: another thread may be writing to it
+        return {_key(key): MASK if _is_secret(key) else safe_value(item, depth + 1) for key, item in few}
+    return f"<{kind.__name__}>"
+
+
+def _safe_items(values: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+    """Return the first items of a sequence; of a pair such as a header, the second may be a secret."""
+    if len(values) == 2 and _is_secret(values[0]):
+        return [safe_value(values[0], depth + 1), MASK]
+    return [safe_value(item, depth + 1) for item in values[:ITEM_LIMIT]] + ["..."] * (len(values) > ITEM_LIMIT)
+
+
+def _key(key: Any) -> str:
+    return key[:TEXT_LIMIT] if type(key) is str else f"<{type(key).__name__}>"
+
+
+def _is_secret(key: Any) -> bool:
+    """Return whether a key names a secret; headers are often bytes."""
+    return is_secret(key if type(key) is str else key.decode("latin-1")) if type(key) in (str, bytes) else False
+
+
+def describe_error(error: BaseException) -> str:
+    """Return type and message of an error in at most 500 characters, all of them `visible`."""
+    try:
+        message = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a broken __str__ must not become the error
+        message = "<message could not be read>"
+    return safe_error(f"{type(error).__name__}: {message}" if message else type(error).__name__)
+
+
+def traceback_text(error: BaseException) -> str:
+    """Return an error with its traceback and its causes as text, as far as its own methods let that be told."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # such as a truth of the error that raises
+        lines = vars(BaseException)["__traceback__"].__get__(error)  # its own attribute may raise, too
+        return "".join([*traceback.format_tb(lines), describe_error(error), "\n"])
+
+
+def safe_error(text: str) -> str:
+    """Return the text of an error as it is kept: cut, visible, without credentials."""
+    return cut(visible(without_secrets(text[: SEEN * ERROR_LIMIT])[: ERROR_LIMIT + 1]), ERROR_LIMIT)
+
+
+__all__ = ["Relation", "with_links"]
+
+Needs = Callable[[int], Iterable[int]]
+
+
+class Relation(NamedTuple):
+    """A relation between two phases: branches of one needed the results of branches of the other."""
+
+    consumers: int
+    producers: int
+    needs: Needs
+
+
+def with_links(columns: SpanColumns, relations: Iterable[Relation]) -> SpanColumns:
+    """Return the same spans with a link for each pair of branches of the relations, beside the links that they have."""
+    links = dict(columns.links)
+    for relation in relations:
+        known = _branches(columns, relation.producers)
+        for index, span_id in _branches(columns, relation.consumers).items():
+            found = tuple(known[needed] for needed in relation.needs(index) if needed in known)
+            if found:
+                links[span_id] = (*links.get(span_id, ()), *found)
+    return replace(columns, links=links)
+
+
+def _branches(columns: SpanColumns, around: int) -> dict[int, int]:
+    """Return the numbers of the branches in a span or in its phases, by the positions of their items."""
+    parents = columns.rows["parent_id"]
+    phases = columns.rows["span_id"][columns.is_kind("phase") & (parents == around)]
+    rows = columns.rows[columns.is_kind("branch") & np.isin(parents, [around, *phases.tolist()])]
+    rows = rows[np.argsort(rows["span_id"])]
+    return dict(zip(rows["index"].tolist(), rows["span_id"].tolist(), strict=True))
+
+
+__all__ = ["MOST_LATE", "LateRows"]
+
+MOST_LATE = 8_192  # some 8 MB: beyond it, each span that ends has the row of the oldest one made
+
+
+class LateRows:
+    """The facts of spans that have ended, in order: tuples, whose first item is a function that makes a row of them."""
+
+    def __init__(self, add: Callable[[RowTuple], None], give_up: Callable[[BaseException], None]) -> None:
+        self._add, self._give_up = add, give_up
+        self._waiting: deque[tuple[Any, ...]] = deque()
+        self._lock = RLock()  # who reads all rows waits for one that another thread is making
+
+    def put(self, facts: tuple[Any, ...]) -> None:
+        """Keep the facts of a span that has ended."""
+        waiting = self._waiting
+        waiting.append(facts)
+        if len(waiting) > MOST_LATE:
+            self.make_all(MOST_LATE)
+
+    def make_all(self, but: int = 0) -> None:
+        """Make the rows of all spans so far, or of all but the last ones; never raises."""
+        with self._lock:
+            while len(self._waiting) > but:
+                facts = self._waiting.popleft()
+                try:
+                    self._add(facts[0](facts))
+                except Exception as error:
+                    self._give_up(error)
