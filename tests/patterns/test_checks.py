@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from kaygraph_viz.base.errors import DataError, OptionError, ServiceError, ServiceUnavailable
-from kaygraph_viz.course.patterns import validation
-from kaygraph_viz.course.patterns.checks import BusinessRules, check_format, check_security
-from kaygraph_viz.course.patterns.validation import AddressVerifier
+from kaygraph_viz.course.patterns import checks
+from kaygraph_viz.course.patterns.checks import AddressVerifier, BusinessRules, check_format, check_security
 from kaygraph_viz.course.services.datasets import CUSTOMER_COLUMNS, REFERENCE_DATE, load_customers, load_customers_key
-from kaygraph_viz.course.services.server import ServiceSettings, serve
+from kaygraph_viz.course.services.endpoints import ServiceSettings
+from kaygraph_viz.course.services.server import serve
 
 # == checks =========================================================================================================
 
@@ -387,7 +387,7 @@ def test_hanging_service_is_unavailable():
 
 def test_answer_that_comes_in_drops_after_the_deadline_is_given_up(verifier, monkeypatch):
     times_ns = iter([0, round((verifier.timeout_s + 1) * 1e9)])
-    monkeypatch.setattr(validation, "current_clock", lambda: SimpleNamespace(now_ns=lambda: next(times_ns)))
+    monkeypatch.setattr(checks, "current_clock", lambda: SimpleNamespace(now_ns=lambda: next(times_ns)))
     with pytest.raises(ServiceUnavailable, match="no complete answer within 30 s"):
         verifier.check(GOOD)
 

@@ -256,7 +256,7 @@ def looked_up(way, settings=None, *, clock="virtual", customers=CUSTOMERS):
 @pytest.mark.parametrize("way", ["gather", "semaphore", "rate limit", "first wins"])
 @pytest.mark.parametrize("clock", ["virtual", None])
 def test_way_that_waits_for_all_gives_all_answers_in_order(way, clock, monkeypatch):
-    monkeypatch.setattr(coordination, "RateLimit", lambda _: RateLimit(1000))
+    monkeypatch.setattr(coordination.kv, "RateLimit", lambda _: RateLimit(1000))
     assert looked_up(way, clock=clock)[0] == FOLLOWERS
 
 

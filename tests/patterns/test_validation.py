@@ -12,11 +12,12 @@ import pytest
 
 from kaygraph_viz.base.errors import DataError, OptionError, ServiceUnavailable
 from kaygraph_viz.course.patterns import sources, validation
-from kaygraph_viz.course.patterns.checks import CHECKS, AddressVerifier, local_checks
-from kaygraph_viz.course.patterns.records import Finding
+from kaygraph_viz.course.patterns.checks import AddressVerifier, local_checks
+from kaygraph_viz.course.patterns.records import CHECKS, Finding
 from kaygraph_viz.course.patterns.validation import compare_with_key, validation_graph
 from kaygraph_viz.course.services.datasets import KeyEntry, load_customers, load_customers_key
-from kaygraph_viz.course.services.server import ServiceSettings, serve, verify
+from kaygraph_viz.course.services.endpoints import ServiceSettings, verify
+from kaygraph_viz.course.services.server import serve
 from kaygraph_viz.recording import record
 
 CUSTOMERS = load_customers()

@@ -17,7 +17,8 @@ import pytest
 
 from kaygraph_viz.base.errors import OptionError, ServiceError
 from kaygraph_viz.course.services import server as server_module
-from kaygraph_viz.course.services.server import LocalServer, ServiceSettings, create_app, request_key, serve
+from kaygraph_viz.course.services.endpoints import ServiceSettings, request_key
+from kaygraph_viz.course.services.server import LocalServer, create_app, serve
 
 # == server =========================================================================================================
 

@@ -1,17 +1,8 @@
-"""Reading records that may hold anything: wrong types, missing fields, no record at all.
+"""Reading what others have sent: records and answers that may hold anything.
 
-Belongs here: the texts of a record, and the records and items of a shared store. Does not belong here: any rule about
-them (``formats``, ``business_rules``, ``security``, ``external``).
-
-Findings: what the checks of a record report.
-
-Belongs here: the `Finding` that all checks return. Does not belong here: any rule; each check has a module of its own
-(``security``, ``formats``, ``business_rules``, ``external``).
-
-The answer of a service as an object: its JSON is read strictly, and never trusted.
-
-Belongs here: from the text of an answer to an object of the class that is expected. Does not belong here: requests
-(``source_client``), and the classes of answers (``customer_sources``).
+Belongs here: the texts of a record, the records and items of a shared store, what a check reports (`Finding`), and the
+JSON of an answer as an object of the class that is expected. Does not belong here: any rule (``checks``), and requests
+(``sources``).
 """
 
 from __future__ import annotations
@@ -26,8 +17,6 @@ from kaygraph_viz.base.errors import DataError, short
 from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.graph.node import Shared
-
-__all__ = ["Record", "can_be_sent", "records_of", "text_of", "texts", "value_of"]
 
 MAX_SENT = 255
 Record = Mapping[str, str]
@@ -106,8 +95,6 @@ def value_of(shared: Shared, key: str, example: str = "...") -> Any:
     return shared[key]
 
 
-__all__ = ["CHECKS", "Finding"]
-
 CHECKS = ("security", "format", "business", "external")
 
 
@@ -145,8 +132,6 @@ class Finding:
 with needed():
     import cattrs
     from cattrs.v import format_exception
-
-__all__ = ["is_answer", "read_answer"]
 
 T = TypeVar("T")
 

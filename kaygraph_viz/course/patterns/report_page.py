@@ -16,19 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.course.patterns.enrichment import EnrichedRecord, enrichment_graph
 from kaygraph_viz.course.patterns.sources import Sources
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.graph.graph import AsyncGraph, Graph
-from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.trace.files import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["SECTIONS", "ReportPageNode", "Section", "draw_page", "report_graph"]
 
 MAX_SECTIONS = 4
 MAX_BARS = 8
@@ -83,7 +81,7 @@ SECTIONS = (
 )
 
 
-class ReportPageNode(Node):
+class ReportPageNode(kv.Node):
     """Draw a page about ``shared["enriched_records"]``, write it, and store ``shared["report_path"]``.
 
     Parameters
@@ -127,7 +125,7 @@ def report_graph(
     executor: str | Executor = "thread",
     sections: Sequence[Section] = SECTIONS,
     **options: Any,
-) -> Graph:
+) -> kv.Graph:
     """Return the graph ``data enrichment >> ReportPageNode``.
 
     Parameters
@@ -144,7 +142,7 @@ def report_graph(
     """
     fetch = enrichment_graph(sources, max_workers=max_workers, executor=executor, **options)
     fetch >> ReportPageNode(path, sections)
-    graph = AsyncGraph if isinstance(fetch, AsyncGraph) else Graph
+    graph = kv.AsyncGraph if isinstance(fetch, kv.AsyncGraph) else kv.Graph
     return graph(start=fetch, node_id="report")
 
 

@@ -1,18 +1,9 @@
-"""Sources of facts about records: a source, a question to it, its result, and when there is another attempt.
+"""Sources of facts about records, asked over HTTP: one question at a time, in a thread or as a coroutine.
 
-Belongs here: these classes and the rules of retries. Does not belong here: requests over HTTP (``source_client``), the
-sources of facts about customers (``customer_sources``), and several sources at once (``enrichment``).
-
-Requests to sources over HTTP: one question at a time, in a thread or as a coroutine.
-
-Belongs here: sending requests within the limits of a source, and reading its answer without trusting it. Does not
-belong here: sources, questions and results (``sources``), connections (``client``), and several sources at once
-(``enrichment``).
-
-The sources of facts about customers: their parameters, the classes of their answers, and whether answers agree.
-
-Belongs here: what is particular to customers and to the services that are shipped. Does not belong here: sources in
-general (``sources``), several at once (``enrichment``), and the services themselves (``kaygraph_viz.course.services``).
+Belongs here: a source, a question to it, its result and when there is another attempt; sending requests within the
+limits of a source, and reading its answer without trusting it; the sources of facts about customers, and whether their
+answers agree. Does not belong here: several sources at once (``enrichment``), the life of connections (``client``), and
+the services themselves (``services``).
 """
 
 from __future__ import annotations
@@ -24,36 +15,22 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.checks import MAX_SECONDS, checked_seconds
 from kaygraph_viz.base.errors import OptionError, ServiceError, ServiceUnavailable
 from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.base.texts import one_line
-from kaygraph_viz.clock.clock import InForce, current_clock, sleep, sleep_async
+from kaygraph_viz.clock.clock import InForce, current_clock
 from kaygraph_viz.course.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner, encoding_of, retry_after_s
 from kaygraph_viz.course.patterns.records import Record, can_be_sent, is_answer, read_answer, text_of
 from kaygraph_viz.course.services.in_process import open_async_client
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
-from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.rates.rate_limit import RateLimit
-from kaygraph_viz.execute.retries import RetryPolicy
-from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.row import describe_error
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-
-__all__ = [
-    "ANSWERED",
-    "NoAnswer",
-    "Question",
-    "Source",
-    "SourceResult",
-    "SourceStatus",
-    "retry_in_time",
-    "wait_for_service",
-]
 
 SourceStatus = Literal[
     "ok", "not found", "not asked", "refused", "timeout", "rate limited", "unavailable", "broken answer"
@@ -99,7 +76,7 @@ class SourceResult:
         return self.status in ANSWERED
 
     @classmethod
-    def of(cls, source: str, outcome: Outcome) -> Self:
+    def of(cls, source: str, outcome: kv.Outcome) -> Self:
         """Return the result of a question from the outcome of its branch, after any error."""
         error = outcome.error
         if isinstance(outcome.value, cls):
@@ -173,7 +150,7 @@ class Source:
     fields: tuple[str, ...]
     answer: type
     deadline_s: float = 1.0
-    limit: RateLimit | None = None
+    limit: kv.RateLimit | None = None
 
     def __post_init__(self) -> None:
         """Check the types and ranges."""
@@ -186,7 +163,7 @@ class Source:
         if not is_answer(self.answer):
             raise OptionError("answer", self.answer, "a dataclass, or a model of pydantic", "answer=ProfileAnswer")
         checked_seconds("deadline_s", self.deadline_s, "deadline_s=2.0", above=True)
-        if self.limit is not None and not isinstance(self.limit, RateLimit):
+        if self.limit is not None and not isinstance(self.limit, kv.RateLimit):
             raise OptionError("limit", self.limit, "a RateLimit, or None", "limit=RateLimit(50)")
 
 
@@ -236,7 +213,7 @@ class Question:
         return NoAnswer("timeout", self, "no complete answer before the deadline")
 
 
-def retry_in_time(attempts: int = 3) -> RetryPolicy:
+def retry_in_time(attempts: int = 3) -> kv.RetryPolicy:
     """Return a policy of retries until the deadline of a question.
 
     The waits are those of `wait_for_service`. A wait that would last past the deadline ends the attempts at once.
@@ -246,7 +223,7 @@ def retry_in_time(attempts: int = 3) -> RetryPolicy:
     attempts
         The number of attempts at most, 1 or more.
     """
-    return RetryPolicy(attempts, _wait_in_time, retry_on=(NoAnswer,))
+    return kv.RetryPolicy(attempts, _wait_in_time, retry_on=(NoAnswer,))
 
 
 def _wait_in_time(state: RetryCallState) -> float:
@@ -279,8 +256,6 @@ def wait_for_service(state: RetryCallState) -> float:
 
 with needed():
     import httpx2
-
-__all__ = ["Sources"]
 
 _async_client: InForce[httpx2.AsyncClient | None] = InForce("kaygraph_viz_source_client", None)
 
@@ -340,8 +315,8 @@ class Sources(ClientOwner):
         if question.missing:
             return _not_asked(question)
         while (wait_s := self._pause_s(question)) > 0:
-            with span("asked to wait", kind="wait"):
-                sleep(wait_s)
+            with kv.span("asked to wait", kind="wait"):
+                kv.sleep(wait_s)
         if question.source.limit is not None:  # in a loop, since only a coroutine can leave the queue at a deadline
             run_in_private_loop(lambda: _take_turn(question))
         with (
@@ -358,8 +333,8 @@ class Sources(ClientOwner):
         if question.missing:
             return _not_asked(question)
         while (wait_s := self._pause_s(question)) > 0:
-            with span("asked to wait", kind="wait"):
-                await sleep_async(wait_s)
+            with kv.span("asked to wait", kind="wait"):
+                await kv.sleep_async(wait_s)
         await _take_turn(question)
         client = _async_client.get()
         if client is None:
@@ -481,19 +456,6 @@ def _not_asked(question: Question) -> SourceResult:
     return SourceResult(question.source.name, "not asked", error=why)
 
 
-__all__ = [
-    "AGREEMENTS",
-    "Account",
-    "Agreement",
-    "CityAnswer",
-    "CompanyAnswer",
-    "LocationAnswer",
-    "ProfileAnswer",
-    "Results",
-    "SocialAnswer",
-    "customer_sources",
-]
-
 Results = Mapping[str, SourceResult]
 Agreement = Callable[[Record, Results], bool | None]
 T = TypeVar("T")
@@ -579,7 +541,7 @@ def customer_sources(
     names: tuple[str, ...] = DEFAULT_NAMES,
     *,
     deadline_s: float = 1.0,
-    limits: Mapping[str, RateLimit] | RateLimit | None = None,
+    limits: Mapping[str, kv.RateLimit] | kv.RateLimit | None = None,
 ) -> Sources:
     """Return the shipped services as sources of facts about customers.
 
@@ -617,10 +579,12 @@ def customer_sources(
     return Sources(Source(name, f"{base}/{name}", *_REQUESTS[name], deadline_s, limits.get(name)) for name in names)
 
 
-def _by_name(limits: Mapping[str, RateLimit] | RateLimit | None, names: tuple[str, ...]) -> Mapping[str, RateLimit]:
-    if isinstance(limits, RateLimit):
+def _by_name(
+    limits: Mapping[str, kv.RateLimit] | kv.RateLimit | None, names: tuple[str, ...]
+) -> Mapping[str, kv.RateLimit]:
+    if isinstance(limits, kv.RateLimit):
         same = {"per_minute": limits.per_minute, "units_per_minute": limits.units_per_minute}
-        return {name: RateLimit(limits.per_second, limits.in_flight, **same, name=limits.name) for name in names}
+        return {name: kv.RateLimit(limits.per_second, limits.in_flight, **same, name=limits.name) for name in names}
     if limits is not None and not isinstance(limits, Mapping):
         raise OptionError(
             "limits", limits, "a RateLimit, or a dict of them by name", 'limits={"social": RateLimit(50)}'

@@ -19,8 +19,6 @@ from kaygraph_viz.course.services.in_process import open_async_client, open_clie
 with needed():
     import httpx2
 
-__all__ = ["TextAnswer", "TextClient"]
-
 TIMEOUT_S = 600.0
 
 

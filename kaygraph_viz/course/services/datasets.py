@@ -1,40 +1,10 @@
-"""The shipped data, all in one place to import from.
+"""The shipped data: customers, orders, cities, profiles, companies and speeches, and their answer keys.
 
-Belongs here: the names. Does not belong here: reading the files (``customers``, ``places``, ``orders``, ``profiles``,
-``speeches``), how they are made (the scripts and the README in ``data/``) and judging the records (``patterns``).
+Belongs here: finding the files of an installed package or a checkout, and reading their rows. Does not belong here: how
+they are made (the scripts and the README in ``data/``) and judging the records (``patterns``).
 
 Every reader raises `DataError` when its file is missing or has other columns, and `OptionError` for a `limit` that is
 no whole number of 0 or more. Lists and dictionaries are new at every call, so they may be changed freely.
-
-Find a shipped data file and read it as a table.
-
-Belongs here: where the files are in an installed package or a checkout, and rows of text with the right columns.
-Does not belong here: what the columns mean (``customers``, ``places``, ``orders``, ``profiles``, ``speeches``).
-
-The shipped customers, their answer key and what is known about their mail domains.
-
-Belongs here: reading the records as text. Does not belong here: how they are made (``data/make_customers.py``) and
-judging them (``patterns.checks``).
-
-The orders of the shipped customers: 10,000 of them over 24 months, a few of them broken on purpose.
-
-Belongs here: reading the orders and their answer key, and taking the lines of an order apart. Does not belong here:
-how they are made (``data/make_orders.py``) and judging or adding them up (``patterns``).
-
-The shipped cities and countries, as GeoNames knows them.
-
-Belongs here: reading the tables. Does not belong here: how they were chosen (``data/make_cities.py``) and the rules
-that follow from them (``patterns``).
-
-The made-up data of the profile, social media and company services about the shipped customers.
-
-Belongs here: reading profiles and companies. Does not belong here: how they are made (``data/make_profiles.py``) and
-what a service answers (``endpoints``).
-
-The State of the Union addresses: 249 public-domain texts of very different length.
-
-Belongs here: finding and reading the texts. Does not belong here: where they come from (``data/README.md``) and
-counting their words (``patterns``).
 """
 
 from __future__ import annotations
@@ -49,8 +19,6 @@ from pathlib import Path
 
 from kaygraph_viz.base.checks import checked_whole
 from kaygraph_viz.base.errors import DataError, short
-
-__all__ = ["checked_limit", "data_path", "data_text", "read_table"]
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent / "data")  # of an installed package, of a checkout
@@ -142,8 +110,6 @@ def checked_limit(limit: int | None, example: str) -> int | None:
 def _is_plain(name: str) -> bool:
     return bool(name) and name == Path(name).name and "\\" not in name and "\0" not in name
 
-
-__all__ = ["CUSTOMER_COLUMNS", "REFERENCE_DATE", "KeyEntry", "load_customers", "load_customers_key", "load_domains"]
 
 CUSTOMER_COLUMNS = (
     "customer_id",
@@ -243,8 +209,6 @@ def _customers_key() -> tuple[tuple[str, KeyEntry], ...]:
     rows = read_table("customers_key.csv", ("customer_id", "fault", "field", "check"))
     return tuple((number, KeyEntry(fault, field, check)) for number, fault, field, check in rows)
 
-
-__all__ = ["COST_OF_A_LINE_S", "ORDER_COLUMNS", "Order", "OrderFault", "OrderLine", "load_orders", "load_orders_key"]
 
 ORDER_COLUMNS = ("order_id", "customer_id", "order_date", "country", "items", "total_cents")
 COST_OF_A_LINE_S = 0.002  # so that orders of 1 to 50 lines cost 2 to 100 ms
@@ -406,9 +370,6 @@ def _key() -> tuple[tuple[str, ...], ...]:
     return read_table("orders_key.csv", ("order_id", "fault", "field"))
 
 
-__all__ = ["City", "Country", "load_cities", "load_countries"]
-
-
 @dataclass(frozen=True, slots=True)
 class City:
     """A city of at least 100,000 inhabitants.
@@ -483,16 +444,6 @@ def _countries() -> tuple[Country, ...]:
     rows = read_table("countries.csv", ("iso", "name", "phone_prefix", "postal_code_regex"))
     return tuple(Country(iso, name, tuple(prefixes.split()), regex) for iso, name, prefixes, regex in rows)
 
-
-__all__ = [
-    "COMPANY_COLUMNS",
-    "PROFILE_COLUMNS",
-    "Company",
-    "Profile",
-    "SocialAccount",
-    "load_companies",
-    "load_profiles",
-]
 
 PROFILE_COLUMNS = ("customer_id", "user_name", "language", "plan", "points", "interests", "accounts", "company_id")
 COMPANY_COLUMNS = ("company_id", "name", "domain", "industry", "employees", "founded", "city", "country")
@@ -625,8 +576,6 @@ def _companies() -> tuple[Company, ...]:
     )
 
 
-__all__ = ["SPEECH_COLUMNS", "Speech", "load_speeches"]
-
 SPEECH_COLUMNS = ("speech_id", "year", "date", "president", "is_spoken", "source_url", "sha256")
 
 
@@ -674,30 +623,3 @@ def load_speeches(spoken_only: bool = True) -> list[Speech]:
         Speech(name, int(year), who, spoken == "1", data_text(f"{name}.txt", folder="speeches"))
         for name, year, _, who, spoken, _, _ in rows
     ]
-
-
-__all__ = [
-    "CUSTOMER_COLUMNS",
-    "REFERENCE_DATE",
-    "City",
-    "Company",
-    "Country",
-    "KeyEntry",
-    "Order",
-    "OrderFault",
-    "OrderLine",
-    "Profile",
-    "SocialAccount",
-    "Speech",
-    "data_path",
-    "load_cities",
-    "load_companies",
-    "load_countries",
-    "load_customers",
-    "load_customers_key",
-    "load_domains",
-    "load_orders",
-    "load_orders_key",
-    "load_profiles",
-    "load_speeches",
-]

@@ -1,26 +1,11 @@
-"""The endpoints of the services: their parameters, and the answers they give from the shipped data.
+"""What the services answer, after how long, with which faults: the same over a socket and without one.
 
-Belongs here: the questions and answers of each service, without latency, faults or limits. Does not belong here:
-those (``settings``, ``responses``), and the files (``datasets``).
-
-The services' responses: which reply each request gets and after how long, the same over a socket and without one.
-
-Belongs here: counting attempts and calls, and choosing the reply. Does not belong here: waiting and sending
-(``app`` for a web server, ``in_process`` for clients in the same process), and chance (``settings``).
-
-The settings of a service: its latency, its faults and its limits, as functions of a seed.
-
-Belongs here: the settings of one service and every decision that is left to chance. Does not belong here: what a
-service answers (``endpoints``) and counting attempts and calls (``responses``).
+Belongs here: the questions and answers of each service from the shipped data, its settings, the choice of the reply to
+a request, and the log of requests. Does not belong here: waiting and sending (``server`` over sockets, ``in_process``).
 
 Chance is never drawn in the order in which requests arrive. Each decision is a function of the seed, the question
 that is asked and, for faults, how many times it was asked before. So a run with 16 workers meets the same latencies
 and faults as a run with one.
-
-The log of requests that every service keeps.
-
-Belongs here: one request as the service saw it, and the list of them. Does not belong here: writing into it
-(``background``, ``in_process``).
 """
 
 from __future__ import annotations
@@ -50,8 +35,6 @@ from kaygraph_viz.course.services.datasets import (
     load_domains,
     load_profiles,
 )
-
-__all__ = ["ENDPOINTS", "Endpoint", "company", "location", "profile", "request_key", "social", "verify"]
 
 _LONGEST_VALUE = 200
 
@@ -259,8 +242,6 @@ _firms = lru_cache(maxsize=1)(load_companies)
 _lands = lru_cache(maxsize=1)(load_countries)
 
 
-__all__ = ["DEFAULT_SETTINGS", "ServiceSettings", "draw", "log_normal", "settings_of_all"]
-
 _RANGE = (0.2, 5.0)  # multiples of the mean that a number is clipped to
 
 
@@ -411,8 +392,6 @@ def settings_of_all(settings: ServiceSettings | Mapping[str, ServiceSettings] | 
         raise OptionError("settings", settings, expected, 'serve({"social": ServiceSettings(hang_rate=0.1)})')
     return {**DEFAULT_SETTINGS, **given}
 
-
-__all__ = ["Fault", "Reply", "Services", "problem", "refusal"]
 
 Fault = Literal["", "hang", "drop", "cut"]
 _RATE_WINDOW_NS = 1_000_000_000
@@ -565,9 +544,6 @@ def problem(status: int, error: str, headers: Mapping[str, str] | None = None, *
     {'error': 'no such city'}
     """
     return Reply(status, {"error": error, **facts}, headers or {})
-
-
-__all__ = ["LoggedRequest", "RequestLog"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,8 @@
-"""Run the services beside a script or notebook, and open clients for them.
+"""Run the services beside a script or notebook: over real sockets, or in simulated time.
 
-Belongs here: what users call: a server over real sockets or in simulated time, with its address, its log and its
-clients. Does not belong here: the replies of the services (``responses``), sockets and threads (``background``), and
-the transport of clients in simulated time (``in_process``).
-
-Run an ASGI application in a thread of its own, on a free port of this machine.
-
-Belongs here: the socket, the thread with its event loop, logging requests as they pass, closing connections, stopping
-in time. Does not belong here: the application (``app``) and the servers that users start and stop (``server``).
-
-The services as a web application.
-
-Belongs here: receiving a question, waiting and sending the reply, or not sending it. Does not belong here: choosing the
-reply (``responses``) and running the application (``server``).
+Belongs here: what users call (`serve`), the web application that waits and sends the replies, and the thread with its
+socket and event loop, which stops in time. Does not belong here: the replies (``endpoints``, ``text_service``), and
+clients in simulated time (``in_process``).
 """
 
 from __future__ import annotations
@@ -35,9 +25,6 @@ from kaygraph_viz.course.services.endpoints import (
     LoggedRequest,
     Reply,
     RequestLog,
-    ServiceSettings,
-    request_key,
-    verify,
 )
 from kaygraph_viz.course.services.in_process import (
     AnyService,
@@ -53,8 +40,6 @@ from kaygraph_viz.course.services.text_service import TextService, TextUsage
 with needed():
     from starlette.responses import Response, StreamingResponse
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-__all__ = ["ServiceSettings", "create_app", "request_key", "verify"]
 
 MOST_BYTES = 1 << 20  # of the body of a request
 
@@ -142,8 +127,6 @@ async def _carry_out(reply: Reply, scope: Scope, receive: Receive, send: Send) -
 with needed():
     import httpx2
     from starlette.types import ASGIApp
-
-__all__ = ["InProcessServer", "LocalServer", "LoggedRequest", "Server", "serve"]
 
 
 class Host(Protocol):
@@ -369,8 +352,6 @@ with needed():
     import uvicorn
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from uvicorn.protocols.http.h11_impl import H11Protocol
-
-__all__ = ["ServerThread"]
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 10.0

@@ -1,11 +1,7 @@
-"""The result of an example: its traces, its results, and its measurements.
+"""Examples: which there are, the options that all of them share, and what each gives back.
 
-Belongs here: the facts that all examples report, in one form. Does not belong here: printing them (``report``).
-
-The options that all examples share.
-
-Belongs here: checking the options, and what follows from them. Does not belong here: any one pattern, and what an
-example gives back (``outcome``).
+Belongs here: checking the options, and the facts that all examples report, in one form. Does not belong here: any one
+pattern (the modules beside this one), and printing the facts (``cli``).
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.summary import summarize
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import duration, significant
 from kaygraph_viz.analysis.workers import kind_of_lane
 from kaygraph_viz.base.checks import checked_whole, checked_workers
@@ -29,14 +25,19 @@ from kaygraph_viz.base.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.progress import Progress
-from kaygraph_viz.execute.registry import KINDS, checked_kind, get_executor
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.recording import record
+from kaygraph_viz.execute.registry import KINDS, checked_kind
 from kaygraph_viz.trace.nesting import Nesting
-from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["ExampleRun", "Fact", "Measured", "measured"]
-
+EXAMPLES = (  # each is a module beside this one with a function ``run``
+    "validation",
+    "enrichment",
+    "batch",
+    "mapreduce",
+    "pipeline",
+    "coordination",
+    "report",
+    "stream",
+)
 GROWN = 1.25  # times the serial makespan: from there the work of many is clearly more than the work of one
 _KINDS = {
     "": "this thread alone",
@@ -165,8 +166,8 @@ class ExampleRun:
 
     name: str
     title: str
-    graph: Graph
-    traces: Mapping[str, Trace]
+    graph: kv.Graph
+    traces: Mapping[str, kv.Trace]
     measured: Measured
     captions: Mapping[str, str] = field(default_factory=dict)
     drawn: str = ""
@@ -179,7 +180,7 @@ class ExampleRun:
     extras: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
-    def trace(self) -> Trace:
+    def trace(self) -> kv.Trace:
         """The trace of the parallel run."""
         return list(self.traces.values())[-1]
 
@@ -187,8 +188,8 @@ class ExampleRun:
 def measured(
     items: int,
     failed: int,
-    parallel: Trace,
-    serial: Trace | None = None,
+    parallel: kv.Trace,
+    serial: kv.Trace | None = None,
     *,
     unit: str = "items",
     remark: str = "",
@@ -208,7 +209,7 @@ def measured(
     >>> found.workers, found.kind, round(found.speedup, 2), found.bottleneck
     (2, 'threads', 1.33, ('price', '100% of the work'))
     """
-    summary = summarize(parallel)
+    summary = kv.summarize(parallel)
     return Measured(
         items=items,
         unit=unit,
@@ -223,14 +224,14 @@ def measured(
     )
 
 
-def _kind(trace: Trace) -> str:
+def _kind(trace: kv.Trace) -> str:
     """Return the kind of the workers, told by the lanes of their branches."""
     lanes = {span.lane for span in trace.where(kind="branch")}
     kinds = sorted({kind_of_lane(part) for lane in lanes for part in lane.split("/")})
     return " and ".join(_KINDS.get(kind, kind) for kind in kinds)
 
 
-def _heaviest(trace: Trace) -> tuple[str, str] | None:
+def _heaviest(trace: kv.Trace) -> tuple[str, str] | None:
     """Return the kind of branch that took most of the work, and its share; branches that hold others do not count."""
     branches = trace.columns.is_kind("branch")
     own = branches & ~Nesting.of(trace.columns).enclosing(branches)
@@ -241,8 +242,6 @@ def _heaviest(trace: Trace) -> tuple[str, str] | None:
     (name, most), *_ = spent.most_common(1) or [("", 0)]
     return (name, f"{most / spent.total():.0%} of the work") if most else None
 
-
-__all__ = ["DEFAULT_WORKERS", "MAX_ITEMS", "Setup"]
 
 DEFAULT_WORKERS = 8
 MAX_ITEMS = 1_000_000
@@ -318,9 +317,9 @@ class Setup:
         """Return the number of items: the one asked for, or the usual one, never more than there are."""
         return min(most, self.items or usual)
 
-    def record(self) -> AbstractContextManager[Trace]:
+    def record(self) -> AbstractContextManager[kv.Trace]:
         """Return a recording by the clock that was asked for."""
-        return record(clock=self.clock, seed=self.seed if self.is_simulated else None)
+        return kv.record(clock=self.clock, seed=self.seed if self.is_simulated else None)
 
     @contextmanager
     def started(self, kind: str, workers: int, module: str, items: int) -> Iterator[Executor]:
@@ -329,7 +328,15 @@ class Setup:
         There are no more workers than items.
         """
         workers = max(1, min(workers, items))
-        with get_executor(kind, workers) as executor:
+        with kv.get_executor(kind, workers) as executor:
             if kind in ("process", "dask") and not self.is_simulated:
                 list(executor.imap(import_module, [module] * 4 * workers))
             yield executor
+
+
+def run_example(name: str, setup: Setup | None = None) -> ExampleRun:
+    """Run one pattern on the shipped data."""
+    if name not in EXAMPLES:
+        raise OptionError("example", name, f"one of {', '.join(EXAMPLES)} or all", "--example validation")
+    found: ExampleRun = import_module(f"kaygraph_viz.course.examples.{name}").run(setup or Setup())
+    return found
