@@ -58,37 +58,22 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The measurements that every example reports about its run.
+    """The measurements that every example reports about its run."""
 
-    Parameters
-    ----------
-    items, unit, remark
-        How many items went in, what they are called, and what is worth saying about them.
-    failed
-        How many of them failed.
-    makespan_s
-        From the first submission to the last end [s].
-    serial_s
-        The same of a run of the same items one after the other [s]; None where there was none.
-    work_s
-        The time in all branches, and the steps around them, added up [s]; None where nothing is computed, so that it
-        says nothing about processors.
-    workers, kind
-        How many workers there were, and of which kind, in words.
-    bottleneck
-        What held the run up, and how that was seen; None where nothing ran.
-    """
-
+    # how many items went in, what they are called, and what is worth saying about them
     items: int
     unit: str
     remark: str
-    failed: int
-    makespan_s: float
-    serial_s: float | None
+    failed: int  # how many of them failed
+    makespan_s: float  # from the first submission to the last end [s]
+    serial_s: float | None  # the same of a run of the same items one after the other [s]; None where there was none
+    # the time in all branches, and the steps around them, added up [s]; None where nothing is computed, so that it
+    # says nothing about processors
     work_s: float | None
+    # how many workers there were, and of which kind, in words
     workers: int
     kind: str
-    bottleneck: tuple[str, str] | None
+    bottleneck: tuple[str, str] | None  # what held the run up, and how that was seen; None where nothing ran
 
     @property
     def speedup(self) -> float | None:
@@ -129,54 +114,25 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleRun:
-    """A pattern that was run on real data, and what was measured.
+    """A pattern that was run on real data, and what was measured."""
 
-    Parameters
-    ----------
-    name
-        The pattern, as it is called on the command line.
-    title
-        One line that says what was run.
-    graph
-        The graph that was run.
-    traces
-        What was recorded, by a short name that can be part of a file name; the last one is the parallel run.
-    captions
-        What to look for in the chart of a trace, by its name.
-    drawn
-        The name of the trace whose times the diagram shows; default: the parallel run.
-    compared
-        The names of the traces whose charts share one time axis.
-    color_by
-        What the colours of the charts mean, as for `gantt`.
-    facts
-        What came out.
-    notes
-        Sentences about what came out.
-    measured
-        What was measured.
-    details
-        A heading, and the rows of a table below it, the first with the names of the columns; in place of where the time
-        of the workers went, for patterns that have something better to say.
-    is_simulated
-        Whether that was simulated time.
-    extras
-        Other files that the run has to offer: the content of each, by the end of its name.
-    """
-
-    name: str
-    title: str
-    graph: kv.Graph
+    name: str  # the pattern, as it is called on the command line
+    title: str  # one line that says what was run
+    graph: kv.Graph  # the graph that was run
+    # what was recorded, by a short name that can be part of a file name; the last one is the parallel run
     traces: Mapping[str, kv.Trace]
-    measured: Measured
-    captions: Mapping[str, str] = field(default_factory=dict)
-    drawn: str = ""
-    compared: Sequence[str] = ()
-    color_by: str = "part"
-    facts: Sequence[Fact] = ()
-    notes: Sequence[str] = ()
+    measured: Measured  # what was measured
+    captions: Mapping[str, str] = field(default_factory=dict)  # what to look for in the chart of a trace, by its name
+    drawn: str = ""  # the name of the trace whose times the diagram shows; default: the parallel run
+    compared: Sequence[str] = ()  # the names of the traces whose charts share one time axis
+    color_by: str = "part"  # what the colours of the charts mean, as for `gantt`
+    facts: Sequence[Fact] = ()  # what came out
+    notes: Sequence[str] = ()  # sentences about what came out
+    # A heading, and the rows of a table below it, the first with the names of the columns; in place of where the time
+    # of the workers went, for patterns that have something better to say
     details: tuple[str, Sequence[Sequence[str]]] | None = None
-    is_simulated: bool = False
+    is_simulated: bool = False  # whether that was simulated time
+    # other files that the run has to offer: the content of each, by the end of its name
     extras: Mapping[str, bytes] = field(default_factory=dict)
 
     @property

@@ -58,21 +58,13 @@ TAX_PER_MILLE: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class PricedOrder:
-    """The price of an order.
+    """The price of an order."""
 
-    Parameters
-    ----------
-    order_id, country
-        The number of the order, and the country of the customer.
-    lines
-        The number of its lines.
-    net_cents, tax_cents
-        The sum of its lines, and the tax on that [cents].
-    """
-
+    # the number of the order, and the country of the customer
     order_id: str
     country: str
-    lines: int
+    lines: int  # the number of its lines
+    # the sum of its lines, and the tax on that [cents]
     net_cents: int
     tax_cents: int
 
@@ -327,28 +319,15 @@ FIRST_OF_SAMPLE, SIZE_OF_SAMPLE = 5940, 64
 
 @dataclass(frozen=True, slots=True)
 class FailedOrder:
-    """An order that could not be priced.
+    """An order that could not be priced."""
 
-    Parameters
-    ----------
-    order_id, position
-        The number of the order, and its position in the batch, from 0.
-    field
-        The column that is wrong; empty where the order was not the cause.
-    reason
-        Type and message of the error.
-    status
-        The status of its branch: ``"error"``, ``"timeout"``, ``"lost"``, ...
-    attempts
-        The number of attempts.
-    """
-
+    # the number of the order, and its position in the batch, from 0
     order_id: str
     position: int
-    field: str
-    reason: str
-    status: str = "error"
-    attempts: int = 1
+    field: str  # the column that is wrong; empty where the order was not the cause
+    reason: str  # type and message of the error
+    status: str = "error"  # the status of its branch: ``"error"``, ``"timeout"``, ``"lost"``, ..
+    attempts: int = 1  # the number of attempts
 
 
 # -- the nodes ------------------------------------------------------------------------------------------------------
@@ -552,18 +531,12 @@ def sample_orders() -> list[Order]:
 
 @dataclass(frozen=True, slots=True)
 class OrdersComparison:
-    """Counts of results that agree with the answer key, and that do not.
+    """Counts of results that agree with the answer key, and that do not."""
 
-    Parameters
-    ----------
-    planted, found
-        The number of orders with a planted fault, and of those among them that failed because of that column.
-    good, wrongly_failed
-        The number of orders without a fault, and of those among them that failed.
-    """
-
+    # the number of orders with a planted fault, and of those among them that failed because of that column
     planted: int
     found: int
+    # the number of orders without a fault, and of those among them that failed
     good: int
     wrongly_failed: int
 

@@ -43,15 +43,6 @@ GRACE_S = 0.1  # beyond the deadline, which the connection checks itself: giving
 class EnrichedRecord:
     """One record with the answers of its sources.
 
-    Parameters
-    ----------
-    record
-        The record, unchanged.
-    results
-        The result of each source, by its name.
-    agreements
-        For each comparison that could be made, whether the answers agree.
-
     Notes
     -----
     The enrichment rate is the share of the sources that answered; one that says that it knows nothing has answered. The
@@ -66,9 +57,9 @@ class EnrichedRecord:
     (0.5, 0.25, ['social'])
     """
 
-    record: Record
-    results: Results
-    agreements: Mapping[str, bool]
+    record: Record  # the record, unchanged
+    results: Results  # the result of each source, by its name
+    agreements: Mapping[str, bool]  # for each comparison that could be made, whether the answers agree
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -102,19 +102,12 @@ class DecadeIndexNode(kv.MapReduceNode):
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The sum of orders of a customer.
+    """The sum of orders of a customer."""
 
-    Parameters
-    ----------
-    orders, units
-        The number of orders, and of pieces in them.
-    cents
-        The price of all of them [cents].
-    """
-
+    # the number of orders, and of pieces in them
     orders: int
     units: int
-    cents: int
+    cents: int  # the price of all of them [cents]
 
     @classmethod
     def total(cls, parts: Sequence[Spending]) -> Spending:

@@ -32,34 +32,22 @@ from kaygraph_viz.trace.row import describe_error
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One row of the database; its last five fields are empty until the order has been enriched.
+    """One row of the database; its last five fields are empty until the order has been enriched."""
 
-    Parameters
-    ----------
-    order_id, customer_id, ordered_on, country
-        As in `Order`.
-    lines
-        The number of its lines.
-    net_cents, tax_cents
-        The sum of its lines, and the tax on that [cents].
-    customer, city
-        The name and the city of the customer.
-    country_name
-        The name of the country; empty for a city that the service does not know.
-    language, plan
-        As in the customer's profile; empty for one without a profile.
-    """
-
+    # as in `Order`
     order_id: str
     customer_id: str
     ordered_on: str
     country: str
-    lines: int
+    lines: int  # the number of its lines
+    # the sum of its lines, and the tax on that [cents]
     net_cents: int
     tax_cents: int
+    # the name and the city of the customer
     customer: str = ""
     city: str = ""
-    country_name: str = ""
+    country_name: str = ""  # the name of the country; empty for a city that the service does not know
+    # as in the customer's profile; empty for one without a profile
     language: str = ""
     plan: str = ""
 

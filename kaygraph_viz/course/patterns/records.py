@@ -102,27 +102,16 @@ CHECKS = ("security", "format", "business", "external")
 class Finding:
     """A fault of one field of a record.
 
-    Parameters
-    ----------
-    check
-        The check that found it, one of `CHECKS`.
-    field
-        The field it is about.
-    code
-        The short fixed name of the fault, for counting and comparing.
-    message
-        The fault in one sentence; it never repeats the value, which may be hostile.
-
     Examples
     --------
     >>> print(Finding("format", "email", "email_invalid", "there is no @-sign"))
     format: email: there is no @-sign
     """
 
-    check: str
-    field: str
-    code: str
-    message: str
+    check: str  # the check that found it, one of `CHECKS`
+    field: str  # the field it is about
+    code: str  # the short fixed name of the fault, for counting and comparing
+    message: str  # the fault in one sentence; it never repeats the value, which may be hostile
 
     def __str__(self) -> str:
         """Return the finding as one line."""

@@ -39,21 +39,11 @@ COLOURS = ("#56B4E9", "#E69F00", "#2DB98B", "#CC79A7")  # of the palette of Okab
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One panel of the page: a count of the words in the answers of one source.
+    """One panel of the page: a count of the words in the answers of one source."""
 
-    Parameters
-    ----------
-    title
-        The title of the panel.
-    source
-        The name of the source.
-    words
-        A function that returns the words of one answer.
-    """
-
-    title: str
-    source: str
-    words: Callable[[Any], Iterable[str]]
+    title: str  # the title of the panel
+    source: str  # the name of the source
+    words: Callable[[Any], Iterable[str]]  # A function that returns the words of one answer
 
     def counts(self, enriched: Sequence[EnrichedRecord]) -> Counter[str]:
         """Count the words of all answers."""

@@ -42,32 +42,18 @@ MIN_WAIT_S, MAX_WAIT_S = 0.05, 5.0
 
 @dataclass(frozen=True, slots=True)
 class SourceResult:
-    """The result of a question to one source about one record.
+    """The result of a question to one source about one record."""
 
-    Parameters
-    ----------
-    source
-        The name of the source.
-    status
-        ``"ok"``: there is a value. ``"not found"``: it answered that it knows nothing. ``"not asked"``: the record
-        lacks fields of the question. ``"refused"``: nothing listens there. ``"timeout"``: no complete answer before
-        the deadline. ``"rate limited"``: its rate limit gave no slot before the deadline. ``"unavailable"``: it
-        answered that it failed, or closed the connection. ``"broken answer"``: the answer is incomplete or malformed.
-    value
-        The answer; None unless the status is ``"ok"``.
-    error
-        The reason why there is no value; empty for ``"ok"`` and ``"not found"``.
-    attempts
-        The number of attempts; 0 when it was not asked.
-    service_s
-        The time of all attempts and the waits between them [s]; ignored when results are compared.
-    """
-
-    source: str
+    source: str  # the name of the source
+    # ``"ok"``: there is a value. ``"not found"``: it answered that it knows nothing. ``"not asked"``: the record
+    # lacks fields of the question. ``"refused"``: nothing listens there. ``"timeout"``: no complete answer before the
+    # deadline. ``"rate limited"``: its rate limit gave no slot before the deadline. ``"unavailable"``: it answered
+    # that it failed, or closed the connection. ``"broken answer"``: the answer is incomplete or malformed.
     status: SourceStatus
-    value: Any = None
-    error: str = ""
-    attempts: int = 0
+    value: Any = None  # the answer; None unless the status is ``"ok"``
+    error: str = ""  # the reason why there is no value; empty for ``"ok"`` and ``"not found"``
+    attempts: int = 0  # the number of attempts; 0 when it was not asked
+    # the time of all attempts and the waits between them [s]; ignored when results are compared
     service_s: float = field(default=0.0, compare=False)
 
     @property
@@ -169,21 +155,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to one source about one record.
+    """A question to one source about one record."""
 
-    Parameters
-    ----------
-    source
-        The source.
-    record
-        The record.
-    until_ns
-        The deadline of the answer, as a stamp of the clock in force [ns].
-    """
-
-    source: Source
-    record: Record
-    until_ns: int
+    source: Source  # the source
+    record: Record  # the record
+    until_ns: int  # the deadline of the answer, as a stamp of the clock in force [ns]
 
     @property
     def missing(self) -> list[str]:

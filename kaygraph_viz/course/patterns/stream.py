@@ -29,27 +29,13 @@ BAR = 20  # characters of the bar of the longest lag
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A sale in a shop.
+    """A sale in a shop."""
 
-    Parameters
-    ----------
-    number
-        The position in the stream, from 0.
-    at_s
-        The time of the sale, since the stream began [s].
-    happened_ns
-        The same as a stamp of the clock in force [ns].
-    shop
-        The city of the shop.
-    cents
-        The amount [cents]; None for a broken event.
-    """
-
-    number: int
-    at_s: float
-    happened_ns: int
-    shop: str
-    cents: int | None
+    number: int  # the position in the stream, from 0
+    at_s: float  # the time of the sale, since the stream began [s]
+    happened_ns: int  # the same as a stamp of the clock in force [ns]
+    shop: str  # the city of the shop
+    cents: int | None  # the amount [cents]; None for a broken event
 
 
 @dataclass(frozen=True)
@@ -118,32 +104,21 @@ class EventStream:
 class Window:
     """The sums of the events in a stretch of time, and the lag of the processing behind it.
 
-    Parameters
-    ----------
-    start_s, end_s
-        The window: from its start to just before its end, since the stream began [s].
-    events, cents
-        The number of events in it, and their amount [cents].
-    by_shop
-        The amount by shop, the shops in alphabetical order [cents].
-    lag_s
-        The time from the end of the window until it was complete [s].
-    slowest_s
-        The longest time from an event until it had been processed [s].
-
     Notes
     -----
     A window is complete when the first event after it has been processed: since order is kept, no event of the window
     can follow. The lag therefore includes the wait for that event.
     """
 
+    # the window: from its start to just before its end, since the stream began [s]
     start_s: float
     end_s: float
+    # the number of events in it, and their amount [cents]
     events: int = 0
     cents: int = 0
-    by_shop: dict[str, int] = field(default_factory=dict)
-    lag_s: float = 0.0
-    slowest_s: float = 0.0
+    by_shop: dict[str, int] = field(default_factory=dict)  # the amount by shop, the shops in alphabetical order [cents]
+    lag_s: float = 0.0  # the time from the end of the window until it was complete [s]
+    slowest_s: float = 0.0  # the longest time from an event until it had been processed [s]
 
     def add(self, event: Event, processed_ns: int) -> None:
         """Add an event that had been processed at `processed_ns` [ns]."""
@@ -195,20 +170,11 @@ def tumbling_windows(outcomes: Iterable[kv.Outcome], width_s: float) -> Iterator
 
 @dataclass(frozen=True)
 class StreamResult:
-    """The windows of a stream, and how busy the stages were.
+    """The windows of a stream, and how busy the stages were."""
 
-    Parameters
-    ----------
-    windows
-        The windows in order.
-    failed
-        The number of events that could not be processed.
-    stages, bottleneck
-        As in `PipelineResult`.
-    """
-
-    windows: list[Window]
-    failed: int
+    windows: list[Window]  # the windows in order
+    failed: int  # the number of events that could not be processed
+    # as in `PipelineResult`
     stages: list[kv.StageFacts]
     bottleneck: str
 

@@ -31,25 +31,14 @@ Status = Literal["accepted", "rejected", "needs review"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision about one record, with the reasons.
+    """The decision about one record, with the reasons."""
 
-    Parameters
-    ----------
-    customer_id
-        The customer number of the record.
-    status
-        ``"accepted"``: all checks were made and found nothing. ``"rejected"``: at least one found something.
-        ``"needs review"``: nothing was found, but at least one check could not be made.
-    findings
-        The findings of the checks.
-    unavailable
-        The checks that could not be made, with the reason.
-    """
-
-    customer_id: str
+    customer_id: str  # the customer number of the record
+    # ``"accepted"``: all checks were made and found nothing. ``"rejected"``: at least one found something. ``"needs
+    # review"``: nothing was found, but at least one check could not be made
     status: Status
-    findings: tuple[Finding, ...] = ()
-    unavailable: Mapping[str, str] | None = None
+    findings: tuple[Finding, ...] = ()  # the findings of the checks
+    unavailable: Mapping[str, str] | None = None  # the checks that could not be made, with the reason
 
     @property
     def reasons(self) -> list[str]:
@@ -173,23 +162,15 @@ def validation_graph(
 
 @dataclass(frozen=True, slots=True)
 class KeyComparison:
-    """Counts of verdicts that agree with the answer key, and that do not.
+    """Counts of verdicts that agree with the answer key, and that do not."""
 
-    Parameters
-    ----------
-    planted, found
-        The number of records with a planted fault, and of those among them whose fault the check for it found.
-    clean, wrongly_rejected
-        The number of records without a fault, and of those among them that were rejected.
-    unreviewed
-        The number of records that need a review, in which case a fault is neither found nor missed.
-    """
-
+    # the number of records with a planted fault, and of those among them whose fault the check for it found
     planted: int
     found: int
+    # the number of records without a fault, and of those among them that were rejected
     clean: int
     wrongly_rejected: int
-    unreviewed: int
+    unreviewed: int  # the number of records that need a review, in which case a fault is neither found nor missed
 
 
 def compare_with_key(verdicts: Sequence[Verdict], key: Mapping[str, KeyEntry]) -> KeyComparison:

@@ -41,24 +41,12 @@ _LONGEST_VALUE = 200
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint: its parameters and the function that answers.
+    """One endpoint: its parameters and the function that answers."""
 
-    Parameters
-    ----------
-    name
-        The service; its path is ``/name``.
-    answer
-        Returns the answer to a question, None when nothing is known.
-    questions
-        The parameters of each question that can be asked.
-    example
-        A question.
-    """
-
-    name: str
-    answer: Callable[..., dict[str, Any] | None]
-    questions: tuple[tuple[str, ...], ...]
-    example: str
+    name: str  # the service; its path is ``/name``
+    answer: Callable[..., dict[str, Any] | None]  # returns the answer to a question, None when nothing is known
+    questions: tuple[tuple[str, ...], ...]  # the parameters of each question that can be asked
+    example: str  # A question
 
     @property
     def usage(self) -> str:
@@ -399,31 +387,17 @@ _RATE_WINDOW_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply of a service to one request.
+    """The reply of a service to one request."""
 
-    Parameters
-    ----------
-    status
-        HTTP status.
-    content
-        The body, before it is encoded as JSON.
-    headers
-        HTTP headers beside those of every reply.
-    latency_s
-        How long the service takes for it [s].
-    fault
-        ``"hang"``: it is never sent; ``"drop"``: the connection is closed instead; ``"cut"``: the connection is closed
-        in the middle of the body; empty: none of these.
-    pieces
-        How long it takes to each part of a body that is sent part by part [s], and the part; empty: the content is the
-        body.
-    """
-
-    status: int
-    content: Mapping[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    latency_s: float = 0.0
+    status: int  # HTTP status
+    content: Mapping[str, Any]  # the body, before it is encoded as JSON
+    headers: Mapping[str, str] = field(default_factory=dict)  # HTTP headers beside those of every reply
+    latency_s: float = 0.0  # how long the service takes for it [s]
+    # ``"hang"``: it is never sent; ``"drop"``: the connection is closed instead; ``"cut"``: the connection is closed
+    # in the middle of the body; empty: none of these
     fault: Fault = ""
+    # how long it takes to each part of a body that is sent part by part [s], and the part; empty: the content is the
+    # body
     pieces: tuple[tuple[float, bytes], ...] = ()
 
     @property
@@ -548,27 +522,18 @@ def problem(status: int, error: str, headers: Mapping[str, str] | None = None, *
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request in the log of the server.
+    """A request in the log of the server."""
 
-    Parameters
-    ----------
-    method, path, query
-        What was asked, such as ``"GET"``, ``"/verify"`` and ``"domain=example.com"``; credentials are masked.
-    received_ns
-        When it arrived, on the axis of the clock of the service [ns]: that of ``time.perf_counter_ns``, or simulated
-        time.
-    answered_ns
-        When the last byte of the answer was sent [ns]; None as long as there is no answer.
-    status
-        HTTP status of the answer; None as long as there is none.
-    """
-
+    # what was asked, such as ``"GET"``, ``"/verify"`` and ``"domain=example.com"``; credentials are masked
     method: str
     path: str
     query: str
+    # when it arrived, on the axis of the clock of the service [ns]: that of ``time.perf_counter_ns``, or simulated
+    # time
     received_ns: int
+    # when the last byte of the answer was sent [ns]; None as long as there is no answer
     answered_ns: int | None = None
-    status: int | None = None
+    status: int | None = None  # HTTP status of the answer; None as long as there is none.
 
 
 class RequestLog:

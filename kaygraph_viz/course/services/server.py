@@ -530,7 +530,7 @@ class ServerThread:
 
 
 def _listening_socket() -> socket.socket:
-    # asyncio turns off the delay of small packets, 40 ms for each answer, only where the protocol is named.
+    # asyncio turns off the delay of small packets, 40 ms for each answer, only where the protocol is named
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.bind((_HOST, 0))

@@ -135,26 +135,16 @@ USAGE = 'POST /write with JSON such as {"prompt": "Describe a lake", "max_tokens
 
 @dataclass(frozen=True, slots=True)
 class TextUsage:
-    """A call as the text service counts it.
+    """A call as the text service counts it."""
 
-    Parameters
-    ----------
-    received_ns, ended_ns
-        When it arrived, and when the answer was complete [ns].
-    status
-        200, or 429 when it was refused.
-    input_tokens, output_tokens
-        The tokens of the prompt and of the answer; 0 when it was refused.
-    credits
-        What it costs [credits].
-    """
-
+    # when it arrived, and when the answer was complete [ns]
     received_ns: int
     ended_ns: int
-    status: int
+    status: int  # 200, or 429 when it was refused
+    # the tokens of the prompt and of the answer; 0 when it was refused
     input_tokens: int = 0
     output_tokens: int = 0
-    credits: float = 0.0
+    credits: float = 0.0  # what it costs [credits]
 
 
 @dataclass(frozen=True, slots=True)
