@@ -86,11 +86,6 @@ def test_hanging_request_ends_after_the_clients_patience():
     assert (type(error), passed_ns) == (httpx2.ReadTimeout, 2_000_000_000)
 
 
-def test_only_the_patience_for_reading_counts():
-    with asked_at(FakeClock(), timeout=httpx2.Timeout(0.1, read=1)) as (client, _):
-        assert client.get(QUESTION).status_code == 200
-
-
 def test_waiting_as_long_as_a_refusal_says_is_long_enough():
     clock = FakeClock(0.3)
     with asked_at(clock, ServiceSettings(latency_s=0, rate_limit=1)) as (client, _):
@@ -349,11 +344,6 @@ def test_stopped_server_refuses_connections(world):
 def test_server_fits_the_clock_in_force(world, kind):
     with world(), serve(QUICK) as server:
         assert type(server) is kind
-
-
-def test_client_fits_the_clock_in_force():
-    with virtual(), serve(QUICK) as server, open_client() as client:
-        assert outcome(client, server.url("/health"))[0] == 200
 
 
 def test_application_needs_the_real_clock():
