@@ -21,7 +21,6 @@ from kaygraph_viz.base.errors import DeadlineExceeded, OptionError, ServiceError
 from kaygraph_viz.clock.clock import current_clock, use_clock
 from kaygraph_viz.course.patterns import client as module
 from kaygraph_viz.course.patterns.client import ClientOwner, retry_after_s
-from kaygraph_viz.course.patterns.records import read_answer
 from kaygraph_viz.course.patterns.sources import (
     AGREEMENTS,
     CompanyAnswer,
@@ -34,6 +33,7 @@ from kaygraph_viz.course.patterns.sources import (
     SourceResult,
     Sources,
     customer_sources,
+    read_answer,
     retry_in_time,
     wait_for_service,
 )

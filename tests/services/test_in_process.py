@@ -16,7 +16,7 @@ from kaygraph_viz.base.errors import OptionError, ServiceError, VirtualClockErro
 from kaygraph_viz.clock.clock import current_clock, use_clock
 from kaygraph_viz.course.services import in_process
 from kaygraph_viz.course.services.endpoints import Services, ServiceSettings
-from kaygraph_viz.course.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
+from kaygraph_viz.course.services.in_process import InProcessHost, InProcessTransport, open_async_client, open_client
 from kaygraph_viz.course.services.server import InProcessServer, LocalServer, serve
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
@@ -209,7 +209,7 @@ def test_certificates_are_loaded_once_for_all_clients(monkeypatch):
 
 
 def test_a_server_that_is_collected_while_another_one_takes_an_address_holds_up_nothing(monkeypatch):
-    old, new = Endpoint(Services()), Endpoint(Services())
+    old, new = InProcessHost(Services()), InProcessHost(Services())
     old.start()
 
     class Collecting(WeakValueDictionary):

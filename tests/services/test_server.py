@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from kaygraph_viz.base.errors import OptionError, ServiceError
-from kaygraph_viz.course.services import server as server_module
+from kaygraph_viz.course.services import background
 from kaygraph_viz.course.services.endpoints import ServiceSettings, request_key
 from kaygraph_viz.course.services.server import LocalServer, create_app, serve
 
@@ -134,9 +134,9 @@ def test_port_is_free_after_the_stop():
 @pytest.mark.parametrize("turns", range(5))
 def test_stop_closes_connections_that_are_just_being_made(monkeypatch, turns):
     made, is_held, go_on = [], threading.Event(), threading.Event()
-    make = server_module._Connection.connection_made
-    monkeypatch.setattr(server_module._Connection, "connection_made", lambda *args: (made.append(args[1]), make(*args)))
-    thread = server_module.ServerThread(Meeting(1))
+    make = background._Connection.connection_made
+    monkeypatch.setattr(background._Connection, "connection_made", lambda *args: (made.append(args[1]), make(*args)))
+    thread = background.ServerThread(Meeting(1))
     thread.start()
     loop = thread._server.loop
 
@@ -183,7 +183,7 @@ def test_stop_ends_a_half_sent_answer(client):
 
 
 def test_stop_waits_only_a_while_for_an_application_that_does_not_end(client, monkeypatch):
-    monkeypatch.setattr(server_module, "_GRACE_S", 0.01)
+    monkeypatch.setattr(background, "_GRACE_S", 0.01)
     arrived = threading.Event()
 
     async def deaf(scope, receive, send):
@@ -200,14 +200,14 @@ def test_stop_waits_only_a_while_for_an_application_that_does_not_end(client, mo
 
 
 def test_stop_does_not_wait_for_the_next_tick(monkeypatch):
-    monkeypatch.setattr(server_module, "_TICK_S", 3_600.0)
+    monkeypatch.setattr(background, "_TICK_S", 3_600.0)
     with LocalServer(QUICK) as server:
         pass
     assert not server.is_running
 
 
 def test_answers_carry_a_date_that_goes_on(client, monkeypatch):
-    monkeypatch.setattr(server_module, "_TICK_S", 0.001)
+    monkeypatch.setattr(background, "_TICK_S", 0.001)
     days = itertools.count()
     monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: f"day {next(days)}")
     with LocalServer(QUICK) as server:
@@ -330,3 +330,16 @@ def test_hanging_request_ends_when_the_client_goes_away():
 def test_other_server_that_cannot_close_connections_is_an_error_that_says_so():
     with pytest.raises(ServiceError, match="LocalServer"):
         ask(create_app(ServiceSettings(drop_rate=1)), "/profile?customer_id=C00001")
+
+
+@pytest.mark.processes
+def test_services_in_simulated_time_need_no_uvicorn():
+    program = (
+        "import sys; sys.modules['uvicorn'] = None\n"  # as in a browser tab
+        "import kaygraph_viz as kv\n"
+        "from kaygraph_viz.course.services.server import serve\n"
+        "with kv.record(clock='virtual'), serve() as server, server.client() as client:\n"
+        "    print(client.get('/health').status_code)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("200\n", "")

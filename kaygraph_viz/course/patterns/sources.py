@@ -9,29 +9,37 @@ the services themselves (``services``).
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
+from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args, get_origin
 
 import kaygraph_viz as kv
 from kaygraph_viz.base.checks import MAX_SECONDS, checked_seconds
-from kaygraph_viz.base.errors import OptionError, ServiceError, ServiceUnavailable
+from kaygraph_viz.base.errors import DataError, OptionError, ServiceError, ServiceUnavailable, short
 from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.clock.clock import InForce, current_clock
 from kaygraph_viz.course.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner, encoding_of, retry_after_s
-from kaygraph_viz.course.patterns.records import Record, can_be_sent, is_answer, read_answer, text_of
+from kaygraph_viz.course.patterns.records import Record, can_be_sent, text_of
 from kaygraph_viz.course.services.in_process import open_async_client
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.trace.row import describe_error
+
+with needed():
+    import cattrs
+    import httpx2
+    from cattrs.v import format_exception
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 
+T = TypeVar("T")
 SourceStatus = Literal[
     "ok", "not found", "not asked", "refused", "timeout", "rate limited", "unavailable", "broken answer"
 ]
@@ -230,8 +238,94 @@ def wait_for_service(state: RetryCallState) -> float:
     return asked_s
 
 
-with needed():
-    import httpx2
+# -- an answer as an object: its JSON is read strictly, and never trusted ----------------------------------------------
+
+
+def is_answer(kind: object) -> bool:
+    """Return whether answers can be read as objects of `kind`: a dataclass, or a model of pydantic."""
+    return isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "model_validate_json"))
+
+
+def read_answer(kind: type[T], body: bytes) -> T:
+    """Return the object that an answer describes; fields that the class does not have are ignored.
+
+    Parameters
+    ----------
+    kind
+        A dataclass whose fields are texts, numbers, ``None``, literals, tuples of them and dataclasses; or a model of
+        pydantic.
+    body
+        The answer as JSON. A number is never read from a text.
+
+    Raises
+    ------
+    ValueError
+        If the answer does not have these fields. `DataError` is one, and so is the error of pydantic.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class City:
+    ...     name: str
+    ...     people: int
+    >>> read_answer(City, b'{"name": "Lyon", "people": 520774, "river": "Rhone"}')
+    City(name='Lyon', people=520774)
+    >>> read_answer(City, b'{"name": "Lyon", "people": "many"}')
+    Traceback (most recent call last):
+    ...
+    kaygraph_viz.base.errors.DataError: no answer of the class City: expected int, got 'many' @ $.people
+    """
+    of_pydantic: Callable[[bytes], T] | None = getattr(kind, "model_validate_json", None)
+    if of_pydantic is not None:
+        return of_pydantic(body)
+    try:
+        return _converter().structure(json.loads(body), kind)
+    except cattrs.BaseValidationError as error:
+        first = cattrs.transform_error(error, format_exception=_told)[0]
+        raise DataError(f"no answer of the class {kind.__name__}: {first}") from error
+    except (RecursionError, OverflowError) as error:
+        why = "it is nested too deeply, or has a number that is too large"
+        raise DataError(f"no answer of the class {kind.__name__}: {why}") from error
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    """Return what makes objects of dataclasses: values of JSON are taken as they are, and numbers never from texts."""
+    converter = cattrs.Converter()
+    for kind in (str, int, float, bool):
+        converter.register_structure_hook(kind, _as_it_is)
+    converter.register_structure_hook_func(_is_tuple, _from_list)
+    return converter
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _from_list(value: Any, kind: Any) -> tuple[Any, ...]:
+    if type(value) is not list:
+        raise TypeError(f"expected a list, got {short(value)}")
+    of_what = get_args(kind)[0]
+    return tuple(_converter().structure(each, of_what) for each in value)
+
+
+def _as_it_is(value: Any, kind: type) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {short(value)}")
+    if isinstance(value, str):
+        value.encode()  # half of a pair of surrogates is no text
+    return value
+
+
+def _told(error: BaseException, kind: Any) -> str:
+    return str(error) if isinstance(error, TypeError) else format_exception(error, kind)
+
+
+# -- requests ----------------------------------------------------------------------------------------------------
+
 
 _async_client: InForce[httpx2.AsyncClient | None] = InForce("kaygraph_viz_source_client", None)
 
@@ -434,7 +528,6 @@ def _not_asked(question: Question) -> SourceResult:
 
 Results = Mapping[str, SourceResult]
 Agreement = Callable[[Record, Results], bool | None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)

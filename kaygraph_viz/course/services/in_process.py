@@ -24,6 +24,9 @@ from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.course.services.endpoints import Reply, RequestLog, Services, ServiceSettings
 from kaygraph_viz.course.services.text_service import TextService, TextSettings
 
+with needed():
+    import httpx2
+
 AnySettings = ServiceSettings | Mapping[str, ServiceSettings] | TextSettings | None
 
 
@@ -48,15 +51,12 @@ def service_of(settings: AnySettings | AnyService) -> AnyService:
     return settings if isinstance(settings, AnyService) else Services(settings)
 
 
-with needed():
-    import httpx2
-
 _HOST = "127.0.0.1"
-_listening: WeakValueDictionary[int, Endpoint] = WeakValueDictionary()
-_lock = RLock()  # a server that is collected as garbage while it is held stops its endpoint right there
+_listening: WeakValueDictionary[int, InProcessHost] = WeakValueDictionary()
+_lock = RLock()  # a server that is collected as garbage while it is held stops its host right there
 
 
-class Endpoint:
+class InProcessHost:
     """Services that can be reached at an address of this process while they listen.
 
     The address looks like a real one, but its port is one at which nothing listens on a usual machine: a client with
@@ -65,12 +65,12 @@ class Endpoint:
     Examples
     --------
     >>> from kaygraph_viz.course.services.endpoints import Services
-    >>> endpoint = Endpoint(Services())
-    >>> endpoint.start()
+    >>> host = InProcessHost(Services())
+    >>> host.start()
     >>> with httpx2.Client(transport=InProcessTransport()) as client:
-    ...     client.get(f"{endpoint.base_url}/health").json()
+    ...     client.get(f"{host.base_url}/health").json()
     {'status': 'ok'}
-    >>> endpoint.stop()
+    >>> host.stop()
     """
 
     def __init__(self, services: AnyService) -> None:
@@ -174,14 +174,14 @@ class _Visit:
     """A request from its arrival to its end: its latency and its answer or error."""
 
     def __init__(self, request: httpx2.Request, body: bytes) -> None:
-        endpoint = _listening.get(request.url.port or 80) if request.url.host == _HOST else None
-        if endpoint is None:
+        host = _listening.get(request.url.port or 80) if request.url.host == _HOST else None
+        if host is None:
             raise httpx2.ConnectError(f"no service of this process is at {request.url.copy_with(path='/', query=None)}")
         now_ns = current_clock().now_ns()
         asked = (request.method, request.url.path, request.url.query.decode("latin-1"))
-        self._log = endpoint.log
+        self._log = host.log
         self._at = self._log.arrived(*asked, now_ns)
-        self._reply = endpoint.services.reply(*asked, now_ns, body)
+        self._reply = host.services.reply(*asked, now_ns, body)
         patience_s = request.extensions.get("timeout", {}).get("read")
         takes_s = math.inf if self._reply.fault == "hang" else self._reply.latency_s
         self._is_too_slow = patience_s is not None and takes_s > patience_s
