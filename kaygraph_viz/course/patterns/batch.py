@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any
 
 import kaygraph_viz as kv
-from kaygraph_viz.analysis.explain import USEFUL
 from kaygraph_viz.analysis.per_item import per_worker
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.base.checks import checked_function
@@ -274,7 +273,7 @@ def performance_metrics(trace: kv.Trace | None) -> dict[str, Any]:
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,
         "useful_workers": explanation.useful_workers,
-        "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
+        "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != "useful work"},
         "branches": summary.counts["branches"],
         "retries": summary.counts["retries"],
         "suggested_workers": best,
