@@ -18,8 +18,6 @@ from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import clean, escaped, heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, PAPER, Size, Stroke
 
-__all__ = ["wait_circle"]
-
 WAITS, HELD = Stroke(CRITICAL.colour, "waits for", 2.0, "--"), Stroke(BAR, "held by", 1.5)
 HEIGHT_IN, MARGINS_PT = 3.2, (14.0, 14.0, 14.0, 46.0)
 LIMITS = 1.35, 1.25  # of the axes: the circle has radius 1, and its texts need room beside it

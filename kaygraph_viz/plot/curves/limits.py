@@ -24,8 +24,6 @@ from kaygraph_viz.trace.memory import GaugeSamples
 from kaygraph_viz.trace.nesting import extent_ns
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["limit_curve"]
-
 USED = FILLS["wait"]._replace(label="used")
 LIMIT = Stroke(CRITICAL.colour, "the limit", 1.8, "--")
 MARGINS_PT = (46.0, 14.0, 36.0, 46.0)

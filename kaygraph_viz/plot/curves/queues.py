@@ -29,8 +29,6 @@ from kaygraph_viz.trace.intervals import Ints
 from kaygraph_viz.trace.nesting import Places
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["Queue", "queue_depth", "queues_of"]
-
 RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # heights of the row, of the ribbon in it, of the mark above that [rows]
 WAITING = Fill("#B9BEC2", "waiting in the queue")
 BLOCKED = FILLS["blocked"]._replace(label="producers blocked")

@@ -17,8 +17,6 @@ from kaygraph_viz.trace.intervals import Ints
 from kaygraph_viz.trace.nesting import Nesting
 from kaygraph_viz.trace.span import KINDS
 
-__all__ = ["GraphPath"]
-
 MIN_SHARE = 0.1  # of the time of a node on the path: branches with less would clutter the diagram
 
 

@@ -16,8 +16,6 @@ from kaygraph_viz.plot.diagram.scene import GraphStats, NodeStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.trace import GraphView, NodeView
 
-__all__ = ["HasStructure", "checked_view", "diagram_description"]
-
 MAX_ROWS, MAX_NAMED = 40, 5
 
 

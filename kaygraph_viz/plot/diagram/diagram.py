@@ -1,6 +1,6 @@
 """The diagram of a graph: its nodes from left to right, parallel nodes opened into their branches.
 
-Belongs here: putting a scene on a canvas. Does not belong here: the geometry (``scene``, ``blocks``, ``placement``).
+Belongs here: putting a scene on a canvas. Does not belong here: the geometry (``scene``, ``layering``).
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ from kaygraph_viz.plot.diagram.scene import (
 from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, LEGEND_LINE_PT, MUTED, PAPER, TEXT, Key, Size
 from kaygraph_viz.trace.trace import GraphView, Trace
-
-__all__ = ["diagram"]
 
 MAX_WIDTH_IN, MAX_HEIGHT_IN, EDGE_PT, MARGIN_PT, TITLE_PT = 16.0, 20.0, 8.0, 4.0, 28.0
 CORNER, LEVEL_PT = 6.0, 0.01

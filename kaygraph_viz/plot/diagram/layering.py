@@ -1,12 +1,7 @@
-"""The layers of a graph: the column of each node, and which nodes are left out where there are too many.
+"""The nodes of a graph in columns from left to right, and the routes of the arrows between them.
 
-Belongs here: finding loops, assigning columns, collapsing long chains and wide fans. Does not belong here: sizes and
-positions (``placement``).
-
-The positions of the nodes of a graph and the routes of the arrows between them, in points.
-
-Belongs here: columns from left to right, routes around what stands between, labels beside each other. Does not belong
-here: which nodes are shown (``layering``), what a single node looks like (``blocks``).
+Belongs here: loops, columns, what is left out of long chains and wide fans, and positions in points. Does not belong
+here: what a single node looks like (``scene``).
 """
 
 from __future__ import annotations
@@ -33,8 +28,6 @@ from kaygraph_viz.plot.labels import clean, width_pt
 from kaygraph_viz.plot.rows import stack
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
-
-__all__ = ["Item", "LayeredGraph", "Route", "layered_graph"]
 
 MAX_COLUMNS = 12
 KEPT_AT_EACH_END = 5
@@ -156,7 +149,7 @@ def _routes(
     return routes.values()
 
 
-__all__ = ["graph_scene"]
+# -- positions -------------------------------------------------------------------------------------------------------
 
 GAP, NODE_GAP, TRACK, LABEL_HEIGHT = 38.0, 18.0, 17.0, 11.0
 LABEL_POSITIONS = (0.5, 0.25, 0.75, 0.1, 0.9)

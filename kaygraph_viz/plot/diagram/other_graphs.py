@@ -12,8 +12,6 @@ from typing import Any
 
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
-__all__ = ["other_view"]
-
 MAX_LEVELS = 3  # of graphs within graphs, of which one is drawn
 START, END = "__start__", "__end__"  # what LangGraph calls the ends of a graph, which do nothing
 

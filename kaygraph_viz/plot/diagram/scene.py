@@ -1,28 +1,15 @@
-"""The geometry of a diagram, in points: boxes, arrows, frames and labels, and scenes made of them.
+"""What a diagram shows: boxes, arrows, frames and labels in points, and the times and counts written into them.
 
-Belongs here: what a drawing consists of, moving and joining such drawings. Does not belong here: which boxes a graph
-has (``blocks``), where its columns stand (``placement``), and any plotting library (``diagram``).
+Belongs here: what a drawing consists of, the statistics of nodes from a trace, and the drawing of one node: a box, a
+box opened into its branches, or a frame around a nested graph. Does not belong here: how the nodes stand to each other
+(``layering``), and any plotting library (``diagram``).
 
 A point is 1/72 inch; x grows to the right, y downwards. Boxes are as large as their texts need, so nothing that is
 drawn at this size, or smaller as a whole, can overflow or collide.
 
-Statistics of the nodes of a graph from a trace: times, numbers of runs, branches, and how often edges were taken.
-
-Belongs here: finding the spans of a node by its id. Does not belong here: boxes and arrows (``scene``).
-
 The id of a node is unique within its graph only: a graph in it may have a node with the same id, and be called as the
 graph around it. So each span has a scope: 0 for the nodes of the graph that is drawn, and one for each of these nodes,
-for what lies directly in it.
-
-The drawing of one node: a box, a box opened into its branches, or a frame around a nested graph.
-
-Belongs here: which boxes a node has and what is written in them. Does not belong here: how the nodes of a graph stand
-to each other (``placement``).
-
-The spans of the nodes of other libraries' graphs, which know no ids: they are recorded by their names.
-
-Belongs here: giving the spans of a trace the ids of the nodes of a view. Does not belong here: their statistics
-(``stats``), and the view (``other_graphs``).
+for what lies directly in it. Graphs of other libraries know no ids: their nodes are recorded by their names.
 """
 
 from __future__ import annotations
@@ -43,8 +30,6 @@ from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs, group_clust
 from kaygraph_viz.trace.nesting import Nesting, Places
 from kaygraph_viz.trace.span import KINDS
 from kaygraph_viz.trace.trace import GraphView, NodeView, Trace
-
-__all__ = ["STACK_PT", "Arrow", "Box", "Frame", "Label", "Line", "Point", "Scene"]
 
 Point: TypeAlias = tuple[float, float]
 STACK_PT = 5.0  # how far the shadows of a stack of boxes stick out
@@ -148,7 +133,7 @@ def _moved(points: Iterable[Point], dx: float, dy: float) -> tuple[Point, ...]:
     return tuple((x + dx, y + dy) for x, y in points)
 
 
-__all__ = ["with_node_ids"]
+# -- spans of nodes --------------------------------------------------------------------------------------------------
 
 NODE = KINDS.index("node")
 
@@ -198,7 +183,7 @@ def _named_apart(nesting: Nesting, positions: list[int], view: GraphView) -> Spa
     return replace(columns, rows=rows, names=tuple(code_of))
 
 
-__all__ = ["BranchStats", "GraphStats", "NodeStats", "graph_stats"]
+# -- statistics of nodes ---------------------------------------------------------------------------------------------
 
 
 MAX_AT_ONCE = 100  # nodes that ran at the same time are counted as predecessors of those after them
@@ -382,7 +367,7 @@ def _item_counts(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], in
     return _counted(nesting, scope, before[goes_on], after[goes_on])
 
 
-__all__ = ["box_scene", "branch_boxes", "closed_box", "framed", "more_box", "node_box", "node_lines", "node_scene"]
+# -- the drawing of one node -----------------------------------------------------------------------------------------
 
 PAD_X, PAD_Y, LINE_PT, SMALL_LINE_PT = 9.0, 6.0, 12.5, 11.0
 BRANCH_GAP, FAN_WIDTH, JOIN_WIDTH = 9.0, 34.0, 5.0

@@ -17,8 +17,6 @@ from kaygraph_viz.plot.gantt.scene import Run
 from kaygraph_viz.plot.style import CRITICAL, Size
 from kaygraph_viz.trace.nesting import Nesting, unit_mask
 
-__all__ = ["PathLines", "draw_path", "path_lines", "path_steps"]
-
 Line = list[tuple[float, float]]
 RESOLUTION = 2_000  # a gap in a row below this fraction of the run is not drawn: it would be thinner than a pixel
 

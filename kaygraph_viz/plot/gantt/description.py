@@ -1,11 +1,6 @@
-"""The description of a Gantt chart: a sentence for each run, and a table of its bars, or of rows if they are many.
+"""A Gantt chart in words: its title, a sentence for each run, and a table of its bars, or of rows if they are many.
 
-Belongs here: what is said about a Gantt chart. Does not belong here: what is drawn (``gantt``).
-
-The parts of the bars of a run in numbers and in a sentence, for the description of a chart.
-
-Belongs here: sums of parts, and the words for them. Does not belong here: tables of bars and rows (``description``),
-and how parts are drawn (``part_fills``).
+Does not belong here: what is drawn (``gantt``).
 """
 
 from __future__ import annotations
@@ -29,8 +24,6 @@ from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import BANDS_NOTE, STATUS_WORDS
 from kaygraph_viz.trace.columns import sums, tally
 from kaygraph_viz.trace.intervals import concurrency
-
-__all__ = ["PART_HEADINGS", "part_times_s", "where_time_went"]
 
 FILLS_OF = {
     "CPU": ("cpu",),
@@ -94,7 +87,7 @@ def _turns(run: Run, totals: Mapping[str, float]) -> str:
     return "; no two bars compute at once" if most == 1 else f"; at most {most:,} bars compute at once"
 
 
-__all__ = ["gantt_description", "gantt_title"]
+# -- sentences and tables --------------------------------------------------------------------------------------------
 
 Times: TypeAlias = Mapping[str, Floats]  # of each bar, by the words for parts [s]
 EMPTY = "Gantt chart without bars: nothing was recorded."

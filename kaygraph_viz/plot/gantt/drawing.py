@@ -1,21 +1,9 @@
-"""Drawing rows of workers over time: bars or an image of them, both axes, and the entries of the legend.
+"""Drawing rows of workers over time on a canvas: bars, or an image of them, both axes, and the entries of the legend.
 
-Belongs here: what all charts with rows of workers share. Does not belong here: what one of them adds to it (``gantt``,
-``curves.queues``).
+Belongs here: what all charts with rows of workers share. Does not belong here: where things go (``layout``), and what
+one chart adds to it (``gantt``, ``curves.queues``).
 
-Drawing bars on a canvas: their parts, outlines, labels and marks, and the lines of nodes above them.
-
-Belongs here: drawing a layout, one artist for each fill. Does not belong here: where things go (``layout``) and charts
-of more bars than there are pixels (``image``).
-
-Bands: rows that are too many to be told apart, folded into few, each of many neighbouring rows.
-
-Belongs here: which rows become one, and what it is called. Does not belong here: rows of single workers
-(``plot.rows``), and how busy a band was when (``bins``).
-
-The image of more bars than pixels: the deeper the colour, the more of that moment was used; in bands, the higher.
-
-Belongs here: mixing and stacking colours by shares. Does not belong here: the shares (``bins``).
+In an image, the deeper the colour, the more of that moment was used; in bands of many rows, the higher.
 """
 
 from __future__ import annotations
@@ -63,8 +51,6 @@ from kaygraph_viz.plot.style import (
     legend_lines,
 )
 from kaygraph_viz.trace.columns import repeated
-
-__all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
 
 BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
 OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
@@ -195,7 +181,7 @@ def _heights(canvas: Canvas, nodes: Sequence[NodeLine], chart: Chart) -> Iterabl
         yield bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12
 
 
-__all__ = ["draw_image", "image_keys"]
+# -- images ----------------------------------------------------------------------------------------------------------
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
@@ -229,7 +215,7 @@ def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
         for row, time_s in places
     ]
     parts = {part for block in bins for part in block.shares}
-    return _keys(parts, add_marks(canvas, failed), has_bands=chart.band_count > 0)
+    return _image_keys(parts, add_marks(canvas, failed), has_bands=chart.band_count > 0)
 
 
 def image_keys(chart: Chart) -> list[Key]:
@@ -237,10 +223,10 @@ def image_keys(chart: Chart) -> list[Key]:
     bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
     recorded = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
     absent = {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in recorded}  # only if recorded
-    return _keys(FILLS.keys() - {"queued", "around", "unknown"} - absent, bad, has_bands=chart.band_count > 0)
+    return _image_keys(FILLS.keys() - {"queued", "around", "unknown"} - absent, bad, has_bands=chart.band_count > 0)
 
 
-def _keys(parts: Collection[str], statuses: Collection[str], *, has_bands: bool) -> list[Key]:
+def _image_keys(parts: Collection[str], statuses: Collection[str], *, has_bands: bool) -> list[Key]:
     fills = [FILLS[part] for part in FILLS if part in parts] + [IDLE] * has_bands
     marks = [STATUS_FILLS[status] for status in STATUS_FILLS if status in statuses]
     return [fill._replace(hatch="") for fill in [*fills, *marks]]
@@ -283,7 +269,7 @@ def _image(bins: Bins, *, is_crowded: bool) -> Pixels:
     return lines.reshape(-1, *mixed.shape[1:]).clip(0, 1)
 
 
-__all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
+# -- rows of workers -------------------------------------------------------------------------------------------------
 
 MAX_BARS = 5_000
 TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
@@ -311,7 +297,7 @@ def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Ke
     shortest_s = MIN_PART_PT * extent_s / room_pt
     layout = None if is_image else make_layout(chart, color_by=options.color_by, shortest_s=shortest_s)
     fills = bar_fills(layout, options.color_by) if layout is not None else {}
-    expected = _worker_rows_keys(layout, fills, ()) if layout is not None else image_keys(chart)
+    expected = _bar_keys(layout, fills, ()) if layout is not None else image_keys(chart)
     note = _note(chart, layout)
     has_blocked = layout is not None and any(len(loop_blocks(run.nesting.columns)) for run in chart.runs)
     expected = _legend([*expected, *[LOOP_HELD_UP] * has_blocked, *more], chart, options)
@@ -323,7 +309,7 @@ def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Ke
         return canvas, _legend([*draw_image(canvas, chart), *more], chart, options)
     marked = draw_bars(canvas, layout, fills, labels=options.labels)
     held_up = draw_blocked_loops(canvas, chart)
-    return canvas, _legend([*_worker_rows_keys(layout, fills, marked), *held_up, *more], chart, options)
+    return canvas, _legend([*_bar_keys(layout, fills, marked), *held_up, *more], chart, options)
 
 
 def _legend(keys: Sequence[Key], chart: Chart, options: Options) -> list[Key]:
@@ -332,7 +318,7 @@ def _legend(keys: Sequence[Key], chart: Chart, options: Options) -> list[Key]:
     return explained(found, chart) if options.key else found
 
 
-def _worker_rows_keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
+def _bar_keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
     """Return the entries of the legend: each fill once, and each way in which something ended badly."""
     found = {rect.fill for rect in layout.failed} | {bar.status for bar in layout.bars}
     keys = {fill.label: fill for fill in fills.values()}
@@ -375,11 +361,11 @@ def _new_canvas(chart: Chart, note: str, keys: Sequence[Key]) -> Canvas:
     return Canvas.of(None, Size.figure_width, height, (_names_pt(chart) + SIDE_PT, SIDE_PT, bottom, top))
 
 
-__all__ = ["MAX_BANDS", "MAX_ROWS", "folded", "most_rows"]
+# -- bands -----------------------------------------------------------------------------------------------------------
 
 MAX_ROWS, LEAST_ROWS = 200, 40  # that are drawn one by one: on a figure of its own, and on an Axes however low
 MAX_BANDS = 30  # each still has room for a name
-BANDS_FEW = 10  # rows of one kind of worker that stay as they are beside bands of others
+FEW_ROWS = 10  # rows of one kind of worker that stay as they are beside bands of others
 MIN_ROW_PT = 1.5
 DIGITS = "0123456789"
 
@@ -415,10 +401,10 @@ def _firsts(chart: Chart) -> Iterator[int]:
     stretches = list(_by_kind(chart))
     if len(stretches) > MAX_BANDS:
         stretches = chart.blocks()
-    small = [stretch for stretch in stretches if len(stretch) <= BANDS_FEW]
+    small = [stretch for stretch in stretches if len(stretch) <= FEW_ROWS]
     if sum(map(len, small)) <= MAX_BANDS:
         yield from chain.from_iterable(small)
-        stretches = [stretch for stretch in stretches if len(stretch) > BANDS_FEW]
+        stretches = [stretch for stretch in stretches if len(stretch) > FEW_ROWS]
     limit = max(MAX_BANDS, len(stretches))
     sizes = (step * 10**power for power in count() for step in (1, 2, 5))
     size = next(size for size in sizes if sum(-(-len(stretch) // size) for stretch in stretches) <= limit)

@@ -1,7 +1,7 @@
 """The Gantt chart: one row per worker, one bar per unit of work.
 
-Belongs here: what the chart consists of. Does not belong here: its rows (``chart``), drawing them (``worker_rows``),
-and the chart in words (``description``).
+Belongs here: what the chart consists of. Does not belong here: its rows and bars (``scene``), where they stand
+(``layout``), drawing them (``drawing``), and the chart in words (``description``).
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.rows import GROUP_BY
 from kaygraph_viz.plot.style import CRITICAL
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["gantt"]
 
 COLOR_BY = ("part", "name", "status")
 

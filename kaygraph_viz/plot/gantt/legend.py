@@ -1,6 +1,6 @@
-"""The key of a chart for people who see one for the first time: what each entry of its legend means.
+"""What each entry of a Gantt chart's legend means, for people who see one for the first time.
 
-Belongs here: the words. Does not belong here: the legend (``plot.legend``), and its short labels (``plot.style``).
+Does not belong here: how a legend is drawn, and its short labels (``plot.style``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from kaygraph_viz.plot.style import (
     Key,
     Stroke,
 )
-
-__all__ = ["explained"]
 
 BAR_KEY = Fill(PAPER, "bar: one branch, with its name or its item's number")
 BAND_KEY = Fill(PAPER, "band: many rows; a higher colour means more of them")

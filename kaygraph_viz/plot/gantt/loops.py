@@ -1,12 +1,7 @@
-"""What is told of loops of coroutines in a chart: bars that waited for their loop, and what held it up.
+"""Branches that wait while others run: for the branches within them, for a turn of the interpreter or of their loop.
 
-Belongs here: words for bars that wait for a turn, and where and how what held up a loop is drawn. Does not belong here:
-which spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``part_fills``).
-
-When branches around others only waited for them, and their rows were free.
-
-Belongs here: these stretches. Does not belong here: which branches around others are drawn (``own_time``), and how
-(``layout``, ``widgets.timeline``).
+Belongs here: when that was, the words for it, and the lines along what held up a loop. Does not belong here: which
+spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``layout``).
 """
 
 from __future__ import annotations
@@ -26,8 +21,6 @@ from kaygraph_viz.plot.style import FILLS, LOOP_HELD_UP, Key, Size
 from kaygraph_viz.trace.columns import repeated
 from kaygraph_viz.trace.intervals import Ints, first_of_runs
 from kaygraph_viz.trace.nesting import Places, is_own_time
-
-__all__ = ["RowStretches", "awaiting"]
 
 
 class RowStretches(NamedTuple):
@@ -85,7 +78,7 @@ def _in_gaps(waits: RowStretches, starts: Ints, ends: Ints) -> RowStretches:
     return RowStretches(waits.place[wait[order]], low[order], high[order])
 
 
-__all__ = ["draw_blocked_loops", "held_up", "turns_of", "turns_on", "with_turns"]
+# -- turns -----------------------------------------------------------------------------------------------------------
 
 Line = list[tuple[float, float]]
 INTERPRETER, LOOP = "the interpreter", "the loop"

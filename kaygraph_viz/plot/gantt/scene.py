@@ -1,23 +1,14 @@
-"""The data of a chart over time: its runs, each from its own first submission on, and the rows of all of them.
+"""What a chart over time shows, as data: its runs, their bars and parts, and the rows of all of them.
 
-Belongs here: which span goes to which row of which run. Does not belong here: rectangles (``layout``, ``bins``).
-
-The attempts of branches that were tried again, and the parts of all bars of a run.
-
-Belongs here: which stretches of a bar are attempts and pauses, and the parts of bars, also in old recordings that have
-only sums. Does not belong here: how parts are drawn (``part_fills``), and in which row (``layout``).
-
-Branches around others in a chart: which of them are drawn.
-
-Belongs here: the rule for it. Does not belong here: when they worked by themselves (``analysis.own_time``), and when
-they waited for others (``awaiting``).
+Belongs here: which span goes to which row of which run, what its bar consists of, and which rows become a band. Does
+not belong here: rectangles (``layout``), and anything that knows a plotting library.
 
 A branch that only hands its work to others is not drawn: the others say it all, and a row of waiting beside theirs
 would look like one more worker. What it did by itself is drawn where it can be seen: where a stretch of it takes a
 hundredth of the chart, or all of it a fiftieth of the time of the branches. Less is the cost of handing over. Branches
 of one name are treated alike: either all of them are drawn, or none. What held up a loop is always drawn, and so is
-what ended badly while nothing within it did: its end is marked. What kept a worker that did other things, too, is
-drawn as well: that worker would look free.
+what ended badly while nothing within it did: its end is marked. What kept a worker that did other things, too, is drawn
+as well: that worker would look free.
 """
 
 from __future__ import annotations
@@ -39,8 +30,6 @@ from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs
 from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, is_own_time, told_within, unit_mask
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Attempt", "Attempts", "bar_parts"]
 
 CPU, PAUSE, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "pause", "unknown"))
 
@@ -137,7 +126,7 @@ def _parts(attempt: Attempt) -> Iterator[tuple[int, int, int, float]]:
         at = until_ns
 
 
-__all__ = ["with_drawn_own_time"]
+# -- branches around others ------------------------------------------------------------------------------------------
 
 LEAST_SHARE = 0.02  # of the time of the branches
 LEAST_WIDTH = 0.01  # of the chart
@@ -188,7 +177,7 @@ def _worked(nesting: Nesting, around: Bools) -> Bools:
     return is_seen
 
 
-__all__ = ["Chart", "NodeLine", "Run"]
+# -- runs and rows ---------------------------------------------------------------------------------------------------
 
 NODE_HEIGHT = 0.62  # of one level of node lines [rows]
 MAX_NODE_LEVELS = 3

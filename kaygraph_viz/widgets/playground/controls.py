@@ -10,15 +10,13 @@ from typing import Any
 
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.optional import needed
-from kaygraph_viz.widgets.guarded import Say, careful
+from kaygraph_viz.widgets.guarded import Say, guarded
 from kaygraph_viz.widgets.playground.options import Option
 from kaygraph_viz.widgets.playground.state import rounded
 
 with needed():
     import ipywidgets
     from traitlets import link
-
-__all__ = ["Control"]
 
 LABEL_WIDTH = "9.4em"
 
@@ -32,14 +30,14 @@ class Control:
         wide = {"style": {"description_width": LABEL_WIDTH}, "layout": {"flex": "1 1 0", "width": "auto"}}
         self.box: Any = None
         if option.choices is not None:
-            self.main = careful(ipywidgets.Dropdown, say, options=list(option.choices.items()), **common, **wide)
+            self.main = guarded(ipywidgets.Dropdown, say, options=list(option.choices.items()), **common, **wide)
         else:
             common |= {"min": option.low, "max": option.high, "step": option.step, "continuous_update": False}
             kinds = (ipywidgets.IntSlider, ipywidgets.BoundedIntText)
             if not option.is_whole:
                 kinds = (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)
-            self.main = careful(kinds[0], say, **common, **wide, readout=False)
-            self.box = careful(kinds[1], say, **common, layout={"width": "5em"})
+            self.main = guarded(kinds[0], say, **common, **wide, readout=False)
+            self.box = guarded(kinds[1], say, **common, layout={"width": "5em"})
             self.box.add_class("kv-number")
             link((self.main, "value"), (self.box, "value"))
         self.main.add_class(f"kv-{option.name.replace('_', '-')}")

@@ -13,8 +13,6 @@ from typing import Any, Literal, get_args, get_origin
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["KNOWN", "WORKERS", "Option", "Run", "call_with", "options_of"]
-
 Run = Callable[..., Trace]
 WORKERS = "workers"
 MAX_CHOICES = 64

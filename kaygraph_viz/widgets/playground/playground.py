@@ -24,7 +24,7 @@ from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.base.threads import RLock
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.guarded import careful, parts_of
+from kaygraph_viz.widgets.guarded import guarded, parts_of
 from kaygraph_viz.widgets.playground.background import Ending, Newest, branches_of
 from kaygraph_viz.widgets.playground.controls import Control
 from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
@@ -36,8 +36,6 @@ with needed():
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-__all__ = ["Playground", "playground"]
 
 MAX_WORKERS = 16
 MAX_LINES = 8  # of the log that are seen at once
@@ -115,7 +113,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._changed()
 
     def _make_widgets(self) -> None:
-        self.run_button = careful(
+        self.run_button = guarded(
             ipywidgets.Button,
             self._say,
             (),
@@ -124,7 +122,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             icon="play",
             tooltip="Run with these settings and record the run",
         )
-        self.stop_button = careful(
+        self.stop_button = guarded(
             ipywidgets.Button,
             self._say,
             (),
@@ -134,9 +132,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             tooltip="Start no more branches of this run and stop those that are running",
         )
         self.counter, self.status, self.chart, self.log_title = (
-            careful(ipywidgets.HTML, self._say, ()) for _ in range(4)
+            guarded(ipywidgets.HTML, self._say, ()) for _ in range(4)
         )
-        self.log_list = careful(
+        self.log_list = guarded(
             ipywidgets.Select,
             self._say,
             options=[],

@@ -36,8 +36,6 @@ from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.pieces import PieceParts, Pieces, pieces_of, with_parts
 
-__all__ = ["MAX_ERRORS", "NOT_MEASURED", "Packed", "pack"]
-
 MAX_LABELS = 5_000  # of calls
 MAX_ERRORS = 2_000  # whose texts are sent along; those of others are shown when their bar is selected
 ERROR_LIMIT = 300

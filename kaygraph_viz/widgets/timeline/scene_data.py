@@ -1,16 +1,8 @@
-"""The diagram of a graph and the looks of all parts, as plain data for the browser.
+"""What the browser needs beside the bars, as plain data: the diagram, the looks of all parts, the facts of one span.
 
-Belongs here: turning a scene and the constants of ``plot.style`` into what JSON can hold. Does not belong here: where
-boxes stand (``plot.diagram.placement``) and what colours are (``plot.style``): the picture in the browser has those of
-the static one.
-
-The script and the looks of the chart, for a notebook and for a page of its own.
-
-Belongs here: which files make them. Does not belong here: where they are put.
-
-The details of one span as pairs of words.
-
-Belongs here: pairs of texts. Does not belong here: where they are shown.
+Belongs here: turning a scene and the constants of ``plot.style`` into what JSON can hold, and the scripts that read it.
+Does not belong here: where boxes stand (``plot.diagram``) and what colours are (``plot.style``): the picture in the
+browser has those of the static one.
 """
 
 from __future__ import annotations
@@ -47,8 +39,6 @@ from kaygraph_viz.plot.style import (
 from kaygraph_viz.trace.columns import TEXT_LIMIT as NAME_LIMIT, SpanColumns
 from kaygraph_viz.trace.span import STATUSES, Span
 from kaygraph_viz.trace.trace import GraphView, Trace
-
-__all__ = ["STYLES", "scene_data"]
 
 MAX_BRANCHES = 6
 
@@ -103,7 +93,7 @@ def _place(part: Box | Frame) -> dict[str, Any]:
     return {"x": part.x, "y": part.y, "width": part.width, "height": part.height, "lines": lines}
 
 
-__all__ = ["script", "stylesheet"]
+# -- scripts ---------------------------------------------------------------------------------------------------------
 
 SCRIPTS = ["data", "beside", "bands", "hatches", "paint", "diagram", "details", "timeline"]
 
@@ -118,7 +108,7 @@ def stylesheet() -> str:
     return files(__package__).joinpath("timeline.css").read_text(encoding="utf-8")
 
 
-__all__ = ["span_facts"]
+# -- the facts of one span -------------------------------------------------------------------------------------------
 
 TEXT_LIMIT = 500
 
