@@ -1,6 +1,6 @@
 """The circle of a deadlock: threads, what they wait for, and who holds it.
 
-Belongs here: the picture. Does not belong here: finding the circle (``virtual.deadlock``).
+Belongs here: the picture. Does not belong here: finding the circle (``clock.virtual``).
 """
 
 from __future__ import annotations

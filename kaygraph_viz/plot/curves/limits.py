@@ -1,7 +1,7 @@
 """The curve of a limit on calls: how much of it was used over time, and what it was.
 
 Belongs here: the picture of one gauge. Does not belong here: the limit itself (``execute.rate_limit``), and keeping its
-numbers (``trace.gauges``).
+numbers (``trace.memory``).
 """
 
 from __future__ import annotations

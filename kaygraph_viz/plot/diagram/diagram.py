@@ -17,18 +17,8 @@ from kaygraph_viz.base.checks import checked_whole
 from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view, diagram_description
 from kaygraph_viz.plot.diagram.layering import graph_scene
-from kaygraph_viz.plot.diagram.scene import (
-    LINE_PT,
-    PAD_Y,
-    SMALL_LINE_PT,
-    STACK_PT,
-    Arrow,
-    Box,
-    Line,
-    Point,
-    Scene,
-    graph_stats,
-)
+from kaygraph_viz.plot.diagram.scene import LINE_PT, PAD_Y, SMALL_LINE_PT, STACK_PT, Arrow, Box, Line, Point, Scene
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, LEGEND_LINE_PT, MUTED, PAPER, TEXT, Key, Size
 from kaygraph_viz.trace.trace import GraphView, Trace

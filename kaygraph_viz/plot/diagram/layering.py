@@ -14,7 +14,6 @@ import numpy as np
 
 from kaygraph_viz.plot.diagram.scene import (
     Arrow,
-    GraphStats,
     Label,
     Point,
     Scene,
@@ -24,6 +23,7 @@ from kaygraph_viz.plot.diagram.scene import (
     more_box,
     node_scene,
 )
+from kaygraph_viz.plot.diagram.stats import GraphStats
 from kaygraph_viz.plot.labels import clean, width_pt
 from kaygraph_viz.plot.rows import stack
 from kaygraph_viz.plot.style import Size

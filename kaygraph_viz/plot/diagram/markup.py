@@ -23,7 +23,8 @@ from kaygraph_viz.plot.description import alt_text
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.layering import Item, layered_graph
-from kaygraph_viz.plot.diagram.scene import Box, GraphStats, branch_boxes, closed_box, graph_stats, more_box, node_box
+from kaygraph_viz.plot.diagram.scene import Box, branch_boxes, closed_box, more_box, node_box
+from kaygraph_viz.plot.diagram.stats import GraphStats, graph_stats
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, TEXT
 from kaygraph_viz.trace.trace import GraphView, NodeView, Trace
 

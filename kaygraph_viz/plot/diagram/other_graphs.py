@@ -1,7 +1,7 @@
 """The shapes of graphs of other libraries: PocketFlow, KayGraph and LangGraph.
 
 Belongs here: reading nodes and edges off their objects, which are told by their attributes. Does not belong here:
-drawing them, and which spans of a trace are theirs (``node_spans``). None of these libraries is imported.
+drawing them, and which spans of a trace are theirs (``stats``). None of these libraries is imported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The critical path on the rows of a chart: along the bars that made the run as long as it was.
 
 Belongs here: where its lines run, and drawing them. Does not belong here: which spans are on it
-(``analysis.critical_path.recorded_chain``), and the path on a graph (``diagram.critical_path``).
+(``analysis.critical_path``), and the path on a graph (``diagram.stats``).
 """
 
 from __future__ import annotations

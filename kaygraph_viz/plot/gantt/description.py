@@ -95,26 +95,24 @@ MAX_BARS, MAX_ROWS, MAX_STEPS = 40, 40, 6
 QUEUED = ("queued", "mean queue wait")
 
 
-def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
+def gantt_title(chart: Chart) -> str:
     """Return the title of a chart: its main numbers, or the makespans of its runs."""
     if len(chart.runs) > 1:
-        shortest, longest = (duration(choose(each.makespan_s for each in summaries), 2) for choose in (min, max))
+        shortest, longest = (duration(choose(run.summary.makespan_s for run in chart.runs), 2) for choose in (min, max))
         times = f"{shortest} to {longest}" if shortest != longest else f"{longest} each"
         return f"{counted(len(chart.runs), 'run')}, {times}"
-    if not summaries or not summaries[0].counts.get("units"):
+    summary = chart.runs[0].summary
+    if not summary.counts.get("units"):
         return "Empty trace"
-    (summary,) = summaries
     makespan, mean = duration(summary.makespan_s), significant(summary.mean_concurrency, 2)
     return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, {mean} at once"
 
 
-def gantt_description(
-    chart: Chart, summaries: Sequence[Summary], paths: Sequence[Sequence[PathStep]] = ()
-) -> Description:
+def gantt_description(chart: Chart, paths: Sequence[Sequence[PathStep]] = ()) -> Description:
     """Return the description of a chart."""
     if not chart.bar_count:
         return Description(EMPTY)
-    sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
+    sentences = [_sentence(run, chart) for run in chart.runs]
     if chart.band_count:
         bands, most = counted(chart.band_count, "band"), max(row.stands_for for row in chart.rows)
         sentences.append(
@@ -143,11 +141,11 @@ def _what(summary: Summary) -> str:
     return counted(branches, "branch", "branches") if branches else counted(summary.counts["units"], "bar")
 
 
-def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
+def _sentence(run: Run, chart: Chart) -> str:
     name = f" {run.name}:" if run.name else " of"
     if not len(run.units):
         return f"Gantt chart{name} no bars."
-    columns = run.nesting.columns
+    columns, summary = run.nesting.columns, run.summary
     service = columns.column("ended_ns")[run.units] - columns.column("started_ns")[run.units]
     longest = columns.span(int(run.units[service.argmax()]))
     first, last = int(run.row_of.min()), int(run.row_of.max())

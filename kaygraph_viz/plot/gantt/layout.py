@@ -374,7 +374,11 @@ def _run_layout(run: Run, color_by: str, shortest_ns: float) -> Layout:
         times = seconds(started[place]), seconds(ended[place])
         taken = [rect for found_rects in covered for rect in found_rects.get(span_id, ())]
         rooms = longest_gap(*times, taken), longest_gap(*times, pauses.get(span_id, ()))
-        status, texts, is_predicted = STATUSES[rows["status"][place]], words.of(position), bool(run.predicted_from)
+        status, texts, is_predicted = (
+            STATUSES[rows["status"][place]],
+            words.of(position),
+            bool(run.predicted_from),
+        )
         bars.append(Bar(row_of[place], *times, heights[place], status, texts, span_id, rooms, is_predicted))
     return Layout(tuple(rects), tuple(failed), tuple(bars), tuple(around), is_stacked)
 

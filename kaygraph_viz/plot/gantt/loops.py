@@ -17,7 +17,7 @@ from kaygraph_viz.analysis.workers import is_loop_lane
 from kaygraph_viz.base.parts import PART_CODE
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.scene import Chart, Run
-from kaygraph_viz.plot.style import FILLS, LOOP_HELD_UP, Key, Size
+from kaygraph_viz.plot.style import LOOP_HELD_UP, Key, Size
 from kaygraph_viz.trace.columns import repeated
 from kaygraph_viz.trace.intervals import Ints, first_of_runs
 from kaygraph_viz.trace.nesting import Places, is_own_time
@@ -98,13 +98,6 @@ def turns_of(runs: Sequence[Run]) -> str:
 def turns_on(lanes: Iterable[str]) -> str:
     """Return what spans on these lanes wait for that could go on."""
     return " or ".join(sorted({LOOP if is_loop_lane(lane) else INTERPRETER for lane in lanes})) or INTERPRETER
-
-
-def with_turns(keys: Sequence[Key], chart: Chart) -> list[Key]:
-    """Return the entries of a legend, of which that of waits for a turn says what for."""
-    usual = FILLS["gil"].label
-    words = f"waiting for {turns_of(chart.runs)}" if any(key.label == usual for key in keys) else usual
-    return [key._replace(label=words) if key.label == usual else key for key in keys]
 
 
 def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:

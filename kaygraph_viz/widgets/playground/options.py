@@ -1,6 +1,6 @@
 """Which controls a run function asks for: its keywords, with their labels, units, ranges and choices.
 
-Belongs here: reading a signature. Does not belong here: widgets (``controls``).
+Belongs here: reading a signature. Does not belong here: widgets (``playground``).
 """
 
 from __future__ import annotations

@@ -24,9 +24,8 @@ from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.base.threads import RLock
 from kaygraph_viz.plot.curves.speedup import speedup_sketch
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.gantt.drawing import folded
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.plot.gantt.scene import Chart
+from kaygraph_viz.plot.gantt.scene import Chart, folded
 from kaygraph_viz.plot.labels import width_pt
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.trace.trace import Trace

@@ -1,6 +1,6 @@
 """The log of a panel: settings and traces of its runs, and how they compare, in words.
 
-Does not belong here: widgets (``controls``, ``playground``), and pictures (``pictures``).
+Does not belong here: widgets (``playground``), and pictures (``pictures``).
 """
 
 from __future__ import annotations

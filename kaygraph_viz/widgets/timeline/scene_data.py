@@ -17,8 +17,9 @@ from kaygraph_viz.analysis.wording import duration
 from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.plot.diagram.description import diagram_description
 from kaygraph_viz.plot.diagram.layering import graph_scene
-from kaygraph_viz.plot.diagram.scene import LINE_PT, PAD_Y, SMALL_LINE_PT, STACK_PT, Box, Frame, graph_stats
-from kaygraph_viz.plot.gantt.drawing import STACKED_NOTE
+from kaygraph_viz.plot.diagram.scene import LINE_PT, PAD_Y, SMALL_LINE_PT, STACK_PT, Box, Frame
+from kaygraph_viz.plot.diagram.stats import graph_stats
+from kaygraph_viz.plot.gantt.legend import STACKED_NOTE
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import (
     BANDS_NOTE,

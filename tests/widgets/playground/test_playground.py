@@ -24,9 +24,8 @@ from kaygraph_viz.widgets.playground import (
     pictures,
     playground as module,
 )
-from kaygraph_viz.widgets.playground.controls import Control
 from kaygraph_viz.widgets.playground.options import KNOWN
-from kaygraph_viz.widgets.playground.playground import playground
+from kaygraph_viz.widgets.playground.playground import Control, playground
 
 GUARD_S = 30  # against a test that hangs; never waited for
 
