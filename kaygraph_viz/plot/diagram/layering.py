@@ -27,7 +27,7 @@ from kaygraph_viz.plot.diagram.stats import GraphStats
 from kaygraph_viz.plot.labels import clean, width_pt
 from kaygraph_viz.plot.rows import stack
 from kaygraph_viz.plot.style import Size
-from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
+from kaygraph_viz.trace.trace import GraphView, NodeView
 
 MAX_COLUMNS = 12
 KEPT_AT_EACH_END = 5
@@ -88,7 +88,22 @@ def layered_graph(view: GraphView, stats: GraphStats | None) -> LayeredGraph:
             for column in column_of
         ]
     items, item_of = _items(view, places)
-    return LayeredGraph(tuple(items), tuple(_routes(edges, place, item_of, items, stats)))
+
+    routes: dict[tuple[int, int], Route] = {}
+    pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
+    for edge in edges:
+        ends = item_of[place[edge.source]], item_of[place[edge.target]]
+        if ends[0] == ends[1] and items[ends[0]].view is None:
+            continue
+        route = routes.setdefault(ends, Route(*ends))
+        if edge.action not in route.actions and all(items[end].view is not None for end in ends):
+            route.actions.append(edge.action)
+        pairs.setdefault(ends, set()).add((edge.source, edge.target))
+    if stats is not None:
+        for ends, route in routes.items():
+            route.taken = sum(stats.taken.get(pair, 0) for pair in pairs[ends])
+            route.is_critical = not stats.critical.isdisjoint(pairs[ends])
+    return LayeredGraph(tuple(items), tuple(routes.values()))
 
 
 def _columns(count: int, edges: Iterable[tuple[int, int]]) -> list[int]:
@@ -127,26 +142,6 @@ def _items(view: GraphView, columns: list[tuple[int, bool]]) -> tuple[list[Item]
         if len(shown) < len(nodes):
             items.append(Item(column, None, len(nodes) - len(shown)))
     return items, item_of
-
-
-def _routes(
-    edges: list[EdgeView], place: dict[str, int], item_of: list[int], items: list[Item], stats: GraphStats | None
-) -> Iterable[Route]:
-    routes: dict[tuple[int, int], Route] = {}
-    pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
-    for edge in edges:
-        ends = item_of[place[edge.source]], item_of[place[edge.target]]
-        if ends[0] == ends[1] and items[ends[0]].view is None:
-            continue
-        route = routes.setdefault(ends, Route(*ends))
-        if edge.action not in route.actions and all(items[end].view is not None for end in ends):
-            route.actions.append(edge.action)
-        pairs.setdefault(ends, set()).add((edge.source, edge.target))
-    if stats is not None:
-        for ends, route in routes.items():
-            route.taken = sum(stats.taken.get(pair, 0) for pair in pairs[ends])
-            route.is_critical = not stats.critical.isdisjoint(pairs[ends])
-    return routes.values()
 
 
 # -- positions -------------------------------------------------------------------------------------------------------

@@ -57,19 +57,13 @@ def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]
         if step.span_id in row_of:
             y = row_centres[row_of[step.span_id]] + Size.full / 2
             times = ((time - run.first_ns) / 1e9 for time in (step.started_ns, step.ended_ns))
-            _extend(lines, y, *times, finest_s=run.extent_s / RESOLUTION)
+            start_s, end_s = times
+            before_s, before_y = lines.along[-1][-1] if lines.along else (start_s, y)
+            if lines.along and before_y == y and start_s - before_s <= run.extent_s / RESOLUTION:
+                lines.along[-1][-1] = (end_s, y)  # it goes on in its row
+                continue
+            if lines.along:
+                link = [(before_s, before_y), (before_s, y), (start_s, y)]
+                (lines.waits if start_s > before_s else lines.between).append(link)
+            lines.along.append([(start_s, y), (end_s, y)])
     return lines
-
-
-def _extend(lines: PathLines, y: float, start_s: float, end_s: float, *, finest_s: float) -> None:
-    """Append a step and the line that leads to it, or extend the last line if the step goes on in its row."""
-    if not lines.along:
-        lines.along.append([(start_s, y), (end_s, y)])
-        return
-    before_s, before_y = lines.along[-1][-1]
-    if before_y == y and start_s - before_s <= finest_s:
-        lines.along[-1][-1] = (end_s, y)
-        return
-    link = [(before_s, before_y), (before_s, y), (start_s, y)]
-    (lines.waits if start_s > before_s else lines.between).append(link)
-    lines.along.append([(start_s, y), (end_s, y)])

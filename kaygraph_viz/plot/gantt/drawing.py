@@ -126,8 +126,13 @@ def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[s
 
 def add_node_lines(canvas: Canvas, chart: Chart) -> None:
     """Draw a line for each node above the rows of its run, with its name where that fits."""
-    nodes = [line for run in chart.runs for line in run.nodes]
-    heights = [height for run in chart.runs for height in _heights(canvas, run.nodes, chart)]
+    nodes, heights = list[NodeLine](), list[float]()
+    for run in chart.runs:  # the line of the last level is just above the next row
+        levels = 1 + max((line.level for line in run.nodes), default=0)
+        for line in run.nodes:
+            bottom = canvas.row_centres[line.row] + chart.rows[line.row].height / 2
+            nodes.append(line)
+            heights.append(bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12)
     lines, by = [], 1.2 / canvas.points_per_s
     for line, y in zip(nodes, heights, strict=True):
         inset = by if line.x1_s - line.x0_s > 4 * by else 0.0  # a gap to the next one, where there is room for it
@@ -142,14 +147,6 @@ def add_node_lines(canvas: Canvas, chart: Chart) -> None:
         if text:  # not clipped: where rows are low, names of nodes stand out at the top
             style = {"va": "bottom", "fontsize": Size.small_font, "color": MUTED, "clip_on": False}
             canvas.write((line.x0_s + line.x1_s) / 2, y - 0.06, text, **style)
-
-
-def _heights(canvas: Canvas, nodes: Sequence[NodeLine], chart: Chart) -> Iterable[float]:
-    """Return the height of each line: that of the last level is just above the next row."""
-    levels = 1 + max((line.level for line in nodes), default=0)
-    for line in nodes:
-        bottom = canvas.row_centres[line.row] + chart.rows[line.row].height / 2
-        yield bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12
 
 
 # -- images ----------------------------------------------------------------------------------------------------------

@@ -119,7 +119,15 @@ def _cells(owner: Places, line: _Line, shortest_ns: float) -> _Cells:
     end[(first - 1)[before > 0]] -= before[before > 0]
     low, high = edges[first] - before, edges[last + 1] + after
     run, run_start, run_end = _columns(low, high, last + 1 - first, MIN_STACK_WIDTH * shortest_ns)
-    begins = _differ(run, line.shares(run_start, run_end))
+
+    # columns that differ from those before them in the same run begin a cell; the others are merged with these
+    shares = line.shares(run_start, run_end)
+    begins = np.ones(len(run), np.bool_)
+    total, count = np.zeros(len(STACK)), 0
+    for place, number in enumerate(run.tolist()):
+        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > MAX_NOISE
+        total, count = (shares[place], 1) if begins[place] else (total + shares[place], count + 1)
+
     closes = np.append(begins[1:], True)[: len(run)]
     alone = np.flatnonzero(~is_short)
     part = np.concatenate([alone, first[run[begins]]])
@@ -160,16 +168,6 @@ def _columns(low: Floats, high: Floats, count: Ints, least_ns: float) -> tuple[P
     number = np.arange(len(run)) - (np.cumsum(columns) - columns)[run]
     width = ((high - low) / columns)[run]
     return run, low[run] + number * width, low[run] + (number + 1) * width
-
-
-def _differ(run: Places, shares: Floats) -> Bools:
-    """Return which columns differ from those before them in the same run; the others are merged with these."""
-    begins = np.ones(len(run), np.bool_)
-    total, count = np.zeros(len(STACK)), 0
-    for place, number in enumerate(run.tolist()):
-        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > MAX_NOISE
-        total, count = (shares[place], 1) if begins[place] else (total + shares[place], count + 1)
-    return begins
 
 
 # -- the texts for bars ----------------------------------------------------------------------------------------------
