@@ -1,22 +1,11 @@
 """Capturing `multiprocessing.Process`: each process that the program starts itself.
 
-Belongs here: the hooks in `start` and `join`, and what the recording knows of such a process. Does not belong here:
-what is done in it (``process_run``), pools of processes (``pools``, ``futures``).
-
-What a process has written is read when the program joins it, or when the recording ends.
-
-The `run` of a process that the program starts itself: it records itself there.
-
-Belongs here: what is done in that process. Does not belong here: how that comes home (``process_diary``), which
-processes those are (``processes``). The process imports this module: it must load fast.
-
-What a process that the program starts itself writes down while it runs, page after page, and how that is read.
-
-Belongs here: the file of such a process. Does not belong here: what is recorded there (``away``), which processes those
-are (``processes``). The process imports this module: it must load fast.
+Belongs here: the hooks in `start` and `join`, the `run` that records itself, and the file that it writes. Does not
+belong here: pools of processes (``futures``).
 
 Such a process has no result that could carry anything, and one that is killed has no last word. So it writes a page
-whenever something begins or ends there, as long as that takes no more than a twentieth of its time.
+whenever something begins or ends there, as long as that takes no more than a twentieth of its time. What it has written
+is read when the program joins it, or when the recording ends.
 """
 
 from __future__ import annotations
@@ -52,7 +41,14 @@ from kaygraph_viz.capture.calls import (
     without_our_frames,
 )
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.process_recorder import MOST_ROWS, Away, Page, Wanted, away_from, wanted_by
+from kaygraph_viz.capture.process_recorder import (
+    MOST_ROWS,
+    Page,
+    ProcessRecorder,
+    Wanted,
+    process_recorder_for,
+    wanted_by,
+)
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import OpenSpan, Recorder, Scope, _scope, first_open, span
@@ -60,7 +56,184 @@ from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
-__all__ = ["Diary", "told"]
+UNKNOWN = PART_CODE["unknown"]
+_POOLS_OF_LOOPS = frozenset({"mpire"})  # their processes take items from queues, whose waits tell one from the next
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of processes, also of those of `multiprocess`, which is `multiprocessing` with another pickle."""
+    for name in ("multiprocessing.process", "multiprocess.process"):
+        yield OnImport(name, _hooks_in)
+
+
+def _hooks_in(module: ModuleType) -> Iterator[Hook]:
+    yield Patch(module.BaseProcess, "start", _start)
+    yield Patch(module.BaseProcess, "join", _join)
+
+
+def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def start(self: Any) -> None:
+        scope = scope_for("multiprocessing")
+        watched = None
+        if scope is not None and "run" not in vars(self):
+            function = _function_of(self)
+            if belongs_to(function, _POOLS_OF_LOOPS) or not is_machinery_function(function):
+                watched = _expected(self, scope)
+        try:
+            original(self)
+        except BaseException as error:
+            if watched is not None:
+                watched.forget()
+            without_our_frames(error)
+            raise
+        finally:
+            if watched is not None:
+                vars(self).pop("run", None)
+        if watched is not None:
+            watched.note_start(self)
+
+    return start
+
+
+def _join(original: Callable[..., None]) -> Callable[..., None]:
+    def join(self: Any, timeout: float | None = None) -> None:
+        with without_our_frame:
+            original(self, timeout)
+        has_ended = self._popen.returncode is not None
+        found = _watched.get(id(self))
+        if has_ended and found is not None and found.process() is self:
+            found.tell()
+
+    return join
+
+
+def _expected(process: Any, scope: Scope | span) -> _Watched | None:
+    recorder = scope.recorder
+    if recorder.clock is not REAL:
+        recorder.tell_once("processes are not recorded in simulated time; record with the real clock")
+        return None
+    try:
+        return recorder.kept(_Watch).expect(process, scope)
+    except OSError as error:  # there is no room for their files
+        recorder.tell_once(f"processes are not recorded: {describe_error(error)}")
+        return None
+
+
+def _function_of(process: Any) -> Any:
+    """Return what a process runs: its target, or else the class whose `run` it is."""
+    return getattr(process, "_target", None) or type(process)
+
+
+class _Watch:
+    """The processes that one recording waits for, and the folder in which they write."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.folder = tempfile.mkdtemp(prefix="kaygraph-viz-")
+        self.lanes: set[str] = set()
+        self.numbers = itertools.count(1)
+        recorder.at_end.append(self.end)
+
+    def expect(self, process: Any, scope: Scope | span) -> _Watched:
+        """Make a process that is about to start record itself."""
+        recorder = self.recorder
+        function, now_ns = _function_of(process), recorder.now_ns()
+        name = name_of(function)
+        labels = labels_of(recorder, function, getattr(process, "_args", ()), getattr(process, "_kwargs", {}))
+        library = next(each.__module__ for each in type(process).__mro__ if each.__name__ == "BaseProcess")
+        watched = _Watched(self, process, scope, name, now_ns)
+        process.run = RecordedRun(library, watched.file, name, labels[0] if labels else "", now_ns, wanted_by(recorder))
+        return watched
+
+    def lane_for(self, process: Any) -> str:
+        """Return the name of the row of a process: the one that the program gave it, if it did."""
+        name = str(process.name)
+        if re.fullmatch(rf"{re.escape(type(process).__name__)}-[\d:]+", name):  # which Python has made
+            return self.recorder.lanes.take("process").name
+        number, lane = 1, name
+        while lane in self.lanes:
+            number += 1
+            lane = f"{name} #{number}"
+        self.lanes.add(lane)
+        return lane
+
+    def end(self) -> None:
+        """Keep what is known of all processes, which may still run."""
+        for each in list(_watched.values()):
+            if each.watch is self:
+                each.tell()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Watched:
+    """A process of the program, from the recording's side."""
+
+    def __init__(self, watch: _Watch, process: Any, scope: Scope | span, name: str, submitted_ns: int) -> None:
+        self.watch = watch
+        self.process = ref(process)  # which is not kept alive by us
+        self.scope = scope
+        self.name = name
+        self.submitted_ns = submitted_ns
+        self.lane = watch.lane_for(process)
+        self.number = id(process)
+        self.file = str(Path(watch.folder, str(next(watch.numbers))))
+
+    def note_start(self, process: Any) -> None:
+        """Note that it runs."""
+        before = _watched.get(self.number)
+        if before is not None:  # one that the program let go of, when it had ended
+            before.tell()
+        _watched[self.number] = self
+        self.watch.recorder.lanes.enter_process(Lane(self.lane, None), process.pid)
+
+    def forget(self) -> bool:
+        """Expect nothing more of it; return whether anything was expected."""
+        is_known = _watched.get(self.number) is self
+        if is_known:
+            del _watched[self.number]
+        return is_known
+
+    def tell(self) -> None:
+        """Keep its rows, and what is known of what it has not ended."""
+        recorder = self.watch.recorder
+        if not self.forget() or not recorder.is_open:
+            return
+        rows, opened, dropped = told(self.file) or ([], [], 0)
+        if opened or not rows:
+            rows += self._without_end(opened)
+        recorder.dropped_elsewhere += dropped
+        parent_id = first_open(self.scope).span_id
+        adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=self.submitted_ns)
+
+    def _without_end(self, opened: list[RowTuple]) -> list[RowTuple]:
+        """Return the row of a process that has not ended, and those of what it had begun, given as its last page."""
+        now_ns = self.watch.recorder.now_ns()
+        status: Status = "abandoned"
+        error: str | None = None
+        process = self.process()
+        popen = None if process is None else process._popen  # None, too, of one that was closed
+        if popen is None or popen.returncode is not None or wait([popen.sentinel], 0):
+            status, error = "lost", "the process ended before its function did"
+            if popen is not None and popen.returncode is not None:
+                error += f", exit code {popen.returncode}"
+        rows = [Row._make(row) for row in opened] or [Row(
+            1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns, -1, 0, status, 1, error,
+            None, None, None,
+        )]  # fmt: skip
+        return [
+            row._replace(
+                ended_ns=max(row.ended_ns, now_ns), cpu_ns=-1, status=status, error=error,
+                parts=(*row.parts, (UNKNOWN, now_ns, NO_SHARE)) if row.parts else None,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+
+_watched: dict[int, _Watched] = {}  # those that are waited for, by the identity of the process
+
+
+# -- in such a process -----------------------------------------------------------------------------------------------
+
 
 FREE_NS = 5_000_000  # what pages may take in any case: some 50 of them [ns]
 SHARE = 0.05  # and the share of the time since it began: other threads wait for a page, too
@@ -71,7 +244,7 @@ _LENGTH = Struct("<Q")  # comes before each page, of which the last one may be c
 class Diary:
     """The file of this process."""
 
-    def __init__(self, file: str, away: Away) -> None:
+    def __init__(self, file: str, away: ProcessRecorder) -> None:
         self._file, self._away = file, away
         self._process = os.getpid()
         self._lock = Lock()
@@ -175,9 +348,6 @@ def told(file: str) -> Page | None:
     return rows, [row for row in opened if row[0] not in ended], dropped
 
 
-__all__ = ["RecordedRun"]
-
-
 @dataclass(frozen=True)
 class RecordedRun:
     """The `run` of a process: it records itself there."""
@@ -193,7 +363,7 @@ class RecordedRun:
         """Run what the process is there for."""
         process = sys.modules[self.library].current_process()
         vars(process).pop("run", None)  # the program finds its process as it made it
-        away = away_from(self.wanted)
+        away = process_recorder_for(self.wanted)
         facts = {"label": self.label} if self.label else None
         call = OpenCall(away.scope, self.name, self.submitted_ns, attributes=facts)
         diary = Diary(self.file, away)
@@ -212,188 +382,3 @@ class RecordedRun:
         finally:
             _scope.reset(outer)
             diary.end()
-
-
-__all__ = ["hooks"]
-
-UNKNOWN = PART_CODE["unknown"]
-_POOLS_OF_LOOPS = frozenset({"mpire"})  # their processes take items from queues, whose waits tell one from the next
-
-
-def hooks() -> Iterator[Hook]:
-    """Yield the hooks of processes, also of those of `multiprocess`, which is `multiprocessing` with another pickle."""
-    for name in ("multiprocessing.process", "multiprocess.process"):
-        yield OnImport(name, _hooks_in)
-
-
-def _hooks_in(module: ModuleType) -> Iterator[Hook]:
-    yield Patch(module.BaseProcess, "start", _start)
-    yield Patch(module.BaseProcess, "join", _join)
-
-
-def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
-    def start(self: Any) -> None:
-        scope = scope_for("multiprocessing")
-        watched = None
-        if scope is not None and "run" not in vars(self):
-            function = _function_of(self)
-            if belongs_to(function, _POOLS_OF_LOOPS) or not is_machinery_function(function):
-                watched = _expected(self, scope)
-        try:
-            original(self)
-        except BaseException as error:
-            if watched is not None:
-                watched.forget()
-            without_our_frames(error)
-            raise
-        finally:
-            if watched is not None:
-                vars(self).pop("run", None)
-        if watched is not None:
-            watched.note_start(self)
-
-    return start
-
-
-def _join(original: Callable[..., None]) -> Callable[..., None]:
-    def join(self: Any, timeout: float | None = None) -> None:
-        with without_our_frame:
-            original(self, timeout)
-        has_ended = self._popen.returncode is not None
-        found = _watched.get(id(self))
-        if has_ended and found is not None and found.process() is self:
-            found.tell()
-
-    return join
-
-
-def _expected(process: Any, scope: Scope | span) -> _Watched | None:
-    recorder = scope.recorder
-    if recorder.clock is not REAL:
-        recorder.tell_once("processes are not recorded in simulated time; record with the real clock")
-        return None
-    try:
-        return _Watch.of(recorder).expect(process, scope)
-    except OSError as error:  # there is no room for their files
-        recorder.tell_once(f"processes are not recorded: {describe_error(error)}")
-        return None
-
-
-def _function_of(process: Any) -> Any:
-    """Return what a process runs: its target, or else the class whose `run` it is."""
-    return getattr(process, "_target", None) or type(process)
-
-
-class _Watch:
-    """The processes that one recording waits for, and the folder in which they write."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-        self.folder = tempfile.mkdtemp(prefix="kaygraph-viz-")
-        self.lanes: set[str] = set()
-        self.numbers = itertools.count(1)
-        recorder.at_end.append(self.end)
-
-    @classmethod
-    def of(cls, recorder: Recorder) -> _Watch:
-        found: _Watch | None = recorder.errands.get(cls)
-        if found is None:
-            found = recorder.errands[cls] = cls(recorder)
-        return found
-
-    def expect(self, process: Any, scope: Scope | span) -> _Watched:
-        """Make a process that is about to start record itself."""
-        recorder = self.recorder
-        function, now_ns = _function_of(process), recorder.now_ns()
-        name = name_of(function)
-        labels = labels_of(recorder, function, getattr(process, "_args", ()), getattr(process, "_kwargs", {}))
-        library = next(each.__module__ for each in type(process).__mro__ if each.__name__ == "BaseProcess")
-        watched = _Watched(self, process, scope, name, now_ns)
-        process.run = RecordedRun(library, watched.file, name, labels[0] if labels else "", now_ns, wanted_by(recorder))
-        return watched
-
-    def lane_for(self, process: Any) -> str:
-        """Return the name of the row of a process: the one that the program gave it, if it did."""
-        name = str(process.name)
-        if re.fullmatch(rf"{re.escape(type(process).__name__)}-[\d:]+", name):  # which Python has made
-            return self.recorder.lanes.take("process").name
-        number, lane = 1, name
-        while lane in self.lanes:
-            number += 1
-            lane = f"{name} #{number}"
-        self.lanes.add(lane)
-        return lane
-
-    def end(self) -> None:
-        """Keep what is known of all processes, which may still run."""
-        for each in list(_watched.values()):
-            if each.watch is self:
-                each.tell()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class _Watched:
-    """A process of the program, from the recording's side."""
-
-    def __init__(self, watch: _Watch, process: Any, scope: Scope | span, name: str, submitted_ns: int) -> None:
-        self.watch = watch
-        self.process = ref(process)  # which is not kept alive by us
-        self.scope = scope
-        self.name = name
-        self.submitted_ns = submitted_ns
-        self.lane = watch.lane_for(process)
-        self.number = id(process)
-        self.file = str(Path(watch.folder, str(next(watch.numbers))))
-
-    def note_start(self, process: Any) -> None:
-        """Note that it runs."""
-        before = _watched.get(self.number)
-        if before is not None:  # one that the program let go of, when it had ended
-            before.tell()
-        _watched[self.number] = self
-        self.watch.recorder.lanes.enter_process(Lane(self.lane, None), process.pid)
-
-    def forget(self) -> bool:
-        """Expect nothing more of it; return whether anything was expected."""
-        is_known = _watched.get(self.number) is self
-        if is_known:
-            del _watched[self.number]
-        return is_known
-
-    def tell(self) -> None:
-        """Keep its rows, and what is known of what it has not ended."""
-        recorder = self.watch.recorder
-        if not self.forget() or not recorder.is_open:
-            return
-        rows, opened, dropped = told(self.file) or ([], [], 0)
-        if opened or not rows:
-            rows += self._without_end(opened)
-        recorder.dropped_elsewhere += dropped
-        parent_id = first_open(self.scope).span_id
-        adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=self.submitted_ns)
-
-    def _without_end(self, opened: list[RowTuple]) -> list[RowTuple]:
-        """Return the row of a process that has not ended, and those of what it had begun, given as its last page."""
-        now_ns = self.watch.recorder.now_ns()
-        status: Status = "abandoned"
-        error: str | None = None
-        process = self.process()
-        popen = None if process is None else process._popen  # None, too, of one that was closed
-        if popen is None or popen.returncode is not None or wait([popen.sentinel], 0):
-            status, error = "lost", "the process ended before its function did"
-            if popen is not None and popen.returncode is not None:
-                error += f", exit code {popen.returncode}"
-        rows = [Row._make(row) for row in opened] or [Row(
-            1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns, -1, 0, status, 1, error,
-            None, None, None,
-        )]  # fmt: skip
-        return [
-            row._replace(
-                ended_ns=max(row.ended_ns, now_ns), cpu_ns=-1, status=status, error=error,
-                parts=(*row.parts, (UNKNOWN, now_ns, NO_SHARE)) if row.parts else None,
-            )
-            for row in rows
-        ]  # fmt: skip
-
-
-_watched: dict[int, _Watched] = {}  # those that are waited for, by the identity of the process

@@ -27,8 +27,6 @@ from kaygraph_viz.course.examples.outcome import ExampleRun, Setup
 from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.execute.registry import KINDS
 
-__all__ = ["parser", "run"]
-
 EXAMPLES_OF_USE = """examples:
   kaygraph-viz                                         run every pattern on the shipped data
   kaygraph-viz --out out                               and write charts and traces to out/

@@ -303,7 +303,7 @@ def test_threads_and_timers():
 
 
 def test_items_of_a_pool_and_bundles_of_them(monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.capture.chunks.SHORT_NS", 1 << 62)
+    monkeypatch.setattr("kaygraph_viz.capture.process_recorder.SHORT_NS", 1 << 62)
     with kv.record(capture="multiprocessing", label="arguments") as trace, ThreadPool(1) as pool:
         pool.map(fetch, [1, 2, 3], chunksize=2)
         pool.apply(fetch, (4,))
@@ -314,7 +314,7 @@ def test_items_of_a_pool_and_bundles_of_them(monkeypatch):
 
 
 def test_each_long_item_of_a_chunk_has_its_label(monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.capture.chunks.SHORT_NS", 0)
+    monkeypatch.setattr("kaygraph_viz.capture.process_recorder.SHORT_NS", 0)
     with kv.record(capture="multiprocessing", label=lambda n: f"page {n}") as trace, ThreadPool(1) as pool:
         pool.map(fetch, [1, 2], chunksize=2)
     assert labels(trace) == [("fetch", "page 1"), ("fetch", "page 2")]

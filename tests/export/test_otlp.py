@@ -19,8 +19,7 @@ from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.base.errors import TraceFormatError
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.otel import to_opentelemetry
-from kaygraph_viz.export.otlp_conventions import facts_of
-from kaygraph_viz.export.otlp_reader import attributes_in, id_of, links_to_earlier, otlp_events, time_ns
+from kaygraph_viz.export.otlp_reader import attributes_in, facts_of, id_of, links_to_earlier, otlp_events, time_ns
 from kaygraph_viz.export.reader import JsonStream
 from kaygraph_viz.testing import bar, make_trace
 from tests.export.examples import AMPLE, model_call, otlp, otlp_pairs, otlp_span, write

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.export.loading import load
+from kaygraph_viz.export.otlp_reader import Packed, pack_rows
 from kaygraph_viz.export.perfetto import PART_OF, to_perfetto
-from kaygraph_viz.export.perfetto_reader import Packed, PerfettoReader, pack_rows
+from kaygraph_viz.export.perfetto_reader import PerfettoReader
 from kaygraph_viz.testing import bar, make_trace
 from tests.export.examples import AMPLE, FIELDS, HEAD, OURS, SPAN, X, read, write
 
