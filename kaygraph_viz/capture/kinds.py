@@ -1,9 +1,9 @@
 """What can be captured, and the hooks of what a recording wants, for as long as it wants them.
 
-Belongs here: names of kinds, counting who needs their hooks. Does not belong here: the hooks (one module for each
-kind), recording (``calls``).
+Belongs here: names of kinds, counting who needs their hooks. Does not belong here: the hooks (the module of each
+library), recording (``calls``).
 
-A new kind is a module of this package with ``hooks()``, and a line here. Hooks put back the very objects that were
+A new kind is a function of this package that yields hooks, and a line here. Hooks put back the very objects that were
 there. A call of the program runs inside ``with OpenCall(...)``, in the scope in which it was handed over
 (``Scope.parent``; one that outlives it belongs to ``first_open``), and its errors keep their tracebacks.
 """

@@ -242,13 +242,13 @@ class RemoteCall:
             if errand is None:
                 return self.function(*args, **kwargs)
             return call_recorded(errand.scope, submitted_ns, self.function, *args, **kwargs)
-        away = process_recorder_for(wanted)
-        outer = _scope.set(away.scope)
+        recording = process_recorder_for(wanted)
+        outer = _scope.set(recording.scope)
         try:
-            result = self._run(away.scope, args, kwargs)
+            result = self._run(recording.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            kind, news = type(error), _news(away, self.header)
+            kind, news = type(error), _news(recording, self.header)
             names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
             carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
             try:
@@ -263,7 +263,7 @@ class RemoteCall:
                 raise  # which adds no frame
         finally:
             _scope.reset(outer)
-        return Carried(result, _news(away, self.header))
+        return Carried(result, _news(recording, self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function, (_, submitted_ns, _, labels) = self.function, self.header
@@ -282,29 +282,31 @@ class RemoteCall:
 def process_recorder_for(wanted: Wanted) -> ProcessRecorder:
     """Return what this process records for the calls of another one."""
     key = os.getpid(), wanted  # this process, too: it may have been forked from another worker
-    away = _away.get(key)
-    if away is None or not away.recorder.is_open:
-        _away.clear()
-        away = _away[key] = ProcessRecorder(wanted)
-    if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
-        away.recorder.lanes.enter(away.lane)
-    return away
+    recording = _recordings.get(key)
+    if recording is None or not recording.recorder.is_open:
+        _recordings.clear()
+        recording = _recordings[key] = ProcessRecorder(wanted)
+    if (
+        not recording.recorder.open_spans
+    ):  # each time: an interpreter of a pool runs each call in another of its threads
+        recording.recorder.lanes.enter(recording.lane)
+    return recording
 
 
-_away: dict[tuple[int, Wanted], ProcessRecorder] = {}
+_recordings: dict[tuple[int, Wanted], ProcessRecorder] = {}
 
 
 def _stop_in_child() -> None:
     """Record nothing for the calls of a worker process in the children that they fork."""
-    for away in _away.values():
-        away.recorder.stop_in_child()
+    for recording in _recordings.values():
+        recording.recorder.stop_in_child()
 
 
 os.register_at_fork(after_in_child=_stop_in_child)
 
 
-def _news(away: ProcessRecorder, header: Header) -> News:
-    return header[0], here(), header[1], *away.fetch()
+def _news(recording: ProcessRecorder, header: Header) -> News:
+    return header[0], here(), header[1], *recording.fetch()
 
 
 class Carried:

@@ -244,11 +244,11 @@ _LENGTH = Struct("<Q")  # comes before each page, of which the last one may be c
 class Diary:
     """The file of this process."""
 
-    def __init__(self, file: str, away: ProcessRecorder) -> None:
-        self._file, self._away = file, away
+    def __init__(self, file: str, recording: ProcessRecorder) -> None:
+        self._file, self._recording = file, recording
         self._process = os.getpid()
         self._lock = Lock()
-        self.now_ns = away.recorder.now_ns
+        self.now_ns = recording.recorder.now_ns
         self.next_ns = 0  # when there may be another page
         self._began_ns = self.now_ns()
         self._spent_ns = self._count = 0
@@ -257,7 +257,7 @@ class Diary:
 
     def begin(self) -> None:
         """Write the first page, and another one whenever a span begins or ends, or a wait has ended."""
-        recorder = self._away.recorder
+        recorder = self._recording.recorder
         self._write_page()
         recorder.open_spans = _OpenSpans(self, recorder.open_spans)
         recorder.add = partial(self._add, recorder.add)  # type: ignore[method-assign]
@@ -269,7 +269,7 @@ class Diary:
 
     def note(self) -> None:
         """Write what has happened since the last page; never raises."""
-        recorder = self._away.recorder
+        recorder = self._recording.recorder
         self._has_news = True
         while self._has_news and recorder.is_open and self._lock.acquire(blocking=False):  # else its holder sees it
             try:
@@ -281,7 +281,7 @@ class Diary:
                 self._lock.release()
 
     def _write_page(self) -> None:
-        started_ns, page = self.now_ns(), self._away.page()
+        started_ns, page = self.now_ns(), self._recording.page()
         self._write(page)
         self._spent_ns += self.now_ns() - started_ns
         self._count += len(page[0])
@@ -293,7 +293,7 @@ class Diary:
         if os.getpid() != self._process:
             return
         with self._lock:
-            rows, dropped = self._away.fetch()
+            rows, dropped = self._recording.fetch()
             self._write((rows, [], dropped))
             self._is_over = True
 
@@ -305,7 +305,7 @@ class Diary:
         with suppress(OSError), Path(self._file).open("ab", buffering=0) as stream:
             written = stream.write(content)
         if written != len(content):  # nobody waits for it any more, or the disk is full
-            self._is_over, self._away.recorder.is_open = True, False
+            self._is_over, self._recording.recorder.is_open = True, False
 
 
 class _OpenSpans(dict[int, OpenSpan]):
@@ -363,11 +363,11 @@ class RecordedRun:
         """Run what the process is there for."""
         process = sys.modules[self.library].current_process()
         vars(process).pop("run", None)  # the program finds its process as it made it
-        away = process_recorder_for(self.wanted)
+        recording = process_recorder_for(self.wanted)
         facts = {"label": self.label} if self.label else None
-        call = OpenCall(away.scope, self.name, self.submitted_ns, attributes=facts)
-        diary = Diary(self.file, away)
-        outer = _scope.set(away.scope)
+        call = OpenCall(recording.scope, self.name, self.submitted_ns, attributes=facts)
+        diary = Diary(self.file, recording)
+        outer = _scope.set(recording.scope)
         call.begin()
         diary.begin()
         try:

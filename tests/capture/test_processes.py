@@ -6,7 +6,6 @@ import asyncio
 import multiprocessing
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -51,11 +50,6 @@ def vanish():
 
 def wait_for(event):
     event.wait()
-
-
-class Counter(multiprocessing.Process):
-    def run(self):
-        pass
 
 
 class Worker(multiprocessing.Process):
@@ -114,14 +108,6 @@ def test_a_class_of_processes_gives_its_name_and_finds_itself_as_it_was_made():
     assert [queue.get() for _ in pair] == [["queue"], ["queue"]]
 
 
-def test_names_that_python_gives_are_no_names_of_rows():
-    with kv.record(capture="multiprocessing") as trace:
-        process = Counter()
-        process.start()
-        process.join()
-    assert [each.lane for each in trace] == ["process-1"]
-
-
 @pytest.mark.parametrize(
     ("target", "args", "exit_code", "status", "error"),
     [
@@ -134,17 +120,6 @@ def test_names_that_python_gives_are_no_names_of_rows():
 def test_how_it_ends_is_told(target, args, exit_code, status, error):
     found, code = recorded_one(target, *args)
     assert (code, found.status, found.error) == (exit_code, status, error)
-
-
-def test_one_that_is_killed_is_lost():
-    context = multiprocessing.get_context("fork")
-    event = context.Event()
-    with kv.record(capture="multiprocessing") as trace:
-        process = started(context, wait_for, event)
-        process.kill()
-        process.join()
-    (found,) = trace.validate()
-    assert (found.status, process.exitcode) == ("lost", -signal.SIGKILL)
 
 
 def test_one_that_nobody_joins_is_read_at_the_end_and_one_that_goes_on_is_abandoned():
@@ -407,8 +382,8 @@ def test_a_process_that_has_no_time_for_pages_writes_the_first_and_the_last(monk
 
 
 def diary_of(file):
-    away = ProcessRecorder((True, "", b"", here()))
-    return Diary(str(file), away), away.recorder
+    recording = ProcessRecorder((True, "", b"", here()))
+    return Diary(str(file), recording), recording.recorder
 
 
 def test_a_page_that_was_cut_short_is_left_out(tmp_path):

@@ -171,16 +171,16 @@ def _recorded(worker: Any, key: Any) -> Iterator[None]:
         yield
         return
     name, wanted = list(names.items())[-1]  # the recording that began last takes over
-    away = ProcessRecorder(wanted)
-    away.recorder.lanes.enter(away.lane)
-    token = _scope.set(away.scope)
+    recording = ProcessRecorder(wanted)
+    recording.recorder.lanes.enter(recording.lane)
+    token = _scope.set(recording.scope)
     began_ns = REAL.now_ns()
     try:
         yield
     finally:
         _scope.reset(token)
-        rows, dropped = away.fetch()
-        away.recorder.is_open = False
+        rows, dropped = recording.fetch()
+        recording.recorder.is_open = False
         if rows or dropped:
             packed = pickle.dumps(tuple(Inner(rows, dropped, began_ns)))
             with suppress(Exception):  # a worker that is ending tells nobody
