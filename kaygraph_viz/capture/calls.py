@@ -51,9 +51,14 @@ class OpenCall(span):
     parent: Scope | span
 
     def __init__(
-        self, parent: Scope | span, name: str, submitted_ns: int = AT_ONCE, kind: Kind = "branch", index: int = -1,
+        self,
+        parent: Scope | span,
+        name: str,
+        submitted_ns: int = AT_ONCE,
+        kind: Kind = "branch",
+        index: int = -1,
         attributes: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.recorder = parent.recorder
         self.parent = parent
         self.name = name
@@ -171,9 +176,14 @@ def call_recorded(
 
 
 def lost(
-    parent: Scope | span, submitted_ns: int, name: str, error: BaseException, *,
-    attributes: Mapping[str, Any] | None = None, links: tuple[int, ...] = (),
-) -> None:  # fmt: skip
+    parent: Scope | span,
+    submitted_ns: int,
+    name: str,
+    error: BaseException,
+    *,
+    attributes: Mapping[str, Any] | None = None,
+    links: tuple[int, ...] = (),
+) -> None:
     """Record a call that a worker process took with it when it died: nothing else is known of it."""
     recorder = parent.recorder
     if not recorder.is_open:

@@ -286,9 +286,8 @@ def process_recorder_for(wanted: Wanted) -> ProcessRecorder:
     if recording is None or not recording.recorder.is_open:
         _recordings.clear()
         recording = _recordings[key] = ProcessRecorder(wanted)
-    if (
-        not recording.recorder.open_spans
-    ):  # each time: an interpreter of a pool runs each call in another of its threads
+    # Each time, since an interpreter of a pool runs each call in another of its threads.
+    if not recording.recorder.open_spans:
         recording.recorder.lanes.enter(recording.lane)
     return recording
 

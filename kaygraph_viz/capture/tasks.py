@@ -282,9 +282,12 @@ def _begins_at_once(loop: Any, options: dict[str, Any]) -> bool:
 
 
 def _created_eagerly(
-    original: Callable[..., Task[Any]], loop: AbstractEventLoop, coro: Coroutine[Any, Any, Any],
-    options: dict[str, Any], run: TaskRun,
-) -> Task[Any]:  # fmt: skip
+    original: Callable[..., Task[Any]],
+    loop: AbstractEventLoop,
+    coro: Coroutine[Any, Any, Any],
+    options: dict[str, Any],
+    run: TaskRun,
+) -> Task[Any]:
     """Create a task whose first step is taken at once, before it can be known."""
     if not run.is_sharing:
         options["context"] = copy_context()
@@ -493,9 +496,7 @@ class TaskLane(Lane):
 
     __slots__ = ("_free", "_ran_before_ns", "_since_ns", "_waits", "began_ns", "cpu", "due_s", "ended_ns", "ran_ns")
 
-    def __init__(
-        self, name: str, cpu_clock: Callable[[], int] | None, _: int = 0, *, is_exact: bool = False
-    ) -> None:  # fmt: skip
+    def __init__(self, name: str, cpu_clock: Callable[[], int] | None, _: int = 0, *, is_exact: bool = False) -> None:
         super().__init__(name, cpu_clock, is_exact=is_exact)
         self._free: list[TaskLane] = []
         self._waits: tuple[int, ...] = ()  # those that are not in the log yet, one after the other

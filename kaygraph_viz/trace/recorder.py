@@ -49,8 +49,6 @@ __all__ = [
     "set_scope", "span", "status_of", "swap_scope",
 ]  # fmt: skip
 
-T = TypeVar("T")
-
 COMPACT_FIRST_AT = 8_192  # rows: those of a short recording become columns when it ends, so no thread is held up
 COMPACT_AT = 2_048  # rows from then on: they stay in the cache (0.6 MB) and are turned over in 0.5 ms
 
@@ -99,6 +97,7 @@ class RecordScope(Scope):
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
+T = TypeVar("T")
 
 
 def current_scope() -> Scope | span:

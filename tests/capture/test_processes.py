@@ -20,7 +20,7 @@ from kaygraph_viz.capture.process_recorder import ProcessRecorder, here
 from kaygraph_viz.capture.processes import Diary, RecordedRun, told
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import Scope, current_scope, set_scope
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.row import Row
 from tests.full_disk import full_disk
 
 pytestmark = [

@@ -340,7 +340,7 @@ def on_scheduler(client: Any, function: Callable[..., Any], *args: Any) -> Any:
 
 def on_workers(
     client: Any, workers: Collection[str], function: Callable[..., Any], *args: Any, within_s: float = LONGEST_S
-) -> list[Any]:  # fmt: skip
+) -> list[Any]:
     """Call ``function(*args, dask_worker=...)`` on workers with these addresses, and return the results."""
     if not workers:
         return []
