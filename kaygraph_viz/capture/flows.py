@@ -1,7 +1,7 @@
-"""Capturing flows: nodes with prep, exec and post that are joined to graphs, as in PocketFlow and KayGraph.
+"""Capturing flows: nodes with prep, exec and post that are joined to graphs (PocketFlow, KayGraph), nodes of LangGraph.
 
-Belongs here: what their classes have in common. Does not belong here: loading one of them (``pocketflow_nodes``,
-``kaygraph_nodes``).
+Belongs here: when their hooks are made, and what their classes have in common. Does not belong here: pools and tasks in
+which they run (``futures``, ``tasks``).
 
 A node's ``_run`` is prep, then ``_exec``, then post. So prep lasts from the begin of ``_run`` to that of ``_exec``, and
 post from the end of ``_exec`` on: nothing that a program overrides is touched, except that its ``exec`` is wrapped in
@@ -12,18 +12,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.calls import OpenCall, note_label, scope_for
-from kaygraph_viz.capture.patches import Hook, Opened, Patch, around
+from kaygraph_viz.capture.calls import ARGUMENTS, MOST, OpenCall, note_label, scope_for
+from kaygraph_viz.capture.patches import Hook, OnImport, Opened, Patch, wrapping
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.row import safe_attributes
 from kaygraph_viz.trace.span import Kind
 
-__all__ = ["flow_hooks"]
-
 _LONGEST = 60  # characters of the name of one pass through a batch flow
+
+
+def pocketflow_hooks() -> Iterator[Hook]:
+    """Yield the hooks of PocketFlow."""
+    yield OnImport("pocketflow", partial(flow_hooks, "pocketflow"))
+
+
+def kaygraph_hooks() -> Iterator[Hook]:
+    """Yield the hooks of KayGraph."""
+    yield OnImport("kaygraph", partial(flow_hooks, "kaygraph"))
 
 
 class NodeCall(OpenCall):
@@ -80,7 +90,7 @@ def flow_hooks(kind: str, module: ModuleType) -> Iterator[Hook]:
         for method, opened in makers.items():
             for name in (method, f"{method}_async"):
                 if inspect.isfunction(vars(owner).get(name)):
-                    yield Patch(owner, name, around(opened))
+                    yield Patch(owner, name, wrapping(opened))
 
 
 class _Flows:
@@ -142,7 +152,7 @@ class _Flows:
                 if name in vars(owner):
                     library = owner.__module__.partition(".")[0]
                     if library != self._kind and (owner, name) not in self._wrapped:
-                        self._wrapped[owner, name] = Patch(owner, name, around(_opened_attempt))
+                        self._wrapped[owner, name] = Patch(owner, name, wrapping(_opened_attempt))
                     break
 
 
@@ -155,3 +165,28 @@ def _opened_attempt(node: Any, *_: Any, **__: Any) -> Opened | None:
     attempt = OpenCall(scope, "attempt", kind="attempt")
     attempt.attempt = scope.attempts
     return attempt.begin().end
+
+
+# -- LangGraph -------------------------------------------------------------------------------------------------------
+
+
+def langgraph_hooks() -> Iterator[Hook]:
+    """Yield the hooks of LangGraph, whose nodes all pass through two functions."""
+    names = ("run_with_retry", "arun_with_retry")
+    yield OnImport(
+        "langgraph.pregel._runner", lambda module: [Patch(module, name, wrapping(_opened)) for name in names]
+    )
+
+
+def _opened(task: Any, *_: Any, **__: Any) -> Opened | None:
+    scope = scope_for("langgraph")
+    name = getattr(task, "name", None)
+    if scope is None or not isinstance(name, str) or name.startswith("__"):  # such as the step that takes the input
+        return None
+    call = OpenCall(scope, name)
+    state = getattr(task, "input", None)  # its one argument, whose entries are shown as arguments are
+    if call.recorder.label == ARGUMENTS and type(state) is dict:
+        note_label(call, None, (), {str(key): value for key, value in islice(state.items(), MOST)})
+    else:
+        note_label(call, None, (state,), {})
+    return call.begin().end

@@ -1,15 +1,15 @@
-"""Capturing `concurrent.futures`: what is submitted to pools of threads and of processes.
+"""Capturing `concurrent.futures` and `multiprocessing.pool`: what is handed to pools of threads and of processes.
 
-Belongs here: the hooks in `submit`, through which `map` goes, too. Does not belong here: the record of a call
-(``calls``, ``remote``).
+Belongs here: the hooks in `submit`, through which `map` goes, too, and in pools of `multiprocessing`. Does not belong
+here: the record of a call (``calls``, ``process_recorder``), processes that are started one by one (``processes``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures.thread import ThreadPoolExecutor
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from kaygraph_viz.base.machine import has_threads
@@ -28,8 +28,6 @@ from kaygraph_viz.capture.calls import (
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.process_recorder import TravellingCall
 from kaygraph_viz.trace.recorder import _active, _scope
-
-__all__ = ["hooks"]
 
 # These hand over more than the program's functions; hooks of their own record those.
 _RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "langgraph", "loky", "tornado"})
@@ -100,3 +98,62 @@ def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
     if isinstance(function, TravellingCall):
         return True
     return belongs_to(unwrapped(function, args), _RECORDED_ELSEWHERE)
+
+
+# -- pools of multiprocessing ----------------------------------------------------------------------------------------
+
+
+# Hooks of their own record what these hand over.
+_POOLS_RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "loky"})
+Task = tuple[Any, Any, Any, Any, Any]  # number of the job, position in it, function, arguments
+
+
+def pool_hooks() -> Iterator[Hook]:
+    """Yield the hooks of pools: tasks of `map` and `imap` pass through one generator, those of `apply` do not."""
+    import multiprocessing.pool
+
+    yield from _hooks_in(multiprocessing.pool)
+    yield OnImport("multiprocess.pool", _hooks_in)  # the same with another pickle
+    if has_threads():  # else there are no processes
+        from kaygraph_viz.capture import processes, threads
+
+        yield from processes.hooks()
+        yield from threads.of_processes()
+
+
+def _hooks_in(module: ModuleType) -> Iterator[Hook]:
+    yield Patch(module.Pool, "_guarded_task_generation", _generate_tasks)
+    yield Patch(module.Pool, "apply_async", _apply)
+
+
+def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., Iterable[Task]]:
+    def generate_tasks(self: Any, result_job: Any, func: Any, iterable: Iterable[Any]) -> Iterable[Task]:
+        scope = scope_for("multiprocessing")
+        tasks = original(self, result_job, func, iterable)
+        if scope is None or _is_pooled_elsewhere(func):
+            return tasks
+        recorder = scope.recorder
+
+        def travelling(found: Any, args: Any, kwds: Any) -> Any:
+            if found is not func:
+                return found
+            return TravellingCall(found, scope, recorder.now_ns(), labels_of(recorder, found, args, kwds))
+
+        return ((job, place, travelling(found, args, kwds), args, kwds) for job, place, found, args, kwds in tasks)
+
+    return generate_tasks
+
+
+def _apply(original: Callable[..., Any]) -> Callable[..., Any]:
+    def apply_async(self: Any, func: Any, args: Any = (), kwds: Any = {}, *more: Any, **options: Any) -> Any:  # noqa: B006  (never written to)
+        scope = scope_for("multiprocessing")
+        if scope is not None and not _is_pooled_elsewhere(func):
+            func = TravellingCall(func, scope, scope.recorder.now_ns(), labels_of(scope.recorder, func, args, kwds))
+        with without_our_frame:
+            return original(self, func, args, kwds, *more, **options)
+
+    return apply_async
+
+
+def _is_pooled_elsewhere(function: Any) -> bool:
+    return isinstance(function, TravellingCall) or belongs_to(unwrapped(function), _POOLS_RECORDED_ELSEWHERE)

@@ -13,12 +13,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, label_of, scope_by_context, scope_for, without_our_frame
-from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.process_recorder import Header, RemoteCall, TravellingCall
+from kaygraph_viz.capture.process_recorder import Chunk, Header, RemoteCall, TravellingCall
 from kaygraph_viz.trace.recorder import Scope, span
-
-__all__ = ["hooks"]
 
 ON_DASK = "DaskDistributedBackend"  # it takes batches apart, and hands over their calls as tasks of a cluster
 Callers = WeakKeyDictionary[Any, "Scope | span"]  # the scope in which each `Parallel` was called
@@ -94,6 +91,7 @@ class Batch(TravellingCall):
         return len(self.function)  # type: ignore[arg-type]  # a batch is a sized callable
 
     def __call__(self) -> Any:
+        """Make the calls here."""
         batch: Any = self.function
         record = partial(call_recorded, self.parent, self.submitted_ns)
         batch.items = [(partial(record, function), args, kwargs) for function, args, kwargs in batch.items]

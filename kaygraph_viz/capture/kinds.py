@@ -1,9 +1,9 @@
 """What can be captured, and the hooks of what a recording wants, for as long as it wants them.
 
-Belongs here: names of kinds, counting who needs their hooks. Does not belong here: the hooks (one module for each
-kind), recording (``calls``).
+Belongs here: names of kinds, counting who needs their hooks. Does not belong here: the hooks (the module of each
+library), recording (``calls``).
 
-A new kind is a module of this package with ``hooks()``, and a line here. Hooks put back the very objects that were
+A new kind is a function of this package that yields hooks, and a line here. Hooks put back the very objects that were
 there. A call of the program runs inside ``with OpenCall(...)``, in the scope in which it was handed over
 (``Scope.parent``; one that outlives it belongs to ``first_open``), and its errors keep their tracebacks.
 """
@@ -22,22 +22,21 @@ from kaygraph_viz.base.threads import RLock
 if TYPE_CHECKING:
     from kaygraph_viz.capture.patches import Hook
 
-__all__ = ["KINDS", "checked_kinds", "hooked", "keep_hooked"]
 
-# For each kind the module of this package that has its hooks.
-_MODULES = {
-    "futures": "futures",
-    "multiprocessing": "pools",
-    "asyncio": "tasks",
-    "threading": "threads",
-    "joblib": "joblib",
-    "dask": "dask.tasks",
-    "anyio": "anyio_threads",
-    "pocketflow": "pocketflow_nodes",
-    "kaygraph": "kaygraph_nodes",
-    "langgraph": "langgraph_nodes",
+# For each kind the function of this package that yields its hooks.
+_HOOKS = {
+    "futures": "futures.hooks",
+    "multiprocessing": "futures.pool_hooks",
+    "asyncio": "tasks.hooks",
+    "threading": "threads.hooks",
+    "joblib": "joblib.hooks",
+    "dask": "dask.tasks.hooks",
+    "anyio": "threads.anyio_hooks",
+    "pocketflow": "flows.pocketflow_hooks",
+    "kaygraph": "flows.kaygraph_hooks",
+    "langgraph": "flows.langgraph_hooks",
 }
-KINDS: tuple[str, ...] = tuple(_MODULES)
+KINDS: tuple[str, ...] = tuple(_HOOKS)
 _NEEDED_TOO = {"asyncio": "futures"}  # `to_thread` and `run_in_executor` end in a pool
 
 
@@ -71,7 +70,8 @@ class _Installed:
             self._users[kind] = self._users.get(kind, 0) + 1
             if self._users[kind] == 1:
                 made = self._hooks[kind] = []
-                made.extend(import_module(f"kaygraph_viz.capture.{_MODULES[kind]}").hooks())
+                module, _, function = _HOOKS[kind].rpartition(".")
+                made.extend(getattr(import_module(f"kaygraph_viz.capture.{module}"), function)())
 
     def leave(self, kind: str) -> None:
         """Remove the hooks of a kind if nobody else wants them."""

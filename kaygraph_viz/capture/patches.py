@@ -1,12 +1,7 @@
 """Replacing an attribute of somebody else's class or module for a time, and putting it back exactly.
 
-Belongs here: one replacement, also in a module that is not loaded yet. Does not belong here: what is replaced by what
-(the module of each library), for how long (``kinds``).
-
-Functions of a library that record themselves: something is opened before, and ended after them.
-
-Belongs here: the wrapper of plain functions and of coroutines. Does not belong here: what is opened (the module of each
-library).
+Belongs here: one replacement, also in a module that is not loaded yet, and functions that record themselves. Does not
+belong here: what is replaced by what (the module of each library), for how long (``kinds``).
 """
 
 from __future__ import annotations
@@ -21,8 +16,6 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from kaygraph_viz.capture.calls import without_our_frames
-
-__all__ = ["Hook", "OnImport", "Patch"]
 
 
 class Hook(Protocol):
@@ -107,12 +100,10 @@ class OnImport:
             self._hooks.pop().remove()
 
 
-__all__ = ["Opened", "around"]
-
 Opened = Callable[[BaseException | None], None]  # ends what was opened, given the error if there was one
 
 
-def around(opened: Callable[..., Opened | None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def wrapping(opened: Callable[..., Opened | None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return what makes a method record itself: `opened` is called with its arguments, what it returns at the end."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,17 +1,12 @@
-"""What a recording wants of other processes, and what is recorded there.
+"""Calls in other processes of this machine: what is recorded there, how they go there and how their spans come home.
 
-Belongs here: both, for whoever sends calls there. Does not belong here: how calls go there and spans come home
-(``remote``, ``execute``). Worker processes import this module: it must load fast.
-
-Calls that run in another process of this machine: how they go there, and how their spans come home.
-
-Belongs here: what is pickled instead of a function and instead of its result. Does not belong here: which calls go
-there (``futures``, ``pools``, ``joblib``), numbering rows anew (``trace.wire``).
+Belongs here: what is pickled instead of a function and instead of its result, and the recorder of a worker process,
+also for ``execute``. Does not belong here: which calls go there (``futures``, ``joblib``), numbering rows anew
+(``trace.wire``). A worker process imports this module: it must load fast.
 
 The call is wrapped where it is submitted and records itself where it runs, with all that the recording captures: pools
 and tasks within it, too. Its rows travel inside the pickle of the result, or of the error: unpickling that hands them
-to the recorder and leaves the bare result. So the program never sees anything of ours, whoever carries the pickles. A
-worker process imports this module: it must load fast.
+to the recorder and leaves the bare result. So the program never sees anything of ours, whoever carries the pickles.
 """
 
 from __future__ import annotations
@@ -21,12 +16,20 @@ import os
 import pickle
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import FunctionType
-from typing import Any
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
-from kaygraph_viz.capture.calls import OpenCall, call_recorded, mapped_items, name_of, within, without_our_frames
-from kaygraph_viz.capture.chunks import Chunk
+from kaygraph_viz.capture.calls import (
+    OpenCall,
+    call_recorded,
+    mapped_items,
+    mapping,
+    name_of,
+    within,
+    without_our_frames,
+)
 from kaygraph_viz.capture.kinds import keep_hooked
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.columns import RowList
@@ -34,8 +37,6 @@ from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
 from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
-
-__all__ = ["MOST_ROWS", "Away", "Page", "Place", "Wanted", "here", "own_lane", "recorder_for", "settle", "wanted_by"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is counted
 
@@ -57,22 +58,17 @@ def here() -> Place:
 
 def wanted_by(recorder: Recorder) -> Wanted:
     """Return what a recorder wants of other processes."""
-    found: Wanted | None = recorder.errands.get(wanted_by)
-    if found is None:
-        found = recorder.has_cpu_time, " ".join(sorted(recorder.captured)), _packed(recorder.label), here()
-        recorder.errands[wanted_by] = found
-    return found
+    return recorder.kept(_wanted)
 
 
-def _packed(label: Any) -> bytes:
-    """Return what labels calls, by value, or nothing where it cannot be sent: then there are no labels there."""
-    if label is not None:
-        with suppress(Exception):
+def _wanted(recorder: Recorder) -> Wanted:
+    packed = b""
+    if recorder.label is not None:
+        with suppress(Exception):  # it cannot be sent: then there are no labels there
             import cloudpickle
 
-            packed: bytes = cloudpickle.dumps(label)
-            return packed
-    return b""
+            packed = cloudpickle.dumps(recorder.label)
+    return recorder.has_cpu_time, " ".join(sorted(recorder.captured)), packed, here()
 
 
 def recorder_for(wanted: Wanted, storage: RowList) -> Recorder:
@@ -99,7 +95,7 @@ def settle(recorder: Recorder) -> None:
     recorder.late.make_all()
 
 
-class Away:
+class ProcessRecorder:
     """The recording of calls in another process, one at a time."""
 
     def __init__(self, wanted: Wanted) -> None:
@@ -112,7 +108,7 @@ class Away:
         """Return the rows of a call that has ended, and how many more there were."""
         recorder = self.recorder
         settle(recorder)
-        recorder.errands.clear()  # calls that it sent on to others and did not wait for
+        recorder.let_go()  # of calls that it sent on to others and did not wait for
         rows, opened, dropped = self.page()
         if opened:
             recorder.is_open = False
@@ -132,8 +128,6 @@ class Away:
         return rows, cut, self._rows.dropped + recorder.dropped_elsewhere
 
 
-__all__ = ["Errand", "Header", "RemoteCall", "TravellingCall", "away_from", "lane_of"]
-
 Header = tuple[int, int, Wanted, Sequence[str]]  # number of the errand, submission [ns], what is wanted, labels
 # number of the errand, place that ran it, submission [ns], rows, and how many more there were
 News = tuple[int, Place, int, list[RowTuple], int]
@@ -151,7 +145,7 @@ class Errand:
     @classmethod
     def of(cls, scope: Scope | span) -> Errand:
         """Return the errand of a scope: one for all calls that are sent from it, kept as long as its recording."""
-        errands: dict[Any, Errand] = scope.recorder.errands
+        errands = scope.recorder.kept(Errands).by_scope
         found = errands.get(scope.span_id)
         return errands.setdefault(scope.span_id, cls(scope)) if found is None else found
 
@@ -167,6 +161,14 @@ class Errand:
             ))  # fmt: skip
         else:
             adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns)
+
+
+class Errands:
+    """The errands that are kept as long as their recording."""
+
+    def __init__(self, _: Recorder) -> None:
+        self.by_scope: dict[int, Errand] = {}  # by the number of its span
+        self.others: set[Errand] = set()  # each until it has landed
 
 
 _numbers = itertools.count(1)
@@ -240,13 +242,13 @@ class RemoteCall:
             if errand is None:
                 return self.function(*args, **kwargs)
             return call_recorded(errand.scope, submitted_ns, self.function, *args, **kwargs)
-        away = away_from(wanted)
-        outer = _scope.set(away.scope)
+        recording = process_recorder_for(wanted)
+        outer = _scope.set(recording.scope)
         try:
-            result = self._run(away.scope, args, kwargs)
+            result = self._run(recording.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            kind, news = type(error), _news(away, self.header)
+            kind, news = type(error), _news(recording, self.header)
             names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
             carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
             try:
@@ -261,7 +263,7 @@ class RemoteCall:
                 raise  # which adds no frame
         finally:
             _scope.reset(outer)
-        return Carried(result, _news(away, self.header))
+        return Carried(result, _news(recording, self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function, (_, submitted_ns, _, labels) = self.function, self.header
@@ -277,32 +279,33 @@ class RemoteCall:
             return function(*args, **kwargs)
 
 
-def away_from(wanted: Wanted) -> Away:
+def process_recorder_for(wanted: Wanted) -> ProcessRecorder:
     """Return what this process records for the calls of another one."""
     key = os.getpid(), wanted  # this process, too: it may have been forked from another worker
-    away = _away.get(key)
-    if away is None or not away.recorder.is_open:
-        _away.clear()
-        away = _away[key] = Away(wanted)
-    if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
-        away.recorder.lanes.enter(away.lane)
-    return away
+    recording = _recordings.get(key)
+    if recording is None or not recording.recorder.is_open:
+        _recordings.clear()
+        recording = _recordings[key] = ProcessRecorder(wanted)
+    # Each time, since an interpreter of a pool runs each call in another of its threads.
+    if not recording.recorder.open_spans:
+        recording.recorder.lanes.enter(recording.lane)
+    return recording
 
 
-_away: dict[tuple[int, Wanted], Away] = {}
+_recordings: dict[tuple[int, Wanted], ProcessRecorder] = {}
 
 
 def _stop_in_child() -> None:
     """Record nothing for the calls of a worker process in the children that they fork."""
-    for away in _away.values():
-        away.recorder.stop_in_child()
+    for recording in _recordings.values():
+        recording.recorder.stop_in_child()
 
 
 os.register_at_fork(after_in_child=_stop_in_child)
 
 
-def _news(away: Away, header: Header) -> News:
-    return header[0], here(), header[1], *away.fetch()
+def _news(recording: ProcessRecorder, header: Header) -> News:
+    return header[0], here(), header[1], *recording.fetch()
 
 
 class Carried:
@@ -355,3 +358,106 @@ def lane_of(recorder: Recorder, place: Place) -> str:
         recorder.lanes.enter_process(lane, place[0])
         lanes[place] = lane.name
     return lanes[place]
+
+
+# -- items that a pool hands over at once ----------------------------------------------------------------------------
+
+
+SHORT_NS = 50_000  # what is shorter shares a bar with its neighbours: a bar each would cost more than they do
+
+
+class Chunk:
+    """The items of a chunk, recorded while the mapper of a pool calls the program's function with each."""
+
+    def __init__(self, scope: Scope | span, submitted_ns: int, labels: Sequence[str] = ()) -> None:
+        self._scope = scope
+        self._submitted_ns = submitted_ns
+        self._labels = labels
+        self._bundle: _Bundle | None = None
+        self._called: object = None  # by the bundle
+        self._done = self._count = 0  # items, in all and in the bundle
+        self._ended_ns = 0  # the last item
+
+    def recording(self, mapper: Any, arguments: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Return the mapper and its arguments so that it records each item."""
+        mapped = mapped_items(mapper, arguments)
+        return (mapper, arguments) if mapped is None else mapping(mapper, arguments, partial(self.call, mapped[0]))
+
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Return what the function returns for one item."""
+        if self._bundle is None or function is not self._called:
+            self._end()
+            self._bundle = self._begun(function, args)
+        started_ns = self._ended_ns
+        self._count += 1
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            self._end_last(started_ns, error)
+            without_our_frames(error)
+            raise
+        self._done += 1
+        self._ended_ns = self._scope.recorder.now_ns()
+        if self._ended_ns - started_ns >= SHORT_NS or self._bundle.is_parent:
+            self._end_last(started_ns)
+        return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._end()
+        if error is not None:
+            without_our_frames(error)
+
+    def _begun(self, function: Callable[..., Any], args: tuple[Any, ...]) -> _Bundle:
+        self._called, self._count = function, 0
+        bundle = _Bundle(self._scope, name_of(function, args), self._submitted_ns).begin()
+        self._ended_ns = bundle.started_ns
+        bundle.is_parent = False
+        return bundle
+
+    def _end_last(self, started_ns: int, error: BaseException | None = None) -> None:
+        """End the last item, which began at `started_ns` [ns], after a bar of their own for those before it."""
+        bundle, self._bundle = self._bundle, None
+        assert bundle is not None
+        if self._count > 1:
+            bundle.cut(started_ns, items=self._count - 1)
+        if label := self._label(self._done - (error is None)):
+            bundle.set(label=label)
+        bundle.end(error)
+
+    def _end(self) -> None:
+        """End the bundle under way, if there is one."""
+        bundle, self._bundle = self._bundle, None
+        if bundle is None:
+            return
+        if self._count > 1:
+            bundle.set(items=self._count)
+        elif label := self._label(self._done - 1):
+            bundle.set(label=label)
+        bundle.end()
+
+    def _label(self, place: int) -> str:
+        return self._labels[place] if place < len(self._labels) else ""
+
+
+class _Bundle(OpenCall):
+    """The bar under way: it knows whether the item under way records something itself, so that it is a parent."""
+
+    __slots__ = ("is_parent",)
+    is_parent: bool
+
+    @property
+    def recorder(self) -> Recorder:
+        """The recorder: only what opens a span inside asks for it, beside this class."""
+        self.is_parent = True
+        recorder: Recorder = _recorder_of(self)
+        return recorder
+
+    @recorder.setter
+    def recorder(self, recorder: Recorder) -> None:
+        _keep_recorder(self, recorder)
+
+
+_recorder_of, _keep_recorder = vars(span)["recorder"].__get__, vars(span)["recorder"].__set__  # the slot

@@ -1,22 +1,11 @@
 """Capturing `multiprocessing.Process`: each process that the program starts itself.
 
-Belongs here: the hooks in `start` and `join`, and what the recording knows of such a process. Does not belong here:
-what is done in it (``process_run``), pools of processes (``pools``, ``futures``).
-
-What a process has written is read when the program joins it, or when the recording ends.
-
-The `run` of a process that the program starts itself: it records itself there.
-
-Belongs here: what is done in that process. Does not belong here: how that comes home (``process_diary``), which
-processes those are (``processes``). The process imports this module: it must load fast.
-
-What a process that the program starts itself writes down while it runs, page after page, and how that is read.
-
-Belongs here: the file of such a process. Does not belong here: what is recorded there (``away``), which processes those
-are (``processes``). The process imports this module: it must load fast.
+Belongs here: the hooks in `start` and `join`, the `run` that records itself, and the file that it writes. Does not
+belong here: pools of processes (``futures``).
 
 Such a process has no result that could carry anything, and one that is killed has no last word. So it writes a page
-whenever something begins or ends there, as long as that takes no more than a twentieth of its time.
+whenever something begins or ends there, as long as that takes no more than a twentieth of its time. What it has written
+is read when the program joins it, or when the recording ends.
 """
 
 from __future__ import annotations
@@ -52,169 +41,20 @@ from kaygraph_viz.capture.calls import (
     without_our_frames,
 )
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.process_recorder import MOST_ROWS, Away, Page, Wanted, away_from, wanted_by
+from kaygraph_viz.capture.process_recorder import (
+    MOST_ROWS,
+    Page,
+    ProcessRecorder,
+    Wanted,
+    process_recorder_for,
+    wanted_by,
+)
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import OpenSpan, Recorder, Scope, _scope, first_open, span
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
-
-__all__ = ["Diary", "told"]
-
-FREE_NS = 5_000_000  # what pages may take in any case: some 50 of them [ns]
-SHARE = 0.05  # and the share of the time since it began: other threads wait for a page, too
-KIND = Row._fields.index("kind")
-_LENGTH = Struct("<Q")  # comes before each page, of which the last one may be cut short
-
-
-class Diary:
-    """The file of this process."""
-
-    def __init__(self, file: str, away: Away) -> None:
-        self._file, self._away = file, away
-        self._process = os.getpid()
-        self._lock = Lock()
-        self.now_ns = away.recorder.now_ns
-        self.next_ns = 0  # when there may be another page
-        self._began_ns = self.now_ns()
-        self._spent_ns = self._count = 0
-        self._has_news = False  # that no page has yet
-        self._is_over = False  # since it could not be written
-
-    def begin(self) -> None:
-        """Write the first page, and another one whenever a span begins or ends, or a wait has ended."""
-        recorder = self._away.recorder
-        self._write_page()
-        recorder.open_spans = _OpenSpans(self, recorder.open_spans)
-        recorder.add = partial(self._add, recorder.add)  # type: ignore[method-assign]
-
-    def _add(self, add: Callable[[RowTuple], None], row: RowTuple) -> None:
-        add(row)
-        if row[KIND] == "wait" and self.now_ns() >= self.next_ns:
-            self.note()
-
-    def note(self) -> None:
-        """Write what has happened since the last page; never raises."""
-        recorder = self._away.recorder
-        self._has_news = True
-        while self._has_news and recorder.is_open and self._lock.acquire(blocking=False):  # else its holder sees it
-            try:
-                self._has_news = False
-                self._write_page()
-            except Exception as error:
-                recorder.give_up(error)
-            finally:
-                self._lock.release()
-
-    def _write_page(self) -> None:
-        started_ns, page = self.now_ns(), self._away.page()
-        self._write(page)
-        self._spent_ns += self.now_ns() - started_ns
-        self._count += len(page[0])
-        is_enough = self._count >= MOST_ROWS
-        self.next_ns = sys.maxsize if is_enough else self._began_ns + int((self._spent_ns - FREE_NS) / SHARE)
-
-    def end(self) -> None:
-        """Write the last page: nothing is open any more. A child that this process has forked writes nothing."""
-        if os.getpid() != self._process:
-            return
-        with self._lock:
-            rows, dropped = self._away.fetch()
-            self._write((rows, [], dropped))
-            self._is_over = True
-
-    def _write(self, page: Page) -> None:
-        if self._is_over:
-            return
-        text = pickle.dumps(page)
-        content, written = _LENGTH.pack(len(text)) + text, 0
-        with suppress(OSError), Path(self._file).open("ab", buffering=0) as stream:
-            written = stream.write(content)
-        if written != len(content):  # nobody waits for it any more, or the disk is full
-            self._is_over, self._away.recorder.is_open = True, False
-
-
-class _OpenSpans(dict[int, OpenSpan]):
-    """The open spans of a recorder, with a diary that is told when one begins or ends."""
-
-    def __init__(self, diary: Diary, opened: dict[int, OpenSpan]) -> None:
-        super().__init__(opened)
-        self._diary = diary
-
-    def __setitem__(self, number: int, opened: OpenSpan) -> None:
-        super().__setitem__(number, opened)
-        if self._diary.now_ns() >= self._diary.next_ns:
-            self._diary.note()
-
-    def pop(self, number: int, default: Any = None) -> Any:
-        found = super().pop(number, default)
-        if self._diary.now_ns() >= self._diary.next_ns:
-            self._diary.note()
-        return found
-
-
-def told(file: str) -> Page | None:
-    """Return all that a process has written as one page; None where it has written nothing."""
-    content = b""
-    with suppress(OSError):
-        content = Path(file).read_bytes()
-    pages: list[Page] = []
-    first = _LENGTH.size
-    while len(content) >= first:
-        (length,) = _LENGTH.unpack_from(content, first - _LENGTH.size)
-        if len(content) < first + length:
-            break
-        pages.append(pickle.loads(content[first : first + length]))  # noqa: S301  (only this user can write there)
-        first += length + _LENGTH.size
-    if not pages:
-        return None
-    rows = [row for page in pages for row in page[0]]
-    ended = {row[0] for row in rows}
-    _, opened, dropped = pages[-1]
-    return rows, [row for row in opened if row[0] not in ended], dropped
-
-
-__all__ = ["RecordedRun"]
-
-
-@dataclass(frozen=True)
-class RecordedRun:
-    """The `run` of a process: it records itself there."""
-
-    library: str
-    file: str
-    name: str
-    label: str
-    submitted_ns: int
-    wanted: Wanted
-
-    def __call__(self) -> None:
-        """Run what the process is there for."""
-        process = sys.modules[self.library].current_process()
-        vars(process).pop("run", None)  # the program finds its process as it made it
-        away = away_from(self.wanted)
-        facts = {"label": self.label} if self.label else None
-        call = OpenCall(away.scope, self.name, self.submitted_ns, attributes=facts)
-        diary = Diary(self.file, away)
-        outer = _scope.set(away.scope)
-        call.begin()
-        diary.begin()
-        try:
-            process.run()
-        except BaseException as error:
-            is_usual_end = isinstance(error, SystemExit) and not error.code
-            call.end(None if is_usual_end else error)
-            without_our_frames(error)
-            raise
-        else:
-            call.end()
-        finally:
-            _scope.reset(outer)
-            diary.end()
-
-
-__all__ = ["hooks"]
 
 UNKNOWN = PART_CODE["unknown"]
 _POOLS_OF_LOOPS = frozenset({"mpire"})  # their processes take items from queues, whose waits tell one from the next
@@ -273,7 +113,7 @@ def _expected(process: Any, scope: Scope | span) -> _Watched | None:
         recorder.tell_once("processes are not recorded in simulated time; record with the real clock")
         return None
     try:
-        return _Watch.of(recorder).expect(process, scope)
+        return recorder.kept(_Watch).expect(process, scope)
     except OSError as error:  # there is no room for their files
         recorder.tell_once(f"processes are not recorded: {describe_error(error)}")
         return None
@@ -293,13 +133,6 @@ class _Watch:
         self.lanes: set[str] = set()
         self.numbers = itertools.count(1)
         recorder.at_end.append(self.end)
-
-    @classmethod
-    def of(cls, recorder: Recorder) -> _Watch:
-        found: _Watch | None = recorder.errands.get(cls)
-        if found is None:
-            found = recorder.errands[cls] = cls(recorder)
-        return found
 
     def expect(self, process: Any, scope: Scope | span) -> _Watched:
         """Make a process that is about to start record itself."""
@@ -397,3 +230,155 @@ class _Watched:
 
 
 _watched: dict[int, _Watched] = {}  # those that are waited for, by the identity of the process
+
+
+# -- in such a process -----------------------------------------------------------------------------------------------
+
+
+FREE_NS = 5_000_000  # what pages may take in any case: some 50 of them [ns]
+SHARE = 0.05  # and the share of the time since it began: other threads wait for a page, too
+KIND = Row._fields.index("kind")
+_LENGTH = Struct("<Q")  # comes before each page, of which the last one may be cut short
+
+
+class Diary:
+    """The file of this process."""
+
+    def __init__(self, file: str, recording: ProcessRecorder) -> None:
+        self._file, self._recording = file, recording
+        self._process = os.getpid()
+        self._lock = Lock()
+        self.now_ns = recording.recorder.now_ns
+        self.next_ns = 0  # when there may be another page
+        self._began_ns = self.now_ns()
+        self._spent_ns = self._count = 0
+        self._has_news = False  # that no page has yet
+        self._is_over = False  # since it could not be written
+
+    def begin(self) -> None:
+        """Write the first page, and another one whenever a span begins or ends, or a wait has ended."""
+        recorder = self._recording.recorder
+        self._write_page()
+        recorder.open_spans = _OpenSpans(self, recorder.open_spans)
+        recorder.add = partial(self._add, recorder.add)  # type: ignore[method-assign]
+
+    def _add(self, add: Callable[[RowTuple], None], row: RowTuple) -> None:
+        add(row)
+        if row[KIND] == "wait" and self.now_ns() >= self.next_ns:
+            self.note()
+
+    def note(self) -> None:
+        """Write what has happened since the last page; never raises."""
+        recorder = self._recording.recorder
+        self._has_news = True
+        while self._has_news and recorder.is_open and self._lock.acquire(blocking=False):  # else its holder sees it
+            try:
+                self._has_news = False
+                self._write_page()
+            except Exception as error:
+                recorder.give_up(error)
+            finally:
+                self._lock.release()
+
+    def _write_page(self) -> None:
+        started_ns, page = self.now_ns(), self._recording.page()
+        self._write(page)
+        self._spent_ns += self.now_ns() - started_ns
+        self._count += len(page[0])
+        is_enough = self._count >= MOST_ROWS
+        self.next_ns = sys.maxsize if is_enough else self._began_ns + int((self._spent_ns - FREE_NS) / SHARE)
+
+    def end(self) -> None:
+        """Write the last page: nothing is open any more. A child that this process has forked writes nothing."""
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            rows, dropped = self._recording.fetch()
+            self._write((rows, [], dropped))
+            self._is_over = True
+
+    def _write(self, page: Page) -> None:
+        if self._is_over:
+            return
+        text = pickle.dumps(page)
+        content, written = _LENGTH.pack(len(text)) + text, 0
+        with suppress(OSError), Path(self._file).open("ab", buffering=0) as stream:
+            written = stream.write(content)
+        if written != len(content):  # nobody waits for it any more, or the disk is full
+            self._is_over, self._recording.recorder.is_open = True, False
+
+
+class _OpenSpans(dict[int, OpenSpan]):
+    """The open spans of a recorder, with a diary that is told when one begins or ends."""
+
+    def __init__(self, diary: Diary, opened: dict[int, OpenSpan]) -> None:
+        super().__init__(opened)
+        self._diary = diary
+
+    def __setitem__(self, number: int, opened: OpenSpan) -> None:
+        super().__setitem__(number, opened)
+        if self._diary.now_ns() >= self._diary.next_ns:
+            self._diary.note()
+
+    def pop(self, number: int, default: Any = None) -> Any:
+        found = super().pop(number, default)
+        if self._diary.now_ns() >= self._diary.next_ns:
+            self._diary.note()
+        return found
+
+
+def told(file: str) -> Page | None:
+    """Return all that a process has written as one page; None where it has written nothing."""
+    content = b""
+    with suppress(OSError):
+        content = Path(file).read_bytes()
+    pages: list[Page] = []
+    first = _LENGTH.size
+    while len(content) >= first:
+        (length,) = _LENGTH.unpack_from(content, first - _LENGTH.size)
+        if len(content) < first + length:
+            break
+        pages.append(pickle.loads(content[first : first + length]))  # noqa: S301  (only this user can write there)
+        first += length + _LENGTH.size
+    if not pages:
+        return None
+    rows = [row for page in pages for row in page[0]]
+    ended = {row[0] for row in rows}
+    _, opened, dropped = pages[-1]
+    return rows, [row for row in opened if row[0] not in ended], dropped
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """The `run` of a process: it records itself there."""
+
+    library: str
+    file: str
+    name: str
+    label: str
+    submitted_ns: int
+    wanted: Wanted
+
+    def __call__(self) -> None:
+        """Run what the process is there for."""
+        process = sys.modules[self.library].current_process()
+        vars(process).pop("run", None)  # the program finds its process as it made it
+        recording = process_recorder_for(self.wanted)
+        facts = {"label": self.label} if self.label else None
+        call = OpenCall(recording.scope, self.name, self.submitted_ns, attributes=facts)
+        diary = Diary(self.file, recording)
+        outer = _scope.set(recording.scope)
+        call.begin()
+        diary.begin()
+        try:
+            process.run()
+        except BaseException as error:
+            is_usual_end = isinstance(error, SystemExit) and not error.code
+            call.end(None if is_usual_end else error)
+            without_our_frames(error)
+            raise
+        else:
+            call.end()
+        finally:
+            _scope.reset(outer)
+            diary.end()

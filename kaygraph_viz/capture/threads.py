@@ -1,22 +1,21 @@
-"""Capturing `threading`: each thread that the program starts.
+"""Capturing `threading`: each thread that the program starts, and where threads wait for a queue; calls of `anyio`.
 
-Belongs here: the hooks in threads. Does not belong here: threads of pools (``futures``), waits for queues (``queues``).
-
-Where threads wait for a queue: one of `queue`, or one between processes.
-
-Belongs here: the hooks in queues. Does not belong here: queues of asyncio, for which tasks wait (``tasks``).
+Belongs here: the hooks in threads, in queues of threads and of processes, in the worker threads of anyio. Does not
+belong here: threads of pools (``futures``), queues of asyncio, for which tasks wait (``tasks``).
 """
 
 from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from threading import Thread
 from types import ModuleType
 from typing import Any
 
 from kaygraph_viz.capture.calls import (
     OpenCall,
+    call_recorded,
     is_machinery_function,
     name_of,
     note_label,
@@ -27,7 +26,78 @@ from kaygraph_viz.capture.calls import (
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.trace.recorder import NO_RECORDER, Scope, _scope, note_wait, span
 
-__all__ = ["of_processes", "of_threads"]
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of threads and of their queues."""
+    yield Patch(Thread, "start", _start)
+    yield from of_threads()
+
+
+def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def start(self: Any) -> None:
+        scope = scope_for("threading")
+        if scope is not None and "run" not in vars(self) and not is_machinery_function(_work_of(self)[0]):
+            self.run = _recorded_run(self, scope)
+        else:
+            scope = None
+        try:
+            return original(self)
+        except BaseException as error:
+            if scope is not None:
+                vars(self).pop("run", None)
+            without_our_frames(error)
+            raise
+
+    return start
+
+
+def _recorded_run(thread: Any, scope: Scope | span) -> Callable[[], None]:
+    """Return the `run` of a thread, recorded as a branch of `scope`."""
+    run, (function, args, keywords) = thread.run, _work_of(thread)
+    call = OpenCall(scope, name_of(function), submitted_ns=scope.recorder.now_ns())
+    note_label(call, function, args, keywords)
+
+    def run_recorded() -> None:
+        del thread.run  # the program finds its thread as it made it
+        with call:
+            run()
+
+    return run_recorded
+
+
+def _work_of(thread: Thread) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
+    """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is."""
+    its = vars(thread)
+    function = its.get("_target") or its.get("function") or type(thread)
+    args, keywords = its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}
+    return reached(function, tuple(args) if isinstance(args, (tuple, list)) else (), keywords)
+
+
+# -- threads of anyio ------------------------------------------------------------------------------------------------
+
+
+def anyio_hooks() -> Iterator[Hook]:
+    """Yield the hook of the worker threads of anyio on asyncio."""
+    yield OnImport(
+        "anyio._backends._asyncio",
+        lambda module: [Patch(module.AsyncIOBackend, "run_sync_in_worker_thread", _run_in_thread)],
+    )
+
+
+def _run_in_thread(original: Any) -> Any:
+    function: Callable[..., Any] = original.__func__
+
+    def run_sync_in_worker_thread(cls: Any, func: Any, args: Any, *more: Any, **options: Any) -> Any:
+        scope = scope_for("anyio")
+        if scope is not None:
+            func = partial(call_recorded, scope, scope.recorder.now_ns(), func)
+        return function(cls, func, args, *more, **options)
+
+    return classmethod(run_sync_in_worker_thread)
+
+
+# -- waits for queues ------------------------------------------------------------------------------------------------
+
 
 LEAST_NS = 50_000  # what is shorter was no wait
 
@@ -143,52 +213,3 @@ def _note_wait(name: str, scope: Scope | span, started_ns: int, cpu_ns: int | No
     ended_ns -= cpu_now_ns - cpu_ns  # after the wait it unpickled the item
     if ended_ns - started_ns >= LEAST_NS:
         note_wait(scope, "blocked", name, started_ns, ended_ns, cpu_at_start_ns=cpu_ns)
-
-
-__all__ = ["hooks"]
-
-
-def hooks() -> Iterator[Hook]:
-    """Yield the hooks of threads and of their queues."""
-    yield Patch(Thread, "start", _start)
-    yield from of_threads()
-
-
-def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
-    def start(self: Any) -> None:
-        scope = scope_for("threading")
-        if scope is not None and "run" not in vars(self) and not is_machinery_function(_work_of(self)[0]):
-            self.run = _recorded_run(self, scope)
-        else:
-            scope = None
-        try:
-            return original(self)
-        except BaseException as error:
-            if scope is not None:
-                vars(self).pop("run", None)
-            without_our_frames(error)
-            raise
-
-    return start
-
-
-def _recorded_run(thread: Any, scope: Scope | span) -> Callable[[], None]:
-    """Return the `run` of a thread, recorded as a branch of `scope`."""
-    run, (function, args, keywords) = thread.run, _work_of(thread)
-    call = OpenCall(scope, name_of(function), submitted_ns=scope.recorder.now_ns())
-    note_label(call, function, args, keywords)
-
-    def run_recorded() -> None:
-        del thread.run  # the program finds its thread as it made it
-        with call:
-            run()
-
-    return run_recorded
-
-
-def _work_of(thread: Thread) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
-    """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is."""
-    its = vars(thread)
-    function = its.get("_target") or its.get("function") or type(thread)
-    args, keywords = its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}
-    return reached(function, tuple(args) if isinstance(args, (tuple, list)) else (), keywords)

@@ -19,8 +19,6 @@ from kaygraph_viz.capture.kinds import KINDS
 from kaygraph_viz.cli.terminal import OK, Parser
 from kaygraph_viz.course.examples.example import EXAMPLES
 
-__all__ = ["complete", "completer_for", "parser_for", "words_for"]
-
 
 def complete(commands: Sequence[str]) -> int:
     """Answer a shell that asks what could come next, and return the exit code if there is nothing to answer with."""

@@ -23,8 +23,6 @@ from kaygraph_viz.cli.run_output import whole
 from kaygraph_viz.cli.terminal import OK, Parser, printable
 from kaygraph_viz.course.lessons.handed_in.grading import Graded, graded
 
-__all__ = ["parser", "run"]
-
 EPILOG = """Each notebook is run anew, in a kernel and a folder of its own. Only the cells of its exercises are taken,
 and cells that were added beside them; all others are those of the shipped lesson. Stored outputs count nothing. One
 that hangs, or ends its kernel, costs only itself.

@@ -13,8 +13,6 @@ from kaygraph_viz.base.optional import require
 from kaygraph_viz.cli.lessons import FIRST, FOLDER, copy_lessons
 from kaygraph_viz.cli.terminal import OK, Parser
 
-__all__ = ["parser", "run"]
-
 
 def run(words: Sequence[str]) -> int:
     """Copy the lessons that are not there yet, open the first one, and return the exit code when JupyterLab ends."""

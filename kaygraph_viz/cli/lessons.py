@@ -13,8 +13,6 @@ from kaygraph_viz.cli.terminal import OK, Parser, printable
 from kaygraph_viz.course.lessons.notebooks import notebooks_folder
 from kaygraph_viz.course.services.datasets import data_path
 
-__all__ = ["FIRST", "copy_lessons", "parser", "run"]
-
 FOLDER = "kaygraph-viz-lessons"
 FIRST = "00_start_here.ipynb"
 

@@ -17,8 +17,6 @@ from importlib import import_module
 from kaygraph_viz.base.errors import KayGraphVizError, short
 from kaygraph_viz.cli.terminal import OK, UsageError, printable
 
-__all__ = ["main"]
-
 USAGE, INTERRUPTED = 2, 130
 COMMANDS = ("grade", "lab", "lessons", "record", "report")  # a module beside this one each, with `parser` and `run`
 

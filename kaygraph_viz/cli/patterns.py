@@ -26,8 +26,6 @@ from kaygraph_viz.cli.terminal import NOT_ACCEPTED, OK, Parser
 from kaygraph_viz.course.examples.example import EXAMPLES, ExampleRun, Setup, run_example
 from kaygraph_viz.execute.registry import KINDS
 
-__all__ = ["parser", "run"]
-
 EXAMPLES_OF_USE = """examples:
   kaygraph-viz                                         run every pattern on the shipped data
   kaygraph-viz --out out                               and write charts and traces to out/

@@ -13,8 +13,6 @@ from pathlib import Path
 from kaygraph_viz.base.errors import OutputExistsError
 from kaygraph_viz.cli.terminal import OK, Parser, printable
 
-__all__ = ["parser", "run"]
-
 EXAMPLES = """examples:
   kaygraph-viz report run.jsonl.gz -o run.html             one run
   kaygraph-viz report before.json after.json -o both.html  two runs, and what changed

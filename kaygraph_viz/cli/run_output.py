@@ -1,11 +1,7 @@
-"""Showing a run on the command line: tables on the terminal, pictures and a trace in a folder.
+"""A run on the command line: reading its input, tables on the terminal, pictures and a trace in a folder.
 
-Belongs here: printing and the names of files. Does not belong here: what is worth printing (``examples``) and drawing
-itself (``plot``).
-
-Reading the input of the command line: a record, a file of records, a sentence, or a number.
-
-Belongs here: telling these apart and reading them. Does not belong here: judging the records (``patterns``).
+Belongs here: telling records, files, sentences and numbers apart, printing, and the names of files. Does not belong
+here: judging the records (``patterns``), what is worth printing (``course.examples``) and drawing (``plot``).
 """
 
 from __future__ import annotations
@@ -33,15 +29,6 @@ if TYPE_CHECKING:
     from kaygraph_viz.course.patterns.validation import Verdict
     from kaygraph_viz.trace.trace import Trace
 
-
-__all__ = [
-    "check_outputs",
-    "print_files",
-    "print_overview",
-    "print_run",
-    "print_verdicts",
-    "write_outputs",
-]
 
 WIDTH = 110  # of a line before a sentence goes on in the next
 WORTH_SHOWING = 0.01  # of the time of all workers
@@ -175,8 +162,6 @@ def _save(axes: Axes, path: Path) -> None:
     finally:
         plt.close(figure_of(axes))
 
-
-__all__ = ["patterns_named_in", "read_records", "whole"]
 
 MAX_FILE_BYTES = 64 << 20
 _WORDS = {

@@ -34,8 +34,6 @@ from kaygraph_viz.course.examples.mapreduce import count_words
 from kaygraph_viz.course.examples.validation import sample_record, validate_records
 from kaygraph_viz.execute.registry import KINDS
 
-__all__ = ["Shell"]
-
 HISTORY = Path("~/.kaygraph_viz_history")
 MAX_REMEMBERED = 1000
 AUTO = "auto, the default of the pattern"

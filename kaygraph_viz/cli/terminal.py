@@ -1,13 +1,10 @@
-"""What the commands share: a parser whose errors are one line, exit codes, and text that a terminal can print.
+"""What the commands share: a parser whose errors are one line, exit codes, text that a terminal can print, and Ctrl-C.
 
-Belongs here: words that come in, and text that goes out. Does not belong here: the arguments of a command (its module).
-
-Ctrl-C while pictures are drawn: code that is not ours must not lose it.
-
-Belongs here: noticing an interrupt that got lost on its way. Does not belong here: what the command line does then.
+Belongs here: words that come in, text that goes out, noticing an interrupt that got lost on its way. Does not belong
+here: the arguments of a command (its module).
 
 Python drops an error in a callback of a weak reference, and a library in C may turn one into an error of its own;
-drawing is full of both. So the program would go on, or end with a traceback.
+drawing is full of both. So the program would go on after Ctrl-C, or end with a traceback.
 """
 
 from __future__ import annotations
@@ -20,8 +17,6 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from kaygraph_viz.base.parts import contextmanager
-
-__all__ = ["NOT_ACCEPTED", "OK", "Parser", "UsageError", "printable"]
 
 OK, NOT_ACCEPTED = 0, 1
 LONGEST_LINE = 500
@@ -49,9 +44,6 @@ def printable(text: str) -> str:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     harmless = "".join(mark if mark.isprintable() else "?" for mark in text)
     return harmless.encode(encoding, "replace").decode(encoding)
-
-
-__all__ = ["noticing_interrupts"]
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from kaygraph_viz.trace.trace import Trace
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["to_frame"]
 
 SECOND_NS = 1e9
 

@@ -25,8 +25,6 @@ from kaygraph_viz.trace.files import FORMAT, Allowance, opened
 from kaygraph_viz.trace.invariants import impossibilities
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["load"]
-
 _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError)
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span as OtelSpan, Tracer, TracerProvider
 
-__all__ = ["to_opentelemetry"]
 
 BATCH = 512  # spans between two flushes: usual processors drop spans when 2,048 are in their queue
 FAILED = ("error", "timeout", "abandoned", "lost")

@@ -1,16 +1,7 @@
 """A trace as Chrome trace events, the JSON that Perfetto and chrome://tracing open.
 
-Belongs here: events and their file. Does not belong here: which track a span is on (``tracks``), and reading such files
-(``perfetto_reader``).
-
-The events on the tracks of a viewer: begin and end of spans, and the parts in each of them.
-
-Belongs here: their order, and cutting parts where other spans cover them. Does not belong here: the track of a span
-(``tracks``), and the JSON of an event (``perfetto``).
-
-The tracks of spans in a viewer: rows in which spans lie within or beside each other.
-
-Belongs here: order and nesting within lanes. Does not belong here: what an event looks like (``perfetto``).
+Belongs here: tracks, in which spans lie within or beside each other, the events on them, and their file. Does not
+belong here: reading such files (``perfetto_reader``).
 """
 
 from __future__ import annotations
@@ -35,201 +26,6 @@ from kaygraph_viz.trace.memory import GaugeSamples, MemorySamples
 from kaygraph_viz.trace.row import as_fields
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["PartPiece", "SpanBegin", "SpanEnd", "has_pieces", "track_events"]
-
-UNITS = ("branch", "attempt")
-
-
-class SpanBegin(NamedTuple):
-    """The begin of a span on a track."""
-
-    track: int
-    span: Span
-
-
-class PartPiece(NamedTuple):
-    """A stretch of a part during which nothing else is drawn within its span."""
-
-    track: int
-    span: Span
-    part: Part
-    started_ns: int
-    ended_ns: int
-
-
-class SpanEnd(NamedTuple):
-    """The end of a span on a track."""
-
-    track: int
-    span: Span
-
-
-@dataclass(slots=True)
-class _Open:
-    """A span that has begun, and the time from which on its parts have not been drawn [ns]."""
-
-    track: int
-    span: Span
-    ended_ns: int
-    parts: tuple[Part, ...]
-    from_ns: int
-
-    def pieces(self, until_ns: int, next_ns: int) -> Iterator[PartPiece]:
-        """Yield the parts that are not drawn yet until a time [ns]; until `next_ns` a span covers them."""
-        for part in self.parts:
-            begin_ns, end_ns = max(part.started_ns, self.from_ns), min(part.ended_ns, until_ns)
-            if begin_ns < end_ns:
-                yield PartPiece(self.track, self.span, part, begin_ns, end_ns)
-        self.from_ns = max(self.from_ns, next_ns)
-
-    def closed(self) -> Iterator[PartPiece | SpanEnd]:
-        if self.parts:
-            yield from self.pieces(self.ended_ns, self.ended_ns)
-        yield SpanEnd(self.track, self.span)
-
-
-def has_pieces(span: Span) -> bool:
-    """Return whether the parts of a span are drawn: it is a unit of work with several parts, some of them known."""
-    some_known = span.noted_parts is not None or span.blocked_ns > 0
-    return some_known and span.kind in UNITS and len(span.parts) > 1
-
-
-def track_events(spans: Iterable[tuple[int, Span]]) -> Iterator[SpanBegin | PartPiece | SpanEnd]:
-    """Yield the events of all tracks in order, such that spans and parts lie within or beside each other."""
-    opened: list[_Open] = []
-    for track, span in spans:
-        started_ns, ended_ns = span.started_ns, span.ended_ns
-        while opened and (opened[-1].ended_ns <= started_ns or opened[-1].track != track):
-            yield from opened.pop().closed()
-        if opened and opened[-1].parts:
-            yield from opened[-1].pieces(started_ns, ended_ns)
-        yield SpanBegin(track, span)
-        opened.append(_Open(track, span, ended_ns, span.parts if has_pieces(span) else (), started_ns))
-    while opened:
-        yield from opened.pop().closed()
-
-
-__all__ = ["Tracks", "enclosing", "nearest_node", "outside_in", "parent_positions", "place"]
-
-Ints = npt.NDArray[np.int64]
-
-COROUTINE_LANES = ("async", "task")  # on these kinds of lanes other branches run while one waits
-CHUNK = 65_536
-TRACKS_UNITS = ("branch", "attempt", "wait")
-
-
-class Tracks(NamedTuple):
-    """The order and the tracks of spans."""
-
-    order: Ints
-    apart: Ints
-
-
-def place(columns: SpanColumns) -> Tracks:
-    """Return the tracks of spans, such that those of one track lie within or beside each other."""
-    parents, lanes = parent_positions(columns), _lane(columns)
-    depth, _ = _climb(parents)
-    numbers, starts, ends = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
-    # By lane and start; spans that begin at the same time from outside in, then by their ends.
-    order = np.lexsort((numbers, ends, depth, starts, lanes)).astype(np.int64)
-    apart = np.zeros(len(columns), np.int64)
-    kinds = (lane.rpartition("/")[2].rpartition("-")[0] for lane in columns.lanes)
-    is_coroutine = np.array([kind in COROUTINE_LANES for kind in kinds], np.bool_)
-    goes_apart = columns.is_kind(*TRACKS_UNITS) & is_coroutine[columns.rows["lane"]]
-    row: list[int] = []  # the ends of what is open in the row of the lane [ns]
-    rows_apart: dict[int, list[int]] = {}  # the same by number of their outermost span
-    lane_before = -1
-    for position, number, parent, lane, start, end in _in_chunks(order, numbers, parents, lanes, starts, ends):
-        if lane != lane_before:
-            row, rows_apart, lane_before = [], {}, lane
-        home = int(apart[parent]) if parent >= 0 else 0
-        if home in rows_apart and _fits(rows_apart[home], start, end) and rows_apart[home]:
-            apart[position] = home
-            rows_apart[home].append(end)
-        elif _fits(row, start, end) and (row or not goes_apart[position]):
-            row.append(end)
-        else:
-            apart[position] = number
-            rows_apart[number] = [end]
-    return Tracks(order, apart)
-
-
-def _lane(columns: SpanColumns) -> Ints:
-    """Return a number for the lane of each span; lanes whose names became equal by being cut are one."""
-    first = {lane: code for code, lane in reversed(list(enumerate(columns.lanes)))}
-    return np.array([first[lane] for lane in columns.lanes], np.int64)[columns.column("lane")]
-
-
-def _in_chunks(order: Ints, *fields: Ints) -> Iterator[tuple[int, ...]]:
-    """Yield each position with its fields; a list of all of them would take ten times as much memory."""
-    for first in range(0, len(order), CHUNK):
-        at = order[first : first + CHUNK]
-        yield from zip(at.tolist(), *(field[at].tolist() for field in fields), strict=True)
-
-
-def enclosing(columns: SpanColumns) -> Ints:
-    """Return for each span the span id of the innermost one of its lane that encloses it by its times, or 0."""
-    rows = columns.rows
-    order = np.lexsort((rows["span_id"], -rows["ended_ns"], rows["started_ns"], rows["lane"]))
-    fields = (columns.column(name) for name in ("span_id", "lane", "started_ns", "ended_ns"))
-    found = np.zeros(len(rows), np.int64)
-    open_spans: list[tuple[int, int]] = []  # (end, number)
-    lane_before = -1
-    for position, number, lane, start, end in _in_chunks(order.astype(np.int64), *fields):
-        if lane != lane_before:
-            open_spans, lane_before = [], lane
-        while open_spans and open_spans[-1][0] <= start:
-            open_spans.pop()
-        if not open_spans or end <= open_spans[-1][0]:
-            found[position] = open_spans[-1][1] if open_spans else 0
-            open_spans.append((end, number))
-    return found
-
-
-def _fits(open_ends: list[int], start: int, end: int) -> bool:
-    """Remove the spans that have ended, and return whether a span lies within those that are open."""
-    while open_ends and open_ends[-1] <= start:
-        open_ends.pop()
-    return not open_ends or end <= open_ends[-1]
-
-
-def outside_in(columns: SpanColumns) -> Ints:
-    """Return the positions of all spans, parents before their children."""
-    depth, _ = _climb(parent_positions(columns))
-    return np.lexsort((columns.rows["span_id"], columns.rows["started_ns"], depth)).astype(np.int64)
-
-
-def nearest_node(columns: SpanColumns) -> Ints:
-    """Return the position of the innermost node that encloses each span, or is it; -1 where there is none."""
-    is_node = columns.is_kind("node")
-    _, last = _climb(np.where(is_node, -1, parent_positions(columns)))
-    return np.where(is_node[last], last, -1) if len(last) else last
-
-
-def parent_positions(columns: SpanColumns) -> Ints:
-    """Return the position of the parent of each span, or -1."""
-    numbers, parents = columns.column("span_id"), columns.column("parent_id")
-    if not len(numbers):
-        return parents
-    order = np.argsort(numbers, kind="stable")
-    at = order[np.minimum(np.searchsorted(numbers, parents, sorter=order), len(numbers) - 1)]
-    return np.where(numbers[at] == parents, at, -1).astype(np.int64)
-
-
-def _climb(parent: Ints) -> tuple[Ints, Ints]:
-    """Return the number of ancestors of each position, and the topmost one, by doubling the distance in each pass."""
-    steps, last = (parent >= 0).astype(np.int64), np.where(parent >= 0, parent, np.arange(len(parent)))
-    jump = parent
-    # So many passes are enough for any depth, and it ends also where a damaged trace has a cycle.
-    for _ in range(len(parent).bit_length()):
-        steps += np.where(jump >= 0, steps[jump], 0)
-        last = np.where(jump >= 0, last[jump], last)
-        jump = np.where(jump >= 0, jump[jump], -1)
-    return steps, last
-
-
-__all__ = ["PART_OF", "to_perfetto"]
 
 Event = dict[str, Any]
 PID = 1  # one process for all: rows are workers, whatever process they are in
@@ -349,12 +145,14 @@ def _rows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_n
         if isinstance(step, SpanBegin):
             span = step.span
             lasts = _lasting(span.started_ns, span.ended_ns, zero_ns)
-            yield {"ph": "X", "name": _title(span), "cat": span.kind, "pid": PID, "tid": step.track, **lasts,
-                   "args": as_fields(span)}  # fmt: skip
+            event: Event = {"ph": "X", "name": _title(span), "cat": span.kind, "pid": PID, "tid": step.track, **lasts}
+            event["args"] = as_fields(span)
+            yield event
         elif isinstance(step, PartPiece):
             lasts = _lasting(step.started_ns, step.ended_ns, zero_ns)
-            yield {"ph": "X", "name": step.part.kind, "cat": PART, "pid": PID, "tid": step.track, **lasts,
-                   "args": _part_args(step)}  # fmt: skip
+            event = {"ph": "X", "name": step.part.kind, "cat": PART, "pid": PID, "tid": step.track, **lasts}
+            event["args"] = _part_args(step)
+            yield event
 
 
 def _lasting(started_ns: int, ended_ns: int, zero_ns: int) -> dict[str, float]:
@@ -461,3 +259,198 @@ def _title(span: Span) -> str:
 def _visible(text: str) -> str:
     r"""Return a text with ? for control characters, which change how others are shown."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
+
+
+# -- begin and end of spans on a track, and the parts in each of them ------------------------------------------------
+
+
+WORK = ("branch", "attempt")
+
+
+class SpanBegin(NamedTuple):
+    """The begin of a span on a track."""
+
+    track: int
+    span: Span
+
+
+class PartPiece(NamedTuple):
+    """A stretch of a part during which nothing else is drawn within its span."""
+
+    track: int
+    span: Span
+    part: Part
+    started_ns: int
+    ended_ns: int
+
+
+class SpanEnd(NamedTuple):
+    """The end of a span on a track."""
+
+    track: int
+    span: Span
+
+
+@dataclass(slots=True)
+class _Open:
+    """A span that has begun, and the time from which on its parts have not been drawn [ns]."""
+
+    track: int
+    span: Span
+    ended_ns: int
+    parts: tuple[Part, ...]
+    from_ns: int
+
+    def pieces(self, until_ns: int, next_ns: int) -> Iterator[PartPiece]:
+        """Yield the parts that are not drawn yet until a time [ns]; until `next_ns` a span covers them."""
+        for part in self.parts:
+            begin_ns, end_ns = max(part.started_ns, self.from_ns), min(part.ended_ns, until_ns)
+            if begin_ns < end_ns:
+                yield PartPiece(self.track, self.span, part, begin_ns, end_ns)
+        self.from_ns = max(self.from_ns, next_ns)
+
+    def closed(self) -> Iterator[PartPiece | SpanEnd]:
+        if self.parts:
+            yield from self.pieces(self.ended_ns, self.ended_ns)
+        yield SpanEnd(self.track, self.span)
+
+
+def has_pieces(span: Span) -> bool:
+    """Return whether the parts of a span are drawn: it is a unit of work with several parts, some of them known."""
+    some_known = span.noted_parts is not None or span.blocked_ns > 0
+    return some_known and span.kind in WORK and len(span.parts) > 1
+
+
+def track_events(spans: Iterable[tuple[int, Span]]) -> Iterator[SpanBegin | PartPiece | SpanEnd]:
+    """Yield the events of all tracks in order, such that spans and parts lie within or beside each other."""
+    opened: list[_Open] = []
+    for track, span in spans:
+        started_ns, ended_ns = span.started_ns, span.ended_ns
+        while opened and (opened[-1].ended_ns <= started_ns or opened[-1].track != track):
+            yield from opened.pop().closed()
+        if opened and opened[-1].parts:
+            yield from opened[-1].pieces(started_ns, ended_ns)
+        yield SpanBegin(track, span)
+        opened.append(_Open(track, span, ended_ns, span.parts if has_pieces(span) else (), started_ns))
+    while opened:
+        yield from opened.pop().closed()
+
+
+# -- tracks: rows in which spans lie within or beside each other -----------------------------------------------------
+
+
+Ints = npt.NDArray[np.int64]
+
+COROUTINE_LANES = ("async", "task")  # on these kinds of lanes other branches run while one waits
+CHUNK = 65_536
+TRACKED = ("branch", "attempt", "wait")
+
+
+class Tracks(NamedTuple):
+    """The order and the tracks of spans."""
+
+    order: Ints
+    apart: Ints
+
+
+def place(columns: SpanColumns) -> Tracks:
+    """Return the tracks of spans, such that those of one track lie within or beside each other."""
+    parents, lanes = parent_positions(columns), _lane(columns)
+    depth, _ = _climb(parents)
+    numbers, starts, ends = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
+    # By lane and start; spans that begin at the same time from outside in, then by their ends.
+    order = np.lexsort((numbers, ends, depth, starts, lanes)).astype(np.int64)
+    apart = np.zeros(len(columns), np.int64)
+    kinds = (lane.rpartition("/")[2].rpartition("-")[0] for lane in columns.lanes)
+    is_coroutine = np.array([kind in COROUTINE_LANES for kind in kinds], np.bool_)
+    goes_apart = columns.is_kind(*TRACKED) & is_coroutine[columns.rows["lane"]]
+    row: list[int] = []  # the ends of what is open in the row of the lane [ns]
+    rows_apart: dict[int, list[int]] = {}  # the same by number of their outermost span
+    lane_before = -1
+    for position, number, parent, lane, start, end in _in_chunks(order, numbers, parents, lanes, starts, ends):
+        if lane != lane_before:
+            row, rows_apart, lane_before = [], {}, lane
+        home = int(apart[parent]) if parent >= 0 else 0
+        if home in rows_apart and _fits(rows_apart[home], start, end) and rows_apart[home]:
+            apart[position] = home
+            rows_apart[home].append(end)
+        elif _fits(row, start, end) and (row or not goes_apart[position]):
+            row.append(end)
+        else:
+            apart[position] = number
+            rows_apart[number] = [end]
+    return Tracks(order, apart)
+
+
+def _lane(columns: SpanColumns) -> Ints:
+    """Return a number for the lane of each span; lanes whose names became equal by being cut are one."""
+    first = {lane: code for code, lane in reversed(list(enumerate(columns.lanes)))}
+    return np.array([first[lane] for lane in columns.lanes], np.int64)[columns.column("lane")]
+
+
+def _in_chunks(order: Ints, *fields: Ints) -> Iterator[tuple[int, ...]]:
+    """Yield each position with its fields; a list of all of them would take ten times as much memory."""
+    for first in range(0, len(order), CHUNK):
+        at = order[first : first + CHUNK]
+        yield from zip(at.tolist(), *(field[at].tolist() for field in fields), strict=True)
+
+
+def enclosing(columns: SpanColumns) -> Ints:
+    """Return for each span the span id of the innermost one of its lane that encloses it by its times, or 0."""
+    rows = columns.rows
+    order = np.lexsort((rows["span_id"], -rows["ended_ns"], rows["started_ns"], rows["lane"]))
+    fields = (columns.column(name) for name in ("span_id", "lane", "started_ns", "ended_ns"))
+    found = np.zeros(len(rows), np.int64)
+    open_spans: list[tuple[int, int]] = []  # (end, number)
+    lane_before = -1
+    for position, number, lane, start, end in _in_chunks(order.astype(np.int64), *fields):
+        if lane != lane_before:
+            open_spans, lane_before = [], lane
+        while open_spans and open_spans[-1][0] <= start:
+            open_spans.pop()
+        if not open_spans or end <= open_spans[-1][0]:
+            found[position] = open_spans[-1][1] if open_spans else 0
+            open_spans.append((end, number))
+    return found
+
+
+def _fits(open_ends: list[int], start: int, end: int) -> bool:
+    """Remove the spans that have ended, and return whether a span lies within those that are open."""
+    while open_ends and open_ends[-1] <= start:
+        open_ends.pop()
+    return not open_ends or end <= open_ends[-1]
+
+
+def outside_in(columns: SpanColumns) -> Ints:
+    """Return the positions of all spans, parents before their children."""
+    depth, _ = _climb(parent_positions(columns))
+    return np.lexsort((columns.rows["span_id"], columns.rows["started_ns"], depth)).astype(np.int64)
+
+
+def nearest_node(columns: SpanColumns) -> Ints:
+    """Return the position of the innermost node that encloses each span, or is it; -1 where there is none."""
+    is_node = columns.is_kind("node")
+    _, last = _climb(np.where(is_node, -1, parent_positions(columns)))
+    return np.where(is_node[last], last, -1) if len(last) else last
+
+
+def parent_positions(columns: SpanColumns) -> Ints:
+    """Return the position of the parent of each span, or -1."""
+    numbers, parents = columns.column("span_id"), columns.column("parent_id")
+    if not len(numbers):
+        return parents
+    order = np.argsort(numbers, kind="stable")
+    at = order[np.minimum(np.searchsorted(numbers, parents, sorter=order), len(numbers) - 1)]
+    return np.where(numbers[at] == parents, at, -1).astype(np.int64)
+
+
+def _climb(parent: Ints) -> tuple[Ints, Ints]:
+    """Return the number of ancestors of each position, and the topmost one, by doubling the distance in each pass."""
+    steps, last = (parent >= 0).astype(np.int64), np.where(parent >= 0, parent, np.arange(len(parent)))
+    jump = parent
+    # So many passes are enough for any depth, and it ends also where a damaged trace has a cycle.
+    for _ in range(len(parent).bit_length()):
+        steps += np.where(jump >= 0, steps[jump], 0)
+        last = np.where(jump >= 0, last[jump], last)
+        jump = np.where(jump >= 0, jump[jump], -1)
+    return steps, last

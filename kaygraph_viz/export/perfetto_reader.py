@@ -1,16 +1,7 @@
-"""A reader of Chrome trace events that `to_perfetto` wrote, without loss.
+"""Readers of Chrome trace events: those that `to_perfetto` wrote, without loss, and those of other tools.
 
-Belongs here: the spans in the arguments of events. Does not belong here: events of other tools (``chrome_reader``).
-
-A reader of Chrome trace events, which Perfetto and chrome://tracing open, written by other tools.
-
-Belongs here: the meaning of events of each phase, and nesting spans by their times. Does not belong here: events that
-we wrote ourselves (``perfetto_reader``).
-
-Rows for spans that have no lane: those that overlap get different ones.
-
-Belongs here: which row of its group a span is in. Does not belong here: what the groups are (``otlp_reader``), rows of
-a chart (``plot.rows``).
+Belongs here: the spans in the arguments of our events, the meaning of events of each phase of others, and nesting those
+by their times. Does not belong here: writing them (``perfetto``).
 """
 
 from __future__ import annotations
@@ -18,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from heapq import heappop, heappush
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -31,8 +21,6 @@ from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
 from kaygraph_viz.trace.files import READABLE, Allowance, checked_origin
 from kaygraph_viz.trace.row import LONGEST_NAME, as_row, problem_with
 from kaygraph_viz.trace.span import Status
-
-__all__ = ["PerfettoReader"]
 
 PHASES = ("X", "b")  # of begin and end only the begin has the arguments
 
@@ -74,8 +62,6 @@ class PerfettoReader(Reader):
             raise ValueError(f"dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
         return self._spans.columns(), dropped
 
-
-__all__ = ["ChromeReader"]
 
 MICROSECOND_NS = 1000
 LANE_LIMIT = TEXT_LIMIT - 20  # characters; a number may follow
@@ -214,61 +200,3 @@ def _slots(columns: SpanColumns, is_async: Sequence[bool]) -> dict[int, str]:
             heapq.heappush(busy, (int(last[code]), slot))
             found[code] = f"async-{slot}"
     return found
-
-
-__all__ = ["Packed", "pack_rows"]
-
-
-class Packed(NamedTuple):
-    """A span to put into a row: its group, its begin and end [ns], and the position of the span around it, or -1."""
-
-    group: int
-    started_ns: int
-    ended_ns: int
-    parent: int
-
-
-class _Group:
-    """The rows of one group: which are free, and until when the others are taken."""
-
-    def __init__(self) -> None:
-        self._taken: list[tuple[int, int]] = []  # (end, row)
-        self._free: list[int] = []
-        self._count = 0
-        self.open: dict[int, list[tuple[int, int]]] = {}  # by row: end and position of the spans within each other
-
-    def take(self, started_ns: int, ended_ns: int) -> int:
-        """Return the lowest row in which nothing runs any more, and take it."""
-        while self._taken and self._taken[0][0] <= started_ns:
-            heappush(self._free, heappop(self._taken)[1])
-        if not self._free:
-            heappush(self._free, self._count)
-            self._count += 1
-        row = heappop(self._free)
-        heappush(self._taken, (ended_ns, row))
-        self.open[row] = []
-        return row
-
-    def is_innermost(self, row: int, position: int, now_ns: int) -> bool:
-        """Return whether a span runs in a row, and none within it."""
-        spans = self.open[row]
-        while spans and spans[-1][0] <= now_ns:
-            spans.pop()
-        return bool(spans) and spans[-1][1] == position
-
-
-def pack_rows(spans: Sequence[Packed]) -> list[int]:
-    """Return the row of each span in its group, from 0, such that spans of one row lie within or beside each other."""
-    groups: dict[int, _Group] = {}
-    rows: list[int] = []
-    for position, (number, started_ns, ended_ns, parent) in enumerate(spans):
-        group = groups.setdefault(number, _Group())
-        is_with_parent = (
-            0 <= parent < position
-            and spans[parent].group == number
-            and group.is_innermost(rows[parent], parent, started_ns)
-        )
-        row = rows[parent] if is_with_parent else group.take(started_ns, ended_ns)
-        group.open[row].append((ended_ns, position))
-        rows.append(row)
-    return rows

@@ -1,10 +1,7 @@
-"""The base class of the readers of all formats of other tools.
+"""What the readers of all formats of other tools share: collecting rows, and JSON of any length in bounded memory.
 
-Belongs here: collecting rows. Does not belong here: one format (``..._reader``), and telling them apart (``loading``).
-
-A reader of JSON documents of any length, value by value within bounded memory.
-
-Belongs here: finding the ends of values, limits of size. Does not belong here: what the values mean (``..._reader``).
+Belongs here: limits of size, finding the ends of values. Does not belong here: one format (``..._reader``), and telling
+them apart (``loading``).
 """
 
 from __future__ import annotations
@@ -22,8 +19,6 @@ from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.files import MAX_CHARACTERS, READ_CHUNK, Allowance, values_in
 from kaygraph_viz.trace.row import safe_attributes
 from kaygraph_viz.trace.span import RowTuple
-
-__all__ = ["Reader", "integer_ns"]
 
 LARGEST_NS = 1 << 62
 MOST_SEEN = 1_000  # attributes that are remembered, and how long they are, as text
@@ -80,8 +75,6 @@ def integer_ns(value: object, unit_ns: int) -> int:
         return round(value * unit_ns)
     raise ValueError(f"{str(value)[:40]!r} is not a time")
 
-
-__all__ = ["JsonStream"]
 
 MAX_VALUE = 2 << 20  # characters; real events have some hundred, and a file may be made to fill the memory
 CHUNK = 8192  # characters; small, since where a compressed file was cut off a whole chunk is lost

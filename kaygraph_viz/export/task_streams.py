@@ -15,8 +15,6 @@ from kaygraph_viz.trace.files import Allowance
 from kaygraph_viz.trace.row import safe_attributes
 from kaygraph_viz.trace.span import Status
 
-__all__ = ["TaskStreamReader"]
-
 SECOND_NS = 1_000_000_000
 NOTED = ("key", "worker", "nbytes", "typename")
 

@@ -22,7 +22,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -97,6 +97,7 @@ class RecordScope(Scope):
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
+T = TypeVar("T")
 
 
 def current_scope() -> Scope | span:
@@ -149,7 +150,7 @@ class Recorder:
         self.captured = captured
         self.label = label
         self.at_end: list[Callable[[], object]] = []  # called before the recording ends, by what has more to tell
-        self.errands: dict[Any, Any] = {}  # where calls come home from other processes, and what is wanted of those
+        self._kept: dict[Callable[[Recorder], Any], Any] = {}  # by what has made it
         self.gauges = GaugeLog()
         self.dropped_elsewhere = 0  # spans that were not kept in other processes
         self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter
@@ -239,6 +240,15 @@ class Recorder:
         with suppress(Exception), self.lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
         return self._spans.dropped + self.dropped_elsewhere
+
+    def kept(self, make: Callable[[Recorder], T]) -> T:
+        """Return what `make` returns for this recording: made when it is first asked for, and kept as long as it."""
+        found: T | None = self._kept.get(make)
+        return self._kept.setdefault(make, make(self)) if found is None else found
+
+    def let_go(self) -> None:
+        """Keep nothing any more of what `kept` has made."""
+        self._kept.clear()
 
     def tell_the_rest(self) -> None:
         """Call what waits for the end of the recording; a fault of one of them is one warning."""

@@ -6,11 +6,10 @@ import asyncio
 import functools
 import threading
 import traceback
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import _process_chunk
 from contextvars import ContextVar, copy_context
 from functools import partial
-from multiprocessing import get_context
 from multiprocessing.pool import ThreadPool, mapstar
 from pathlib import Path
 from types import SimpleNamespace
@@ -303,7 +302,7 @@ def test_threads_and_timers():
 
 
 def test_items_of_a_pool_and_bundles_of_them(monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.capture.chunks.SHORT_NS", 1 << 62)
+    monkeypatch.setattr("kaygraph_viz.capture.process_recorder.SHORT_NS", 1 << 62)
     with kv.record(capture="multiprocessing", label="arguments") as trace, ThreadPool(1) as pool:
         pool.map(fetch, [1, 2, 3], chunksize=2)
         pool.apply(fetch, (4,))
@@ -314,16 +313,7 @@ def test_items_of_a_pool_and_bundles_of_them(monkeypatch):
 
 
 def test_each_long_item_of_a_chunk_has_its_label(monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.capture.chunks.SHORT_NS", 0)
+    monkeypatch.setattr("kaygraph_viz.capture.process_recorder.SHORT_NS", 0)
     with kv.record(capture="multiprocessing", label=lambda n: f"page {n}") as trace, ThreadPool(1) as pool:
         pool.map(fetch, [1, 2], chunksize=2)
     assert labels(trace) == [("fetch", "page 1"), ("fetch", "page 2")]
-
-
-@pytest.mark.processes
-def test_calls_in_other_processes_bring_theirs():
-    with kv.record(capture=["futures", "multiprocessing"], label=lambda url: f"page {url}") as trace:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(fetch, 1).result()
-            list(pool.map(fetch, [2, 3]))
-    assert labels(trace) == [("fetch", "page 1"), ("fetch", "page 2"), ("fetch", "page 3")]

@@ -6,7 +6,7 @@ from multiprocessing.pool import mapstar, starmapstar
 
 import pytest
 
-from kaygraph_viz.capture.chunks import SHORT_NS, Chunk
+from kaygraph_viz.capture.process_recorder import SHORT_NS, Chunk
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import current_scope, span

@@ -81,17 +81,6 @@ def processes(request: pytest.FixtureRequest) -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-@pytest.mark.processes
-def test_jobs_of_a_process_pool_bring_their_spans_home(processes: ProcessPoolExecutor) -> None:
-    with kv.record(capture="futures") as trace, kv.span("outer") as outer:
-        assert list(processes.map(double, range(4))) == [0, 2, 4, 6]
-    trace.validate()
-    jobs = [span for span in trace if span.name == "double"]
-    assert len(jobs) == 4
-    assert {span.parent_id for span in jobs} == {outer.span_id}
-    assert {span.lane for span in jobs} <= {"process-1", "process-2"}
-
-
 WITH_INTERPRETERS = """
 from concurrent.futures import InterpreterPoolExecutor
 import kaygraph_viz as kv
@@ -144,15 +133,6 @@ def test_an_error_of_a_thread_has_the_same_traceback() -> None:
     plain = frames()
     with kv.record(capture="futures"):
         assert frames() == plain
-
-
-@pytest.mark.processes
-def test_short_items_of_a_chunk_share_a_bar(processes: ProcessPoolExecutor) -> None:
-    with kv.record(capture="futures") as trace:
-        assert list(processes.map(double, range(1_000), chunksize=500)) == [2 * n for n in range(1_000)]
-    trace.validate()
-    assert sum(span.attributes.get("items", 1) for span in trace) == 1_000
-    assert len(trace) < 500
 
 
 def test_nothing_is_recorded_after_the_block_and_the_hooks_are_gone() -> None:

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from kaygraph_viz.capture.patches import Hook, OnImport, Patch, around
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch, wrapping
 
 
 class Base:
@@ -129,7 +129,7 @@ def run(function, *args):
 @pytest.mark.parametrize("function", [divide, divide_later])
 def test_what_is_opened_is_ended_with_the_error(function):
     ended = []
-    wrapped = around(lambda a, b: ended.append)(function)
+    wrapped = wrapping(lambda a, b: ended.append)(function)
     assert run(wrapped, 6, 3) == 2
     with pytest.raises(ZeroDivisionError) as caught:
         run(wrapped, 1, 0)
@@ -143,4 +143,4 @@ def test_the_traceback_is_that_of_the_function(function):
             run(called, 1, 0)
         return [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
 
-    assert frames(around(lambda a, b: lambda error: None)(function)) == frames(function)
+    assert frames(wrapping(lambda a, b: lambda error: None)(function)) == frames(function)

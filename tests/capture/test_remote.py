@@ -65,7 +65,7 @@ def test_the_spans_of_a_call_come_home_with_its_result(monkeypatch):
 
 def test_what_there_was_no_room_for_is_counted_and_the_call_itself_is_kept(monkeypatch):
     monkeypatch.setattr(process_recorder, "MOST_ROWS", 10)
-    monkeypatch.setattr(process_recorder, "_away", {})
+    monkeypatch.setattr(process_recorder, "_recordings", {})
     with record() as trace:
         answer = sent(many, monkeypatch)(COMPACT_FIRST_AT)
         assert pickle.loads(pickle.dumps(answer)) == COMPACT_FIRST_AT
@@ -116,7 +116,7 @@ def test_a_call_that_comes_back_unused_is_recorded_here():
     assert [(each.name, each.lane) for each in trace] == [("double", "main")]
 
 
-# -- away ----------------------------------------------------------------------------------------------------------
+# -- what a recording wants of other processes ------------------------------------------------------------------
 
 
 class Needy:

@@ -51,25 +51,6 @@ async def rest(turns: int = 1) -> None:
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("how", ["gather", "group", "create"])
-def test_every_task_is_a_branch_of_the_one_that_made_it(how: str):
-    async def main() -> None:
-        if how == "gather":
-            await asyncio.gather(*(rest() for _ in range(5)))
-        elif how == "group":
-            async with asyncio.TaskGroup() as group:
-                for _ in range(5):
-                    group.create_task(rest())
-        else:
-            tasks = [asyncio.create_task(rest()) for _ in range(5)]
-            await asyncio.wait(tasks)
-
-    spans = recorded(main())
-    (outer,) = spans["main"]
-    assert [each.parent_id for each in spans["rest"]] == [outer.span_id] * 5
-    assert len({each.lane for each in spans["rest"]}) == 5
-
-
 def test_a_task_that_outlives_its_maker_belongs_to_the_one_around_it():
     async def child(go: asyncio.Event) -> None:
         await go.wait()
@@ -189,18 +170,6 @@ def test_the_end_of_a_task_is_told(fails: BaseException, status: str):
         await asyncio.gather(failing(), return_exceptions=True)
 
     assert [each.status for each in recorded(main())["failing"]] == [status]
-
-
-def test_calls_in_threads_are_branches_of_their_task():
-    def work() -> str:
-        return "done"
-
-    async def main() -> None:
-        assert await asyncio.to_thread(work) == "done"
-        assert await asyncio.get_running_loop().run_in_executor(None, work) == "done"
-
-    spans = recorded(main())
-    assert [each.parent_id for each in spans["work"]] == [spans["main"][0].span_id] * 2
 
 
 def test_spans_in_a_task_lie_on_its_lane():

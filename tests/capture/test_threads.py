@@ -64,16 +64,6 @@ def test_a_class_of_threads_gives_its_name():
     assert "run" not in thread.names
 
 
-def test_a_timer_is_named_after_its_function():
-    def ring() -> None: ...
-
-    with kv.record(capture="threading") as trace:
-        timer = threading.Timer(0, ring)
-        timer.start()
-        timer.join()
-    assert [each.name for each in trace] == ["ring"]
-
-
 def test_a_thread_that_was_started_already_says_so():
     with kv.record(capture="threading"):
         thread = threading.Thread(target=int)

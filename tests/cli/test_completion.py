@@ -126,8 +126,6 @@ def bash(program):
     ("line", "whole"),
     [
         ("kaygraph-viz rec", "kaygraph-viz record "),
-        ("kaygraph-viz pip", "kaygraph-viz pipeline "),
-        ("kaygraph-viz report --ti", "kaygraph-viz report --title "),
         ("kaygraph-viz record --capture futures,asy", "kaygraph-viz record --capture futures,asyncio "),
     ],
 )

@@ -10,7 +10,6 @@ import pytest
 from kaygraph_viz.base.errors import OutputExistsError
 from kaygraph_viz.cli.run_output import (
     check_outputs,
-    print_files,
     print_overview,
     print_run,
     print_verdicts,
@@ -88,11 +87,6 @@ Prices of orders
     )
 
 
-def test_simulated_time_is_said(capsys):
-    print_run(make_run(is_simulated=True))
-    assert "  Measured in simulated time:\n" in capsys.readouterr().out
-
-
 def test_run_of_one_worker_loses_no_time_to_the_others(capsys):
     print_run(make_run(traces={"serial": SERIAL}))
     assert "How the time" not in capsys.readouterr().out
@@ -127,14 +121,6 @@ def test_overview_has_a_line_for_each_run(run, capsys):
         ["stream", "7,000", "1", "0", "s", "0"],
     ]
     assert len({line.index(end) + len(end) for line, end in zip(lines[:2], ("one by one", "4.00 s"), strict=True)}) == 1
-
-
-@pytest.mark.parametrize("name", ["batch-gantt.png", "batch-static-gantt.png", "batch-trace.jsonl.gz"])
-def test_existing_output_is_refused_unless_forced(tmp_path, name):
-    (tmp_path / name).touch()
-    with pytest.raises(OutputExistsError, match="add --force"):
-        check_outputs(tmp_path, "batch", force=False)
-    check_outputs(tmp_path, "batch", force=True)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -233,11 +219,6 @@ def test_charts_that_are_compared_share_their_time_axis(monkeypatch, tmp_path):
     run = make_run(traces={"serial": SERIAL, "static": PARALLEL, "dynamic": short}, compared=("static", "dynamic"))
     until = {name: options["end_s"] for name, options in drawn(monkeypatch, run, tmp_path).items()}
     assert until == {"serial": 0.0, "static": 3.0, "dynamic": 3.0}
-
-
-def test_files_are_printed_with_what_to_look_for(capsys, tmp_path):
-    print_files(tmp_path, {tmp_path / "a.png": "one row", tmp_path / "b.png": ""})
-    assert capsys.readouterr().out == f"  In {tmp_path}{os.sep}\n  a.png  one row\n  b.png\n\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")

@@ -49,13 +49,13 @@ def test_validate_takes_a_record(shell, capsys):
     assert f"{GOOD['customer_id']}: rejected" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("line", ["validate", "validate this user data", "Validate this user data", "please check it"])
+@pytest.mark.parametrize("line", ["validate", "please check it"])
 def test_without_a_record_one_of_the_shipped_data_is_taken(shell, capsys, line):
     shell.onecmd(line)
     assert "C00041: rejected" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("line", ["example", "example validation", "example  validation "])
+@pytest.mark.parametrize("line", ["example", "example  validation "])
 def test_example_runs_a_pattern(shell, capsys, line):
     shell.onecmd(line)
     assert "each of 4 customer records" in capsys.readouterr().out

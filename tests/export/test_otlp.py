@@ -19,8 +19,7 @@ from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.base.errors import TraceFormatError
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.otel import to_opentelemetry
-from kaygraph_viz.export.otlp_conventions import facts_of
-from kaygraph_viz.export.otlp_reader import attributes_in, id_of, links_to_earlier, otlp_events, time_ns
+from kaygraph_viz.export.otlp_reader import attributes_in, facts_of, id_of, links_to_earlier, otlp_events, time_ns
 from kaygraph_viz.export.reader import JsonStream
 from kaygraph_viz.testing import bar, make_trace
 from tests.export.examples import AMPLE, model_call, otlp, otlp_pairs, otlp_span, write
@@ -245,13 +244,6 @@ def events_of(text):
     return list(otlp_events(stream, stream.fields()))
 
 
-def test_a_resource_a_scope_and_spans_come_with_the_number_of_their_resource():
-    text = '{"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": [1, 2]}]}, {"scopeSpans": []}]}'
-    assert events_of(text) == [
-        {"resource": {}, "of": 1}, {"scope": {}, "of": 1}, {"span": 1, "of": 1}, {"span": 2, "of": 1},
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -262,11 +254,6 @@ def test_a_resource_a_scope_and_spans_come_with_the_number_of_their_resource():
 )
 def test_other_spellings_are_known_and_other_fields_are_left_out(text):
     assert [event["span"] for event in events_of(text) if "span" in event] == [1]
-
-
-def test_documents_follow_each_other():
-    line = '{"resourceSpans": [{"scopeSpans": [{"spans": [1]}]}]}\n'
-    assert [event["of"] for event in events_of(line * 3)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("end", ["x", "[1]", '{"resourceSpans": [{"scopeSpans": 1}]}', '{"resourceSpans"'])
@@ -443,11 +430,6 @@ def test_facts_by_the_words_of_each_convention(noted, expected):
 def links_of(*inner, **outer):
     around = bar("run", "main", 0, 99, kind="node", span_id=99, **outer)
     return links_to_earlier(make_trace((around, list(inner))).columns)
-
-
-def test_steps_in_sequence_need_each_other():
-    steps = [bar("a", "t", i, i + 1, span_id=i + 1) for i in range(3)]
-    assert links_of(*steps) == {2: 1, 3: 2}
 
 
 def test_what_ran_at_once_needs_the_same_and_is_needed_by_its_last_end():

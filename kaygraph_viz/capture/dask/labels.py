@@ -1,6 +1,6 @@
 """Labels of Dask's tasks, given the results that they need: here, or where a cluster runs them.
 
-Belongs here: what the arguments of a task are. Does not belong here: what a label looks like (``labels``).
+Belongs here: what the arguments of a task are. Does not belong here: what a label looks like (``capture.calls``).
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kaygraph_viz.capture.calls import ARGUMENTS, Label, belongs_to, label_by
-
-__all__ = ["label_of_task"]
 
 _DASK = frozenset({"dask", "distributed"})
 _REFERS_BY = {"TaskRef": "key", "Alias": "target"}  # by class of an argument: what has the key of a result

@@ -1,8 +1,8 @@
 """What a Dask cluster tells of its tasks: its scheduler notes them.
 
 Belongs here: a plugin, which runs on the scheduler, and what it hears there beside what plugins are told. Does not
-belong here: what runs on workers (``dask_workers``), who puts it there (``dask_clusters``), what becomes of the notes
-(``dask_notes``). It loads Dask: only what knows that it is loaded imports it.
+belong here: what runs on workers (``workers``), who puts it there and what becomes of the notes (``clusters``). It
+loads Dask: only what knows that it is loaded imports it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from distributed.metrics import time
 from distributed.protocol.pickle import dumps
 
 from kaygraph_viz.capture.dask.workers import end_watch
-
-__all__ = ["Reporter", "install", "keep_watcher", "reporter_here", "take", "token_of"]
 
 MOST_TASKS = 200_000  # that are kept; what is beyond them is counted
 MOST_INNER = 200_000_000  # bytes of what they have begun; beyond it only is kept that there was something

@@ -1,15 +1,11 @@
 """Capturing Dask: tasks of its local schedulers, which run one by one, in threads, or in processes.
 
-Belongs here: the hooks in schedulers of this machine. Does not belong here: the record of a task (``dask_batches``),
-clusters (``dask_clusters``), our own executor on Dask (``execute.dask``).
+Belongs here: the hooks in schedulers of this machine, the record of a task and of its batch. Does not belong here:
+clusters (``clusters``), our own executor on Dask (``execute.dask``). A worker process imports this module: it must load
+fast.
 
 All local schedulers are one function, which hands batches of tasks to a pool. A hook of its callbacks would not do:
 Dask calls them for one scheduler at a time.
-
-Tasks of Dask's local schedulers: they run in batches, here or in a process, from which their spans come home.
-
-Belongs here: the record of a task and of its batch. Does not belong here: the hooks (``dask_tasks``), how any call
-travels (``remote``). A worker process imports this module: it must load fast.
 """
 
 from __future__ import annotations
@@ -24,13 +20,95 @@ from kaygraph_viz.capture.calls import OpenCall, lost, scope_for, without_our_fr
 from kaygraph_viz.capture.dask import clusters
 from kaygraph_viz.capture.dask.labels import label_of_task
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.process_recorder import Errand, Header, Place, RemoteCall, TravellingCall, lane_of
+from kaygraph_viz.capture.process_recorder import Errand, Errands, Header, Place, RemoteCall, TravellingCall, lane_of
 from kaygraph_viz.trace.dask_stream import function_of_key
 from kaygraph_viz.trace.recorder import Scope, first_open, span
 from kaygraph_viz.trace.span import Row, RowTuple
 from kaygraph_viz.trace.wire import adopt
 
-__all__ = ["LONGEST_KEY", "Batch", "Handed"]
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of Dask."""
+    yield OnImport(
+        "dask.local",
+        lambda module: [
+            Patch(module, "get_async", _recorded),
+            Patch(module, "start_state_from_dask", _noting_state),
+        ],
+    )
+    for name in ("dask.threaded", "dask.multiprocessing"):
+        yield OnImport(name, lambda module: [Patch(module, "get_async", _recorded)])
+    yield from clusters.hooks()
+
+
+class _Run:
+    """One run of a local scheduler."""
+
+    def __init__(self, scope: Scope | span) -> None:
+        self._scope = scope
+        self._graph: Any = None
+        self._state: Any = None
+        self._spans: dict[object, int] = {}  # of the tasks that have begun
+
+    def note_state(self, graph: Any, state: Any) -> None:
+        """Note the graph, and the scheduler's state of it, which the scheduler keeps up to date."""
+        if self._state is None:
+            self._graph, self._state = graph, state
+
+    def end(self) -> None:
+        """Let go of the graph: who has copied the context keeps this."""
+        self._graph = self._state = None
+
+    def submit(self, original: Callable[..., Future[Any]], function: Any, tasks: list[tuple[Any, ...]]) -> Future[Any]:
+        """Hand a batch of tasks to the pool, so that it records itself."""
+        if self._state is None or not self._scope.recorder.is_open:
+            return original(function, tasks)
+        handed = []
+        for key, *_ in tasks:
+            links = tuple(self._spans[each] for each in self._state["dependencies"][key] if each in self._spans)
+            label = label_of_task(self._scope.recorder.label, self._graph.get(key), self._state["cache"])
+            handed.append(Handed(key, links, label))
+        batch = Batch(function, self._scope, handed, self._spans.__setitem__)
+        future = original(batch, tasks)
+        future.add_done_callback(batch.note_if_lost)
+        return future
+
+
+_run: ContextVar[_Run | None] = ContextVar("kaygraph_viz_dask_run", default=None)
+
+
+def _recorded(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_async(submit: Callable[..., Future[Any]], *args: Any, **kwargs: Any) -> Any:
+        scope = scope_for("dask")
+        run = None if scope is None else _Run(scope)
+        outer = _run.set(run)
+        try:
+            return original(submit if run is None else partial(run.submit, submit), *args, **kwargs)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
+        finally:
+            _run.reset(outer)
+            if run is not None:
+                run.end()
+
+    return get_async
+
+
+def _noting_state(original: Callable[..., Any]) -> Callable[..., Any]:
+    def start_state_from_dask(dsk: Any, *args: Any, **kwargs: Any) -> Any:
+        with without_our_frame:
+            state = original(dsk, *args, **kwargs)
+        run = _run.get()
+        if run is not None:
+            run.note_state(dsk, state)
+        return state
+
+    return start_state_from_dask
+
+
+# -- batches of tasks ------------------------------------------------------------------------------------------------
+
 
 LONGEST_KEY = 200
 Item = tuple[Any, Any, Any, Any, Any, Any]  # of a batch: key, packed task, dumps, loads, get_id, pack_exception
@@ -147,7 +225,7 @@ class _BatchErrand(Errand):
         super().__init__(scope)
         self._tasks = tasks
         self._note_span = note_span
-        scope.recorder.errands[self] = self  # which keeps it as long as its recording, or until it is done
+        scope.recorder.kept(Errands).others.add(self)
 
     def land(self, place: Place, submitted_ns: int, rows: list[RowTuple]) -> None:
         """Keep the rows of the batch."""
@@ -159,7 +237,7 @@ class _BatchErrand(Errand):
 
         lane = lane_of(recorder, place)
         adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns, add=add)
-        recorder.errands.pop(self, None)
+        recorder.kept(Errands).others.discard(self)
 
     def _completed(self, row: Row, parent_id: int) -> Row:
         """Return the row of a task with all that is known here; one that a task has recorded itself as it is."""
@@ -177,86 +255,3 @@ class RemoteBatch(RemoteCall):
         (items,) = args
         calls = (OpenCall(scope, "task", index=position) for position in range(len(items)))
         return self.function([_TaskCall(*each).recorded() for each in zip(calls, items, strict=True)])
-
-
-__all__ = ["hooks"]
-
-
-def hooks() -> Iterator[Hook]:
-    """Yield the hooks of Dask."""
-    yield OnImport(
-        "dask.local",
-        lambda module: [
-            Patch(module, "get_async", _recorded),
-            Patch(module, "start_state_from_dask", _noting_state),
-        ],
-    )
-    for name in ("dask.threaded", "dask.multiprocessing"):
-        yield OnImport(name, lambda module: [Patch(module, "get_async", _recorded)])
-    yield from clusters.hooks()
-
-
-class _Run:
-    """One run of a local scheduler."""
-
-    def __init__(self, scope: Scope | span) -> None:
-        self._scope = scope
-        self._graph: Any = None
-        self._state: Any = None
-        self._spans: dict[object, int] = {}  # of the tasks that have begun
-
-    def note_state(self, graph: Any, state: Any) -> None:
-        """Note the graph, and the scheduler's state of it, which the scheduler keeps up to date."""
-        if self._state is None:
-            self._graph, self._state = graph, state
-
-    def end(self) -> None:
-        """Let go of the graph: who has copied the context keeps this."""
-        self._graph = self._state = None
-
-    def submit(self, original: Callable[..., Future[Any]], function: Any, tasks: list[tuple[Any, ...]]) -> Future[Any]:
-        """Hand a batch of tasks to the pool, so that it records itself."""
-        if self._state is None or not self._scope.recorder.is_open:
-            return original(function, tasks)
-        handed = []
-        for key, *_ in tasks:
-            links = tuple(self._spans[each] for each in self._state["dependencies"][key] if each in self._spans)
-            label = label_of_task(self._scope.recorder.label, self._graph.get(key), self._state["cache"])
-            handed.append(Handed(key, links, label))
-        batch = Batch(function, self._scope, handed, self._spans.__setitem__)
-        future = original(batch, tasks)
-        future.add_done_callback(batch.note_if_lost)
-        return future
-
-
-_run: ContextVar[_Run | None] = ContextVar("kaygraph_viz_dask_run", default=None)
-
-
-def _recorded(original: Callable[..., Any]) -> Callable[..., Any]:
-    def get_async(submit: Callable[..., Future[Any]], *args: Any, **kwargs: Any) -> Any:
-        scope = scope_for("dask")
-        run = None if scope is None else _Run(scope)
-        outer = _run.set(run)
-        try:
-            return original(submit if run is None else partial(run.submit, submit), *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
-        finally:
-            _run.reset(outer)
-            if run is not None:
-                run.end()
-
-    return get_async
-
-
-def _noting_state(original: Callable[..., Any]) -> Callable[..., Any]:
-    def start_state_from_dask(dsk: Any, *args: Any, **kwargs: Any) -> Any:
-        with without_our_frame:
-            state = original(dsk, *args, **kwargs)
-        run = _run.get()
-        if run is not None:
-            run.note_state(dsk, state)
-        return state
-
-    return start_state_from_dask
