@@ -1,36 +1,26 @@
-"""Trying again: attempts, the waits between them, and the fallback, the same for plain code and for coroutines.
+"""Trying again: policies, what a refused call asks for, and the attempts of plain code and of coroutines.
 
-Belongs here: what follows an error in user code. Does not belong here: stamps and outcomes of a branch (``branch``),
-and how often to try (``limits``).
-
-Bounds on what branches may do: how often they are tried, and how much memory they may use.
-
-Belongs here: policies, and what there is where none is asked for. Does not belong here: carrying them out
-(``core.branch``).
+Belongs here: what follows an error in user code. Does not belong here: stamps and outcomes of a branch (``branch``).
 """
 
 from __future__ import annotations
 
 import functools
 import random
-import time
 from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kaygraph_viz.base.checks import checked_seconds, checked_whole, refuse_if_async
+from kaygraph_viz.base.checks import MAX_SECONDS, checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.base.errors import BranchError, OptionError, add_note_once, short
-from kaygraph_viz.base.machine import usable_cores
-from kaygraph_viz.base.optional import require_installed
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.clock.clock import current_clock, sleep_async
 from kaygraph_viz.clock.virtual.fiber import Stopped
 from kaygraph_viz.execute.forks import end_copy, forks
-from kaygraph_viz.execute.refusals import asked_s
 from kaygraph_viz.trace.recorder import current_scope, held_up
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Status
@@ -39,10 +29,33 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 
-__all__ = ["MemoryBudget", "RetryPolicy", "default_workers", "used_bytes"]
+__all__ = [
+    "ONCE",
+    "Fallback",
+    "Result",
+    "RetryPolicy",
+    "after_failure",
+    "as_branch_error",
+    "as_node_error",
+    "asked_s",
+    "attempt_number",
+    "count_from_one",
+    "first_attempt",
+    "is_refusal",
+    "run_attempts",
+    "run_attempts_async",
+]
 
-MAX_BY_DEFAULT = 32
-POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
+T = TypeVar("T")
+Fallback = Callable[[Any, Exception], Any]
+Where = Callable[[int], str]
+Result = tuple[Any, BaseException | None, int]
+Step = tuple[Callable[[Any], Any], Any]
+Answer = tuple[Any, BaseException | None]
+
+TOO_MANY_REQUESTS = 429  # the HTTP status of a call above a limit
+ENDS_LOOPS = (StopIteration, StopAsyncIteration)
+_attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,59 +160,6 @@ class RetryPolicy:
         return max(own_s, asked_s(error)) + jitter_s
 
 
-class MemoryBudget:
-    """A bound on memory that narrows the look-ahead of a batch: items then wait in their source.
-
-    How much memory is in use depends on the machine, so in simulated time it is never short.
-
-    Parameters
-    ----------
-    max_bytes
-        The most memory that this process and its children may use together [bytes], 1 or more.
-
-    Raises
-    ------
-    OptionError
-        If `max_bytes` is not a positive whole number.
-
-    Examples
-    --------
-    >>> MemoryBudget(1).is_tight()
-    True
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = checked_whole("max_bytes", max_bytes, 1, 1 << 60, "max_bytes=2_000_000_000")
-        self._looked_ns = -POLL_NS
-        self._is_tight = False
-
-    def is_tight(self) -> bool:
-        """Return whether the budget is used up; looked up every 50 ms at most; in simulated time it never is."""
-        if current_clock().is_exact:
-            return False
-        now_ns = time.monotonic_ns()
-        if now_ns - self._looked_ns >= POLL_NS:
-            self._looked_ns = now_ns
-            self._is_tight = used_bytes() > self.max_bytes
-        return self._is_tight
-
-    def __repr__(self) -> str:
-        return f"MemoryBudget({self.max_bytes:_})"
-
-
-def used_bytes() -> int:
-    """Return how much memory this process and its children have resident [bytes]."""
-    require_installed("numbers of the memory in use", "leave out memory=...")
-    import psutil
-
-    process = psutil.Process()
-    used = int(process.memory_info().rss)
-    for child in process.children(recursive=True):
-        with suppress(psutil.Error):  # it has just ended
-            used += int(child.memory_info().rss)
-    return used
-
-
 def _call_state(attempt: int, error: BaseException) -> RetryCallState:
     """Return the state that tenacity's waiting rules read: the number of the attempt and its error."""
     from tenacity import Future, RetryCallState, Retrying
@@ -211,37 +171,51 @@ def _call_state(attempt: int, error: BaseException) -> RetryCallState:
     return state
 
 
-def default_workers(kind: str = "thread") -> int:
-    """Return the number of workers that an executor has by default."""
-    if (fixed := current_clock().default_workers) is not None:
-        return fixed
-    return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)
-
-
-__all__ = [
-    "ONCE",
-    "Fallback",
-    "Result",
-    "Where",
-    "after_failure",
-    "as_branch_error",
-    "as_node_error",
-    "attempt_number",
-    "count_from_one",
-    "first_attempt",
-    "run_attempts",
-    "run_attempts_async",
-]
-
-Fallback = Callable[[Any, Exception], Any]
-Where = Callable[[int], str]
-Result = tuple[Any, BaseException | None, int]
-Step = tuple[Callable[[Any], Any], Any]
-Answer = tuple[Any, BaseException | None]
-
 ONCE = RetryPolicy(attempts=1)
-ENDS_LOOPS = (StopIteration, StopAsyncIteration)
-_attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
+
+
+# -- what errors of any library say about a service that is asked too often --------------------------------------------
+
+
+def asked_s(error: BaseException | None) -> float:
+    """Return the wait that an error asks for [s]; 0 where it asks for none, or for one that makes no sense."""
+
+    def asked(error: Any) -> float:
+        if seconds := _sensible_s(getattr(error, "retry_after_s", None)):
+            return seconds
+        headers = getattr(getattr(error, "response", None), "headers", None)
+        text = None if headers is None else headers.get("Retry-After")
+        return _sensible_s(float(text)) if text else 0.0
+
+    return _read(asked, error, 0.0)
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Return whether an error says that a service has too much to do: it asks to wait, or its status is 429."""
+
+    def is_told(error: Any) -> bool:
+        said = (error, getattr(error, "response", None))
+        return TOO_MANY_REQUESTS in [getattr(each, name, None) for each in said for name in ("status", "status_code")]
+
+    return asked_s(error) > 0 or _read(is_told, error, False)
+
+
+def _read(read: Callable[[Any], T], error: Any, otherwise: T) -> T:
+    try:
+        return read(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the attributes are the user's, and may raise anything
+        return otherwise
+
+
+def _sensible_s(asked: object) -> float:
+    if isinstance(asked, int | float) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
+        return float(asked)
+    return 0.0
+
+
+# -- attempts ---------------------------------------------------------------------------------------------------------
 
 
 @contextmanager

@@ -11,15 +11,16 @@ import tenacity
 
 from kaygraph_viz.base.errors import BranchError, OptionError, ServiceUnavailable
 from kaygraph_viz.clock.clock import sleep_async, use_clock
+from kaygraph_viz.execute.base import default_workers
 from kaygraph_viz.execute.coroutines.loops import run
-from kaygraph_viz.execute.refusals import asked_s, is_refusal
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.execute.retries import (
     RetryPolicy,
     as_node_error,
+    asked_s,
     attempt_number,
-    default_workers,
     first_attempt,
+    is_refusal,
     run_attempts,
     run_attempts_async,
 )
@@ -167,7 +168,7 @@ def test_a_waiting_rule_sees_the_error():
 
 @pytest.mark.parametrize(("cores", "threads", "processes"), [(1, 5, 1), (4, 8, 4), (64, 32, 64)])
 def test_the_default_number_of_workers(cores, threads, processes, monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.execute.retries.usable_cores", lambda: cores)
+    monkeypatch.setattr("kaygraph_viz.execute.base.usable_cores", lambda: cores)
     assert default_workers() == default_workers("thread") == default_workers("dask") == threads
     assert default_workers("process") == processes
 

@@ -19,8 +19,9 @@ from kaygraph_viz.base.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.clock.virtual.clock import SIMULATED_WORKERS
 from kaygraph_viz.course.examples.outcome import Setup
 from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.execute.base import default_workers
+from kaygraph_viz.execute.call import MemoryBudget
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.execute.retries import MemoryBudget, default_workers
 from kaygraph_viz.testing import FakeClock
 from tests.virtual import scenarios
 from tests.virtual.scenarios import KNOWN, SCENARIOS, digests, saved

@@ -14,6 +14,7 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, ServiceUnavailable
 from kaygraph_viz.clock.clock import compute, sleep, sleep_async
+from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.clock.virtual.fiber import Stopped
 from kaygraph_viz.execute.cancel import CancelToken
@@ -302,7 +303,7 @@ def test_the_end_of_simulated_time_is_nobodys_error():
 
     with VirtualClock():
         outcomes = get_executor("thread", 1).imap(watch, range(3))
-        kv.sync.threads().Thread(lambda: list(outcomes)).start()
+        threads().Thread(lambda: list(outcomes)).start()
         sleep(1)
     assert seen == ["stopped"]
 
@@ -366,7 +367,7 @@ def test_processes_are_killed_in_time_also_while_the_reader_is_busy_and_those_of
 def test_a_cancelled_call_kills_its_processes():
     token = CancelToken()
     with record(clock="virtual") as trace, get_executor("process", 2) as executor:
-        timer = kv.sync.threads().Timer(3, token.cancel)
+        timer = threads().Timer(3, token.cancel)
         timer.start()
         with pytest.raises(CallCancelled):
             list(executor.imap(sleep, [9] * 5, cancel=token))
