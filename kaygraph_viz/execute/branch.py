@@ -25,16 +25,14 @@ from kaygraph_viz.execute.forks import end_copy, forks
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.retries import (
     ONCE,
+    Attempts,
     Fallback,
     Result,
     RetryPolicy,
-    after_failure,
     as_branch_error,
     as_node_error,
     attempt_number,
     count_from_one,
-    run_attempts,
-    run_attempts_async,
 )
 from kaygraph_viz.trace.lanes import Lane, Pause, measured_in
 from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, current_scope, set_scope
@@ -118,7 +116,7 @@ class Branches:
         "_base",
         "_scope",
         "add",
-        "fallback",
+        "attempts",
         "function",
         "is_recorded",
         "label",
@@ -127,9 +125,9 @@ class Branches:
         "owner",
         "parent_id",
         "recorder",
-        "retry",
         "shared_watch",
         "timeout_s",
+        "where",
     )
 
     def __init__(
@@ -145,12 +143,12 @@ class Branches:
         add: Callable[[RowTuple], object] | None = None,
     ) -> None:
         scope = current_scope()
-        self.function = function
+        self.function = function  # beside `attempts`: it is read for every coroutine
         self.name = name
         self.label = label
-        self.owner = owner or name
-        self.retry = retry
-        self.fallback = fallback
+        self.owner = called = owner or name
+        self.where: Callable[[int], str] = lambda index: f"item {index} of {called!r}"  # in messages
+        self.attempts = Attempts(function, retry, fallback, self.where)
         self.timeout_s = timeout_s
         self.parent_id = scope.span_id
         self._scope = scope
@@ -171,9 +169,15 @@ class Branches:
         """Return a copy of the caller's context, as each branch has one."""
         return self._base.copy()
 
-    def where(self, index: int) -> str:
-        """Return the name of branch `index` in messages."""
-        return f"item {index} of {self.owner!r}"
+    @property
+    def retry(self) -> RetryPolicy:
+        """The policy of retries."""
+        return self.attempts.retry
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """What gives a value in place of one that failed, or None."""
+        return self.attempts.fallback
 
     def input_error(self, error: BaseException) -> BaseException:
         """Return an error of the input as one that a graph may raise."""
@@ -247,9 +251,7 @@ class Branches:
 
     def run_bare(self, index: int, item: Any) -> Result:
         """Run one branch that has neither record nor label; the caller makes its stamps and its outcome."""
-        return self._base.copy().run(
-            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None, forks.count
-        )
+        return self._base.copy().run(self.attempts.run, item, index, None, forks.count)
 
     def outcome_of(self, index: int, result: Result, started_ns: int, ended_ns: int) -> Outcome:
         """Return the outcome of a result of `run_bare`."""
@@ -257,7 +259,7 @@ class Branches:
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         is_wanted = claim.is_held if claim is not None else None
-        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted, forks.count)
+        return self.attempts.run(item, index, is_wanted, forks.count)
 
     def _attempts_in(self, scope: Scope, index: int, item: Any, claim: Claim | None) -> Result:
         self._enter(scope)
@@ -351,7 +353,7 @@ class Branches:
         failed: BaseException | None = None,
     ) -> Result:
         """Await the attempts of a branch; the first one may have `begun` already, or have `failed`."""
-        started = self.now_ns() if self.retry.attempts > 1 else 0
+        started = self.now_ns() if self.attempts.retry.attempts > 1 else 0
         try:
             if self.timeout_s is not None:
                 return await self._in_time(index, item, context, timer, on_wait, before)
@@ -373,7 +375,7 @@ class Branches:
             error = as_node_error(raised, self.where(index))
         else:
             return value, None, 1
-        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started, before)
+        more = self.attempts.after_failure(item, index, error, started, before)
         found: Result = await in_context(context, more, timer, on_wait)
         return found
 
@@ -386,7 +388,7 @@ class Branches:
         on_wait: Callable[[], None] | None,
         before: int,
     ) -> Result:
-        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where, before)
+        attempts = self.attempts.run_async(item, index, before)
         try:
             async with asyncio.timeout(self.timeout_s) as time_left:
                 found: Result = await in_context(context, attempts, timer, on_wait)

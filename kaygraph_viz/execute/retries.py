@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ONCE",
+    "Attempts",
     "Fallback",
     "Result",
     "RetryPolicy",
-    "after_failure",
     "as_branch_error",
     "as_node_error",
     "asked_s",
@@ -42,13 +42,10 @@ __all__ = [
     "count_from_one",
     "first_attempt",
     "is_refusal",
-    "run_attempts",
-    "run_attempts_async",
 ]
 
 T = TypeVar("T")
 Fallback = Callable[[Any, Exception], Any]
-Where = Callable[[int], str]
 Result = tuple[Any, BaseException | None, int]
 Step = tuple[Callable[[Any], Any], Any]
 Answer = tuple[Any, BaseException | None]
@@ -263,140 +260,123 @@ def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
     return error
 
 
-def run_attempts(
-    function: Callable[[Any], Any],
-    item: Any,
-    index: int,
-    retry: RetryPolicy,
-    fallback: Fallback | None,
-    where: Where,
-    is_wanted: Callable[[], bool] | None = None,
-    forks_before: int | None = None,
-) -> Result:
-    """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback."""
-    started = current_clock().now_ns() if retry.attempts > 1 else 0
-    try:
-        value = function(item)
-        if type(value) is CoroutineType or type(value) is AsyncGeneratorType:
-            refuse_if_async(value, where(index))
-    except BaseException as raised:
-        error = as_node_error(raised, where(index))
-    else:
-        if forks_before is not None and forks_before != forks.count:
-            end_copy(forks_before, where(index))
-        return value, None, 1
-    again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep, forks_before)
-    return _drive(again.steps(error, started))
-
-
-async def run_attempts_async(
-    function: Callable[[Any], Any],
-    item: Any,
-    index: int,
-    retry: RetryPolicy,
-    fallback: Fallback | None,
-    where: Where,
-    forks_before: int | None = None,
-) -> Result:
-    """Run attempts as `run_attempts` does, and await what is awaitable: the function, the fallback, the waits."""
-    started = current_clock().now_ns() if retry.attempts > 1 else 0
-    try:
-        value = function(item)
-        if isinstance(value, Awaitable):
-            value = await value
-        if type(value) is AsyncGeneratorType:
-            refuse_if_async(value, where(index))
-    except CancelledError as cancelled:
-        error: BaseException = as_branch_error(cancelled, where(index))
-    except BaseException as raised:
-        error = as_node_error(raised, where(index))
-    else:
-        return value, None, 1
-    return await after_failure(function, item, index, retry, fallback, where, error, started, forks_before)
-
-
-async def after_failure(
-    function: Callable[[Any], Any],
-    item: Any,
-    index: int,
-    retry: RetryPolicy,
-    fallback: Fallback | None,
-    where: Where,
-    error: BaseException,
-    started_ns: int,
-    forks_before: int | None = None,
-) -> Result:
-    """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
-    again = _Again(item, where(index), retry, None, function, fallback, sleep_async, forks_before)
-    return await _drive_async(again.steps(error, started_ns), where(index))
-
-
 @dataclass(frozen=True, slots=True)
-class _Again:
-    """The steps after a failed first attempt, in a form that plain code and coroutines can both carry out."""
+class Attempts:
+    """How a function is tried: what all branches of a call share, for plain code and for coroutines."""
 
-    item: Any
-    where: str
+    function: Callable[[Any], Any]
     retry: RetryPolicy
-    is_wanted: Callable[[], bool] | None
-    call: Callable[[Any], Any]
     fallback: Fallback | None
-    sleep: Callable[[float], Any]
-    forks_before: int | None = None
+    where: Callable[[int], str]  # the name of a branch in messages, by its index
 
-    def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
-        """Yield each function to call with its argument; its result, or its error, is sent back in."""
+    def run(
+        self,
+        item: Any,
+        index: int,
+        is_wanted: Callable[[], bool] | None = None,
+        forks_before: int | None = None,
+    ) -> Result:
+        """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback."""
+        started = current_clock().now_ns() if self.retry.attempts > 1 else 0
+        try:
+            value = self.function(item)
+            if type(value) is CoroutineType or type(value) is AsyncGeneratorType:
+                refuse_if_async(value, self.where(index))
+        except BaseException as raised:
+            error = as_node_error(raised, self.where(index))
+        else:
+            if forks_before is not None and forks_before != forks.count:
+                end_copy(forks_before, self.where(index))
+            return value, None, 1
+        sleep = current_clock().sleep
+        return _drive(self._steps(item, self.where(index), error, started, sleep, is_wanted, forks_before))
+
+    async def run_async(self, item: Any, index: int, forks_before: int | None = None) -> Result:
+        """Run attempts as `run` does, and await what is awaitable: the function, the fallback, the waits."""
+        started = current_clock().now_ns() if self.retry.attempts > 1 else 0
+        try:
+            value = self.function(item)
+            if isinstance(value, Awaitable):
+                value = await value
+            if type(value) is AsyncGeneratorType:
+                refuse_if_async(value, self.where(index))
+        except CancelledError as cancelled:
+            error: BaseException = as_branch_error(cancelled, self.where(index))
+        except BaseException as raised:
+            error = as_node_error(raised, self.where(index))
+        else:
+            return value, None, 1
+        return await self.after_failure(item, index, error, started, forks_before)
+
+    async def after_failure(
+        self, item: Any, index: int, error: BaseException, started_ns: int, forks_before: int | None = None
+    ) -> Result:
+        """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
+        where = self.where(index)
+        return await _drive_async(self._steps(item, where, error, started_ns, sleep_async, None, forks_before), where)
+
+    def _steps(
+        self,
+        item: Any,
+        where: str,
+        error: BaseException,
+        started: int,
+        sleep: Callable[[float], Any],
+        is_wanted: Callable[[], bool] | None,
+        forks_before: int | None,
+    ) -> Generator[Step, Answer, Result]:
+        """Go on after a failed first attempt: yield each function to call with its argument, and get its answer."""
         attempt = 1
-        end_copy(self.forks_before, self.where)
+        end_copy(forks_before, where)
         while True:
             is_told = type(error) is BranchError and isinstance(error.__cause__, ENDS_LOOPS)
             raised = error.__cause__ if is_told and error.__cause__ is not None else error  # by the user's code
-            if not self.retry.applies(attempt, raised) or (self.is_wanted is not None and not self.is_wanted()):
+            if not self.retry.applies(attempt, raised) or (is_wanted is not None and not is_wanted()):
                 break
             _add_attempt(started, "error", attempt, error)
-            failed = yield from self._wait(attempt, error)
+
+            failed: BaseException | None = None
+            try:
+                seconds = self.retry.wait_s(attempt, error)
+            except BaseException as of_rule:
+                failed = of_rule
+            else:
+                if seconds > 0:
+                    with held_up("pause", f"wait {attempt}", attempt=attempt):
+                        _, failed = yield sleep, seconds
             if failed is not None:  # an interrupt, or a waiting rule that fails
-                return self._failed(_caused(as_node_error(failed, self.where), error), attempt)
+                return _failed(_caused(as_node_error(failed, where), error), where, attempt)
+
             attempt += 1
             _attempt.set(attempt)
             started = current_clock().now_ns()
-            found = yield self.call, self.item
-            end_copy(self.forks_before, self.where)
-            value, failed = _plain(self.where, *found)
+            found = yield self.function, item
+            end_copy(forks_before, where)
+            value, failed = _plain(where, *found)
             if failed is None:
                 _add_attempt(started, "ok", attempt, None)
                 return value, None, attempt
-            error = as_node_error(failed, self.where)
+            error = as_node_error(failed, where)
         if attempt > 1:
             _add_attempt(started, "error", attempt, error)
-        return (yield from self._fall_back(error, attempt))
+        return (yield from self._fall_back(item, where, error, attempt, forks_before))
 
-    def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
-        """Wait before the next attempt; return the error of an interrupt or of a waiting rule that fails."""
-        try:
-            seconds = self.retry.wait_s(attempt, error)
-        except BaseException as raised:
-            return raised
-        if seconds <= 0:
-            return None
-        with held_up("pause", f"wait {attempt}", attempt=attempt):
-            _, failed = yield self.sleep, seconds
-        return failed
-
-    def _fall_back(self, error: BaseException, attempts: int) -> Generator[Step, Answer, Result]:
+    def _fall_back(
+        self, item: Any, where: str, error: BaseException, attempt: int, forks_before: int | None
+    ) -> Generator[Step, Answer, Result]:
         if self.fallback is None or not isinstance(error, Exception):
-            return self._failed(error, attempts)
-        replace = functools.partial(self.fallback, self.item)
-        found = yield replace, error
-        end_copy(self.forks_before, self.where)
-        value, failed = _plain(f"the fallback for {self.where}", *found)
+            return _failed(error, where, attempt)
+        found = yield functools.partial(self.fallback, item), error
+        end_copy(forks_before, where)
+        value, failed = _plain(f"the fallback for {where}", *found)
         if failed is not None:
-            return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
-        return value, None, attempts
+            return _failed(_caused(as_node_error(failed, where), error), where, attempt)
+        return value, None, attempt
 
-    def _failed(self, error: BaseException, attempts: int) -> Result:
-        add_note_once(error, f"in {self.where}" + (f", after {attempts} attempts" if attempts > 1 else ""))
-        return None, error, attempts
+
+def _failed(error: BaseException, where: str, attempts: int) -> Result:
+    add_note_once(error, f"in {where}" + (f", after {attempts} attempts" if attempts > 1 else ""))
+    return None, error, attempts
 
 
 def _drive(steps: Generator[Step, Answer, Result]) -> Result:

@@ -36,7 +36,7 @@ from kaygraph_viz.execute.pickling import (
     unpack,
     unpack_result,
 )
-from kaygraph_viz.execute.retries import Result
+from kaygraph_viz.execute.retries import Attempts, Result
 from kaygraph_viz.execute.worker_pool import Pulled, ThreadWorker, ThreadWorkerPool
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder
@@ -367,10 +367,11 @@ class _CopyingBranches(Branches):
         for name in Branches.__slots__:
             setattr(self, name, getattr(branches, name))
         try:
-            self.function, self.label, self.retry, self.fallback = pickle.loads(call)  # noqa: S301  (ours)
+            self.function, self.label, retry, fallback = pickle.loads(call)  # noqa: S301  (ours)
         except Exception as error:
             what = f"the function of {branches.owner!r} could not be loaded in a worker process"
             raise BranchError(f"{what}: {describe_error(error)}") from error
+        self.attempts = Attempts(self.function, retry, fallback, self.where)
         self._base = _copied_context(branches.context(), context)
         self._keep, self.add = branches.add, self._add_unless_killed
 
