@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import CancelledError
-from contextlib import suppress
 
 import pytest
 from hypothesis import given, strategies as st
@@ -83,26 +82,6 @@ def test_the_clock_in_force_decides_how_many_workers_there_are_where_none_were_a
 
 
 # -- errors and stopping -------------------------------------------------------------------------------------------
-
-
-class Failing(Noting):
-    def _run(self, call):
-        yield outcome(0, "a")
-        yield outcome(1, error=self.error)
-        yield outcome(2, "c")
-
-
-@pytest.mark.parametrize(
-    ("error", "on_error", "seen"),
-    [(ValueError("no"), "raise", [0]), (ValueError("no"), "collect", [0, 1, 2]), (KeyboardInterrupt(), "collect", [0])],
-)
-def test_an_error_is_raised_where_that_is_wanted_and_an_interrupt_always(error, on_error, seen):
-    executor, found = Failing(1), []
-    executor.error = error
-    with suppress(type(error)):
-        for each in executor.imap(str, [], on_error=on_error):
-            found.append(each.index)
-    assert found == seen
 
 
 def test_cancelling_an_executor_cancels_the_calls_in_progress_and_no_later_ones():
@@ -383,11 +362,6 @@ def test_each_kind_is_a_class_that_knows_its_name(kind):
 def test_threads_are_the_default():
     with get_executor() as executor:
         assert executor.kind == "thread"
-
-
-def test_the_number_of_workers_is_that_of_the_executor():
-    with get_executor("thread", 3) as executor:
-        assert executor.workers == 3
 
 
 @pytest.mark.parametrize("kind", ["threads", "", None, 4, []])

@@ -43,12 +43,6 @@ def test_a_listener_that_has_left_is_not_told():
     assert told == []
 
 
-def test_the_reason_may_be_given():
-    token = CancelToken()
-    token.cancel(LookupError("enough"))
-    assert str(token.reason) == "enough"
-
-
 def test_a_token_says_what_it_is():
     token = CancelToken()
     assert repr(token) == "<CancelToken, not cancelled>"

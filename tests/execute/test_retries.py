@@ -17,7 +17,6 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.execute.retries import (
     Attempts,
     RetryPolicy,
-    as_node_error,
     asked_s,
     attempt_number,
     first_attempt,
@@ -97,19 +96,6 @@ def test_stamps_of_branches_and_spans_come_from_one_clock():
     with record() as trace, use_clock(FakeClock(start_s=1e6)), get_executor("serial") as executor:
         list(executor.imap(str, [1]))
     assert trace.makespan_s < 1000
-
-
-@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt(), RecursionError()])
-def test_ordinary_errors_and_interrupts_stay_what_they_are(error):
-    assert as_node_error(error, "item 3") is error
-
-
-@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit()])
-def test_other_exits_become_branch_errors(error):
-    made = as_node_error(error, "item 3")
-    assert type(made) is BranchError
-    assert made.__cause__ is error
-    assert "item 3" in str(made)
 
 
 @pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
