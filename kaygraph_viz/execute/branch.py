@@ -230,7 +230,7 @@ class Branches:
         if claim is not None and not claim.release(held):
             outcome.status = "abandoned"
         error, (cpu, blocked, parts) = outcome.error, lane.measured(cpu, started, ended)
-        self.add((
+        self.add((  # a row, by the order of its fields
             span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended, cpu, blocked,
             outcome.status, attempts, None if error is None else describe_error(error),
             None if self.shared_watch is None else self.shared_watch.leave(span_id), None, parts,
@@ -403,7 +403,7 @@ class Branches:
         ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
         cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
         cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
-        self.add((
+        self.add((  # a row, by the order of its fields
             scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
             outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts,
             None if outcome.error is None else describe_error(outcome.error),

@@ -436,7 +436,7 @@ def _add_attempt(started_ns: int, status: Status, attempt: int, error: BaseExcep
     ended, name = recorder.now_ns(), f"attempt {attempt}"
     cpu_ns, blocked_ns, parts = lane.since(started_ns, ended)
     text = None if error is None else describe_error(error)
-    recorder.add((
+    recorder.add((  # a row, by the order of its fields
         recorder.next_id(), scope.span_id, -1, name, "attempt", lane.name, started_ns, started_ns, ended, cpu_ns,
         blocked_ns, status, attempt, text, None, None, parts,
     ))  # fmt: skip

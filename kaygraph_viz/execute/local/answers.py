@@ -244,7 +244,7 @@ class Results:
             add, next_id = self.branches.add, self.recorder.next_id
             parent_id, lane = self.branches.parent_id, self.lane
             for (index, _, submitted), (_, started, ended, cpu) in pairs:
-                add((
+                add((  # a row, by the order of its fields
                     next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
                     None, None, None, None,
                 ))  # fmt: skip
