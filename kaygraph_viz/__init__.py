@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.clock.sync import Lock as Lock
     from kaygraph_viz.clock.virtual.clock import VirtualClock as VirtualClock
     from kaygraph_viz.course.lessons.playgrounds import playground as playground
+    from kaygraph_viz.execute.call import MemoryBudget as MemoryBudget
     from kaygraph_viz.execute.cancel import CancelToken as CancelToken
     from kaygraph_viz.execute.coroutines.loops import run as run
     from kaygraph_viz.execute.explore import Exploration as Exploration, explore as explore
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.execute.progress import ProgressCallback as ProgressCallback, ProgressInfo as ProgressInfo
     from kaygraph_viz.execute.rates.rate_limit import AdaptiveLimit as AdaptiveLimit, RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
-    from kaygraph_viz.execute.retries import MemoryBudget as MemoryBudget, RetryPolicy as RetryPolicy
+    from kaygraph_viz.execute.retries import RetryPolicy as RetryPolicy
     from kaygraph_viz.export.frame import to_frame as to_frame
     from kaygraph_viz.export.loading import load as load
     from kaygraph_viz.export.otel import to_opentelemetry as to_opentelemetry
@@ -135,10 +136,8 @@ _HOME = {
         "Outcome",
         "Outcomes",
     ),
-    "execute.retries": (
-        "MemoryBudget",
-        "RetryPolicy",
-    ),
+    "execute.call": ("MemoryBudget",),
+    "execute.retries": ("RetryPolicy",),
     "execute.cancel": ("CancelToken",),
     "execute.explore": (
         "Exploration",

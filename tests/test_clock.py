@@ -24,8 +24,8 @@ from kaygraph_viz.clock.clock import (
 )
 from kaygraph_viz.clock.sync import run_loop, threads
 from kaygraph_viz.clock.virtual.clock import VirtualClock
+from kaygraph_viz.execute.base import default_workers
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.execute.retries import default_workers
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 

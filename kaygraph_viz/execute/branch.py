@@ -1,13 +1,9 @@
-"""One branch in its worker: its name, its stamps, its outcome and its span.
+"""One branch in its worker: its name, its stamps, its outcome and its span; plain, or a coroutine step by step.
 
 Belongs here: what happens to one item, the same for every kind of worker. Does not belong here: trying again
-(``retries``), which worker gets which item (``local.serial``, ``worker_pool``, ``coroutines.executor``).
+(``retries``), which worker gets which item (``worker_pool``, ``local.threads``, ``coroutines.executor``).
 
-Running a coroutine step by step: each step in a context of its own, and its CPU time counted.
-
-Belongs here: what happens between two awaits. Does not belong here: slots and loops (``coroutines.executor``).
-
-One task runs many branches after each other. A context of its own for each branch keeps their context variables apart,
+One task runs many coroutines after each other. A context of its own for each keeps their context variables apart,
 which a task alone would not.
 """
 
@@ -29,109 +25,21 @@ from kaygraph_viz.execute.forks import end_copy, forks
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.retries import (
     ONCE,
+    Attempts,
     Fallback,
     Result,
     RetryPolicy,
-    after_failure,
     as_branch_error,
     as_node_error,
     attempt_number,
     count_from_one,
-    run_attempts,
-    run_attempts_async,
 )
 from kaygraph_viz.trace.lanes import Lane, Pause, measured_in
 from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, current_scope, set_scope
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, RowTuple, Status
 
-__all__ = ["StepTimer", "in_context", "resumed"]
-
-
-class StepTimer:
-    """Adds up the CPU time of the steps of one branch."""
-
-    __slots__ = ("_ended_ns", "_lane", "_now_ns", "_pause", "cpu_ns")
-
-    def __init__(self, lane: Lane, now_ns: Callable[[], int]) -> None:
-        self._lane = lane
-        self._now_ns = now_ns
-        self.cpu_ns = 0
-        self._ended_ns = 0  # when its last step ended
-        self._pause: Pause | None = None  # what it waits for since then
-
-    def run(self, context: Context, step: Callable[..., Any], argument: Any) -> Any:
-        """Run one step in `context` and count its CPU time; -1 in all where CPU time is not wanted."""
-        lane, started = self._lane, self._now_ns()
-        cpu = lane.cpu_at(started)
-        is_within_step = lane.step is not None  # of the branch around this one on its lane, which notes it for both
-        if not is_within_step:
-            lane.begin_step(self._pause, started, cpu)
-        self._pause = None
-        try:
-            return context.run(step, argument)
-        finally:
-            self._ended_ns = ended = self._now_ns()
-            used = lane.cpu_between(cpu, started, ended)
-            self.cpu_ns = -1 if used < 0 else self.cpu_ns + used
-            if not is_within_step:
-                lane.end_step(ended, used)
-
-    def wait(self, running: Coroutine[Any, Any, Any], awaited: Any) -> None:
-        """Note that the coroutine waits now for what it has yielded, and since when it will be able to go on."""
-        if self._lane.notes_itself:
-            return
-        now, frame = self._now_ns(), innermost_frame(running)
-        due_s = 0.0 if awaited is None else due_in_s(frame)
-        ready = None if due_s is None else now + round(due_s * 1e9)
-        self._pause = Pause(kind_of_wait(frame), self._ended_ns, ready)
-
-
-@coroutine
-def in_context(
-    context: Context,
-    running: Coroutine[Any, Any, Any],
-    timer: StepTimer | None = None,
-    on_wait: Callable[[], None] | None = None,
-) -> Generator[Any, Any, Any]:
-    """Await a coroutine so that each of its steps runs in `context`."""
-    run = timer.run if timer is not None else Context.run
-    try:
-        awaited = run(context, running.send, None)
-    except StopIteration as end:
-        return end.value
-    return (yield from resumed(context, running, awaited, timer, on_wait))
-
-
-@coroutine
-def resumed(
-    context: Context,
-    running: Coroutine[Any, Any, Any],
-    awaited: Any,
-    timer: StepTimer | None = None,
-    on_wait: Callable[[], None] | None = None,
-) -> Generator[Any, Any, Any]:
-    """Await a coroutine as `in_context` does, after its first step, which has yielded `awaited`."""
-    run = timer.run if timer is not None else Context.run
-    step: Callable[..., Any]
-    if on_wait is not None:
-        on_wait()
-    while True:
-        if timer is not None:
-            timer.wait(running, awaited)
-        try:
-            argument: Any = yield awaited
-        except BaseException as raised:  # a cancellation, or an error of what was awaited
-            step, argument = running.throw, raised
-        else:
-            step = running.send
-        try:
-            awaited = run(context, step, argument)
-        except StopIteration as end:
-            return end.value
-
-
-__all__ = ["Branches", "Claim", "OpenBranch"]
+__all__ = ["Branches", "Claim", "OpenBranch", "StepTimer", "in_context", "resumed"]
 
 
 @dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
@@ -208,7 +116,7 @@ class Branches:
         "_base",
         "_scope",
         "add",
-        "fallback",
+        "attempts",
         "function",
         "is_recorded",
         "label",
@@ -217,9 +125,9 @@ class Branches:
         "owner",
         "parent_id",
         "recorder",
-        "retry",
         "shared_watch",
         "timeout_s",
+        "where",
     )
 
     def __init__(
@@ -235,12 +143,12 @@ class Branches:
         add: Callable[[RowTuple], object] | None = None,
     ) -> None:
         scope = current_scope()
-        self.function = function
+        self.function = function  # beside `attempts`: it is read for every coroutine
         self.name = name
         self.label = label
-        self.owner = owner or name
-        self.retry = retry
-        self.fallback = fallback
+        self.owner = called = owner or name
+        self.where: Callable[[int], str] = lambda index: f"item {index} of {called!r}"  # in messages
+        self.attempts = Attempts(function, retry, fallback, self.where)
         self.timeout_s = timeout_s
         self.parent_id = scope.span_id
         self._scope = scope
@@ -261,9 +169,15 @@ class Branches:
         """Return a copy of the caller's context, as each branch has one."""
         return self._base.copy()
 
-    def where(self, index: int) -> str:
-        """Return the name of branch `index` in messages."""
-        return f"item {index} of {self.owner!r}"
+    @property
+    def retry(self) -> RetryPolicy:
+        """The policy of retries."""
+        return self.attempts.retry
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """What gives a value in place of one that failed, or None."""
+        return self.attempts.fallback
 
     def input_error(self, error: BaseException) -> BaseException:
         """Return an error of the input as one that a graph may raise."""
@@ -316,7 +230,7 @@ class Branches:
         if claim is not None and not claim.release(held):
             outcome.status = "abandoned"
         error, (cpu, blocked, parts) = outcome.error, lane.measured(cpu, started, ended)
-        self.add((
+        self.add((  # a row, by the order of its fields
             span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended, cpu, blocked,
             outcome.status, attempts, None if error is None else describe_error(error),
             None if self.shared_watch is None else self.shared_watch.leave(span_id), None, parts,
@@ -337,9 +251,7 @@ class Branches:
 
     def run_bare(self, index: int, item: Any) -> Result:
         """Run one branch that has neither record nor label; the caller makes its stamps and its outcome."""
-        return self._base.copy().run(
-            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None, forks.count
-        )
+        return self._base.copy().run(self.attempts.run, item, index, None, forks.count)
 
     def outcome_of(self, index: int, result: Result, started_ns: int, ended_ns: int) -> Outcome:
         """Return the outcome of a result of `run_bare`."""
@@ -347,7 +259,7 @@ class Branches:
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         is_wanted = claim.is_held if claim is not None else None
-        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted, forks.count)
+        return self.attempts.run(item, index, is_wanted, forks.count)
 
     def _attempts_in(self, scope: Scope, index: int, item: Any, claim: Claim | None) -> Result:
         self._enter(scope)
@@ -441,7 +353,7 @@ class Branches:
         failed: BaseException | None = None,
     ) -> Result:
         """Await the attempts of a branch; the first one may have `begun` already, or have `failed`."""
-        started = self.now_ns() if self.retry.attempts > 1 else 0
+        started = self.now_ns() if self.attempts.retry.attempts > 1 else 0
         try:
             if self.timeout_s is not None:
                 return await self._in_time(index, item, context, timer, on_wait, before)
@@ -463,7 +375,7 @@ class Branches:
             error = as_node_error(raised, self.where(index))
         else:
             return value, None, 1
-        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started, before)
+        more = self.attempts.after_failure(item, index, error, started, before)
         found: Result = await in_context(context, more, timer, on_wait)
         return found
 
@@ -476,7 +388,7 @@ class Branches:
         on_wait: Callable[[], None] | None,
         before: int,
     ) -> Result:
-        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where, before)
+        attempts = self.attempts.run_async(item, index, before)
         try:
             async with asyncio.timeout(self.timeout_s) as time_left:
                 found: Result = await in_context(context, attempts, timer, on_wait)
@@ -491,7 +403,7 @@ class Branches:
         ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
         cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
         cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
-        self.add((
+        self.add((  # a row, by the order of its fields
             scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
             outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts,
             None if outcome.error is None else describe_error(outcome.error),
@@ -526,3 +438,89 @@ class Branches:
 
 async def _awaiting(value: Awaitable[Any]) -> Any:
     return await value
+
+
+# -- coroutines, step by step -----------------------------------------------------------------------------------------
+
+
+class StepTimer:
+    """Adds up the CPU time of the steps of one branch."""
+
+    __slots__ = ("_ended_ns", "_lane", "_now_ns", "_pause", "cpu_ns")
+
+    def __init__(self, lane: Lane, now_ns: Callable[[], int]) -> None:
+        self._lane = lane
+        self._now_ns = now_ns
+        self.cpu_ns = 0
+        self._ended_ns = 0  # when its last step ended
+        self._pause: Pause | None = None  # what it waits for since then
+
+    def run(self, context: Context, step: Callable[..., Any], argument: Any) -> Any:
+        """Run one step in `context` and count its CPU time; -1 in all where CPU time is not wanted."""
+        lane, started = self._lane, self._now_ns()
+        cpu = lane.cpu_at(started)
+        is_within_step = lane.step is not None  # of the branch around this one on its lane, which notes it for both
+        if not is_within_step:
+            lane.begin_step(self._pause, started, cpu)
+        self._pause = None
+        try:
+            return context.run(step, argument)
+        finally:
+            self._ended_ns = ended = self._now_ns()
+            used = lane.cpu_between(cpu, started, ended)
+            self.cpu_ns = -1 if used < 0 else self.cpu_ns + used
+            if not is_within_step:
+                lane.end_step(ended, used)
+
+    def wait(self, running: Coroutine[Any, Any, Any], awaited: Any) -> None:
+        """Note that the coroutine waits now for what it has yielded, and since when it will be able to go on."""
+        if self._lane.notes_itself:
+            return
+        now, frame = self._now_ns(), innermost_frame(running)
+        due_s = 0.0 if awaited is None else due_in_s(frame)
+        ready = None if due_s is None else now + round(due_s * 1e9)
+        self._pause = Pause(kind_of_wait(frame), self._ended_ns, ready)
+
+
+@coroutine
+def in_context(
+    context: Context,
+    running: Coroutine[Any, Any, Any],
+    timer: StepTimer | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> Generator[Any, Any, Any]:
+    """Await a coroutine so that each of its steps runs in `context`."""
+    run = timer.run if timer is not None else Context.run
+    try:
+        awaited = run(context, running.send, None)
+    except StopIteration as end:
+        return end.value
+    return (yield from resumed(context, running, awaited, timer, on_wait))
+
+
+@coroutine
+def resumed(
+    context: Context,
+    running: Coroutine[Any, Any, Any],
+    awaited: Any,
+    timer: StepTimer | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> Generator[Any, Any, Any]:
+    """Await a coroutine as `in_context` does, after its first step, which has yielded `awaited`."""
+    run = timer.run if timer is not None else Context.run
+    step: Callable[..., Any]
+    if on_wait is not None:
+        on_wait()
+    while True:
+        if timer is not None:
+            timer.wait(running, awaited)
+        try:
+            argument: Any = yield awaited
+        except BaseException as raised:  # a cancellation, or an error of what was awaited
+            step, argument = running.throw, raised
+        else:
+            step = running.send
+        try:
+            awaited = run(context, step, argument)
+        except StopIteration as end:
+            return end.value

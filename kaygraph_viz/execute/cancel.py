@@ -1,7 +1,7 @@
 """Stopping a call from outside, and when its time is up.
 
 Belongs here: the token, and interrupting a thread that has none. Does not belong here: how each
-kind of worker stops (``core.worker_pool``, ``coroutines.executor``, ``local.processes``).
+kind of worker stops (``worker_pool``, ``coroutines.executor``, ``local.processes``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pickling: functions, items, values and errors as bytes, for our own worker processes and for Dask's.
 
 Belongs here: packing and unpacking, so that one bad object spoils nothing but its own item. Does not belong here: the
-way the bytes take (``local.shared_progress``, ``dask.call``), and when they are sent.
+way the bytes take (``local.answers``, ``dask.executor``), and when they are sent.
 
 Numbers and texts travel as they are. Everything else is packed by itself, so that it can fail by itself, and through
 cloudpickle where it belongs to ``__main__``, so that functions and classes of a notebook travel by value, in the body

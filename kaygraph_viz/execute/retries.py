@@ -1,36 +1,26 @@
-"""Trying again: attempts, the waits between them, and the fallback, the same for plain code and for coroutines.
+"""Trying again: policies, what a refused call asks for, and the attempts of plain code and of coroutines.
 
-Belongs here: what follows an error in user code. Does not belong here: stamps and outcomes of a branch (``branch``),
-and how often to try (``limits``).
-
-Bounds on what branches may do: how often they are tried, and how much memory they may use.
-
-Belongs here: policies, and what there is where none is asked for. Does not belong here: carrying them out
-(``core.branch``).
+Belongs here: what follows an error in user code. Does not belong here: stamps and outcomes of a branch (``branch``).
 """
 
 from __future__ import annotations
 
 import functools
 import random
-import time
 from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kaygraph_viz.base.checks import checked_seconds, checked_whole, refuse_if_async
+from kaygraph_viz.base.checks import MAX_SECONDS, checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.base.errors import BranchError, OptionError, add_note_once, short
-from kaygraph_viz.base.machine import usable_cores
-from kaygraph_viz.base.optional import require_installed
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.clock.clock import current_clock, sleep_async
 from kaygraph_viz.clock.virtual.fiber import Stopped
 from kaygraph_viz.execute.forks import end_copy, forks
-from kaygraph_viz.execute.refusals import asked_s
 from kaygraph_viz.trace.recorder import current_scope, held_up
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Status
@@ -39,10 +29,30 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 
-__all__ = ["MemoryBudget", "RetryPolicy", "default_workers", "used_bytes"]
+__all__ = [
+    "ONCE",
+    "Attempts",
+    "Fallback",
+    "Result",
+    "RetryPolicy",
+    "as_branch_error",
+    "as_node_error",
+    "asked_s",
+    "attempt_number",
+    "count_from_one",
+    "first_attempt",
+    "is_refusal",
+]
 
-MAX_BY_DEFAULT = 32
-POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
+T = TypeVar("T")
+Fallback = Callable[[Any, Exception], Any]
+Result = tuple[Any, BaseException | None, int]
+Step = tuple[Callable[[Any], Any], Any]
+Answer = tuple[Any, BaseException | None]
+
+TOO_MANY_REQUESTS = 429  # the HTTP status of a call above a limit
+ENDS_LOOPS = (StopIteration, StopAsyncIteration)
+_attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,59 +157,6 @@ class RetryPolicy:
         return max(own_s, asked_s(error)) + jitter_s
 
 
-class MemoryBudget:
-    """A bound on memory that narrows the look-ahead of a batch: items then wait in their source.
-
-    How much memory is in use depends on the machine, so in simulated time it is never short.
-
-    Parameters
-    ----------
-    max_bytes
-        The most memory that this process and its children may use together [bytes], 1 or more.
-
-    Raises
-    ------
-    OptionError
-        If `max_bytes` is not a positive whole number.
-
-    Examples
-    --------
-    >>> MemoryBudget(1).is_tight()
-    True
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = checked_whole("max_bytes", max_bytes, 1, 1 << 60, "max_bytes=2_000_000_000")
-        self._looked_ns = -POLL_NS
-        self._is_tight = False
-
-    def is_tight(self) -> bool:
-        """Return whether the budget is used up; looked up every 50 ms at most; in simulated time it never is."""
-        if current_clock().is_exact:
-            return False
-        now_ns = time.monotonic_ns()
-        if now_ns - self._looked_ns >= POLL_NS:
-            self._looked_ns = now_ns
-            self._is_tight = used_bytes() > self.max_bytes
-        return self._is_tight
-
-    def __repr__(self) -> str:
-        return f"MemoryBudget({self.max_bytes:_})"
-
-
-def used_bytes() -> int:
-    """Return how much memory this process and its children have resident [bytes]."""
-    require_installed("numbers of the memory in use", "leave out memory=...")
-    import psutil
-
-    process = psutil.Process()
-    used = int(process.memory_info().rss)
-    for child in process.children(recursive=True):
-        with suppress(psutil.Error):  # it has just ended
-            used += int(child.memory_info().rss)
-    return used
-
-
 def _call_state(attempt: int, error: BaseException) -> RetryCallState:
     """Return the state that tenacity's waiting rules read: the number of the attempt and its error."""
     from tenacity import Future, RetryCallState, Retrying
@@ -211,37 +168,51 @@ def _call_state(attempt: int, error: BaseException) -> RetryCallState:
     return state
 
 
-def default_workers(kind: str = "thread") -> int:
-    """Return the number of workers that an executor has by default."""
-    if (fixed := current_clock().default_workers) is not None:
-        return fixed
-    return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)
-
-
-__all__ = [
-    "ONCE",
-    "Fallback",
-    "Result",
-    "Where",
-    "after_failure",
-    "as_branch_error",
-    "as_node_error",
-    "attempt_number",
-    "count_from_one",
-    "first_attempt",
-    "run_attempts",
-    "run_attempts_async",
-]
-
-Fallback = Callable[[Any, Exception], Any]
-Where = Callable[[int], str]
-Result = tuple[Any, BaseException | None, int]
-Step = tuple[Callable[[Any], Any], Any]
-Answer = tuple[Any, BaseException | None]
-
 ONCE = RetryPolicy(attempts=1)
-ENDS_LOOPS = (StopIteration, StopAsyncIteration)
-_attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
+
+
+# -- what errors of any library say about a service that is asked too often --------------------------------------------
+
+
+def asked_s(error: BaseException | None) -> float:
+    """Return the wait that an error asks for [s]; 0 where it asks for none, or for one that makes no sense."""
+
+    def asked(error: Any) -> float:
+        if seconds := _sensible_s(getattr(error, "retry_after_s", None)):
+            return seconds
+        headers = getattr(getattr(error, "response", None), "headers", None)
+        text = None if headers is None else headers.get("Retry-After")
+        return _sensible_s(float(text)) if text else 0.0
+
+    return _read(asked, error, 0.0)
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Return whether an error says that a service has too much to do: it asks to wait, or its status is 429."""
+
+    def is_told(error: Any) -> bool:
+        said = (error, getattr(error, "response", None))
+        return TOO_MANY_REQUESTS in [getattr(each, name, None) for each in said for name in ("status", "status_code")]
+
+    return asked_s(error) > 0 or _read(is_told, error, False)
+
+
+def _read(read: Callable[[Any], T], error: Any, otherwise: T) -> T:
+    try:
+        return read(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the attributes are the user's, and may raise anything
+        return otherwise
+
+
+def _sensible_s(asked: object) -> float:
+    if isinstance(asked, int | float) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
+        return float(asked)
+    return 0.0
+
+
+# -- attempts ---------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -289,140 +260,123 @@ def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
     return error
 
 
-def run_attempts(
-    function: Callable[[Any], Any],
-    item: Any,
-    index: int,
-    retry: RetryPolicy,
-    fallback: Fallback | None,
-    where: Where,
-    is_wanted: Callable[[], bool] | None = None,
-    forks_before: int | None = None,
-) -> Result:
-    """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback."""
-    started = current_clock().now_ns() if retry.attempts > 1 else 0
-    try:
-        value = function(item)
-        if type(value) is CoroutineType or type(value) is AsyncGeneratorType:
-            refuse_if_async(value, where(index))
-    except BaseException as raised:
-        error = as_node_error(raised, where(index))
-    else:
-        if forks_before is not None and forks_before != forks.count:
-            end_copy(forks_before, where(index))
-        return value, None, 1
-    again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep, forks_before)
-    return _drive(again.steps(error, started))
-
-
-async def run_attempts_async(
-    function: Callable[[Any], Any],
-    item: Any,
-    index: int,
-    retry: RetryPolicy,
-    fallback: Fallback | None,
-    where: Where,
-    forks_before: int | None = None,
-) -> Result:
-    """Run attempts as `run_attempts` does, and await what is awaitable: the function, the fallback, the waits."""
-    started = current_clock().now_ns() if retry.attempts > 1 else 0
-    try:
-        value = function(item)
-        if isinstance(value, Awaitable):
-            value = await value
-        if type(value) is AsyncGeneratorType:
-            refuse_if_async(value, where(index))
-    except CancelledError as cancelled:
-        error: BaseException = as_branch_error(cancelled, where(index))
-    except BaseException as raised:
-        error = as_node_error(raised, where(index))
-    else:
-        return value, None, 1
-    return await after_failure(function, item, index, retry, fallback, where, error, started, forks_before)
-
-
-async def after_failure(
-    function: Callable[[Any], Any],
-    item: Any,
-    index: int,
-    retry: RetryPolicy,
-    fallback: Fallback | None,
-    where: Where,
-    error: BaseException,
-    started_ns: int,
-    forks_before: int | None = None,
-) -> Result:
-    """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
-    again = _Again(item, where(index), retry, None, function, fallback, sleep_async, forks_before)
-    return await _drive_async(again.steps(error, started_ns), where(index))
-
-
 @dataclass(frozen=True, slots=True)
-class _Again:
-    """The steps after a failed first attempt, in a form that plain code and coroutines can both carry out."""
+class Attempts:
+    """How a function is tried: what all branches of a call share, for plain code and for coroutines."""
 
-    item: Any
-    where: str
+    function: Callable[[Any], Any]
     retry: RetryPolicy
-    is_wanted: Callable[[], bool] | None
-    call: Callable[[Any], Any]
     fallback: Fallback | None
-    sleep: Callable[[float], Any]
-    forks_before: int | None = None
+    where: Callable[[int], str]  # the name of a branch in messages, by its index
 
-    def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
-        """Yield each function to call with its argument; its result, or its error, is sent back in."""
+    def run(
+        self,
+        item: Any,
+        index: int,
+        is_wanted: Callable[[], bool] | None = None,
+        forks_before: int | None = None,
+    ) -> Result:
+        """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback."""
+        started = current_clock().now_ns() if self.retry.attempts > 1 else 0
+        try:
+            value = self.function(item)
+            if type(value) is CoroutineType or type(value) is AsyncGeneratorType:
+                refuse_if_async(value, self.where(index))
+        except BaseException as raised:
+            error = as_node_error(raised, self.where(index))
+        else:
+            if forks_before is not None and forks_before != forks.count:
+                end_copy(forks_before, self.where(index))
+            return value, None, 1
+        sleep = current_clock().sleep
+        return _drive(self._steps(item, self.where(index), error, started, sleep, is_wanted, forks_before))
+
+    async def run_async(self, item: Any, index: int, forks_before: int | None = None) -> Result:
+        """Run attempts as `run` does, and await what is awaitable: the function, the fallback, the waits."""
+        started = current_clock().now_ns() if self.retry.attempts > 1 else 0
+        try:
+            value = self.function(item)
+            if isinstance(value, Awaitable):
+                value = await value
+            if type(value) is AsyncGeneratorType:
+                refuse_if_async(value, self.where(index))
+        except CancelledError as cancelled:
+            error: BaseException = as_branch_error(cancelled, self.where(index))
+        except BaseException as raised:
+            error = as_node_error(raised, self.where(index))
+        else:
+            return value, None, 1
+        return await self.after_failure(item, index, error, started, forks_before)
+
+    async def after_failure(
+        self, item: Any, index: int, error: BaseException, started_ns: int, forks_before: int | None = None
+    ) -> Result:
+        """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
+        where = self.where(index)
+        return await _drive_async(self._steps(item, where, error, started_ns, sleep_async, None, forks_before), where)
+
+    def _steps(
+        self,
+        item: Any,
+        where: str,
+        error: BaseException,
+        started: int,
+        sleep: Callable[[float], Any],
+        is_wanted: Callable[[], bool] | None,
+        forks_before: int | None,
+    ) -> Generator[Step, Answer, Result]:
+        """Go on after a failed first attempt: yield each function to call with its argument, and get its answer."""
         attempt = 1
-        end_copy(self.forks_before, self.where)
+        end_copy(forks_before, where)
         while True:
             is_told = type(error) is BranchError and isinstance(error.__cause__, ENDS_LOOPS)
             raised = error.__cause__ if is_told and error.__cause__ is not None else error  # by the user's code
-            if not self.retry.applies(attempt, raised) or (self.is_wanted is not None and not self.is_wanted()):
+            if not self.retry.applies(attempt, raised) or (is_wanted is not None and not is_wanted()):
                 break
             _add_attempt(started, "error", attempt, error)
-            failed = yield from self._wait(attempt, error)
+
+            failed: BaseException | None = None
+            try:
+                seconds = self.retry.wait_s(attempt, error)
+            except BaseException as of_rule:
+                failed = of_rule
+            else:
+                if seconds > 0:
+                    with held_up("pause", f"wait {attempt}", attempt=attempt):
+                        _, failed = yield sleep, seconds
             if failed is not None:  # an interrupt, or a waiting rule that fails
-                return self._failed(_caused(as_node_error(failed, self.where), error), attempt)
+                return _failed(_caused(as_node_error(failed, where), error), where, attempt)
+
             attempt += 1
             _attempt.set(attempt)
             started = current_clock().now_ns()
-            found = yield self.call, self.item
-            end_copy(self.forks_before, self.where)
-            value, failed = _plain(self.where, *found)
+            found = yield self.function, item
+            end_copy(forks_before, where)
+            value, failed = _plain(where, *found)
             if failed is None:
                 _add_attempt(started, "ok", attempt, None)
                 return value, None, attempt
-            error = as_node_error(failed, self.where)
+            error = as_node_error(failed, where)
         if attempt > 1:
             _add_attempt(started, "error", attempt, error)
-        return (yield from self._fall_back(error, attempt))
+        return (yield from self._fall_back(item, where, error, attempt, forks_before))
 
-    def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
-        """Wait before the next attempt; return the error of an interrupt or of a waiting rule that fails."""
-        try:
-            seconds = self.retry.wait_s(attempt, error)
-        except BaseException as raised:
-            return raised
-        if seconds <= 0:
-            return None
-        with held_up("pause", f"wait {attempt}", attempt=attempt):
-            _, failed = yield self.sleep, seconds
-        return failed
-
-    def _fall_back(self, error: BaseException, attempts: int) -> Generator[Step, Answer, Result]:
+    def _fall_back(
+        self, item: Any, where: str, error: BaseException, attempt: int, forks_before: int | None
+    ) -> Generator[Step, Answer, Result]:
         if self.fallback is None or not isinstance(error, Exception):
-            return self._failed(error, attempts)
-        replace = functools.partial(self.fallback, self.item)
-        found = yield replace, error
-        end_copy(self.forks_before, self.where)
-        value, failed = _plain(f"the fallback for {self.where}", *found)
+            return _failed(error, where, attempt)
+        found = yield functools.partial(self.fallback, item), error
+        end_copy(forks_before, where)
+        value, failed = _plain(f"the fallback for {where}", *found)
         if failed is not None:
-            return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
-        return value, None, attempts
+            return _failed(_caused(as_node_error(failed, where), error), where, attempt)
+        return value, None, attempt
 
-    def _failed(self, error: BaseException, attempts: int) -> Result:
-        add_note_once(error, f"in {self.where}" + (f", after {attempts} attempts" if attempts > 1 else ""))
-        return None, error, attempts
+
+def _failed(error: BaseException, where: str, attempts: int) -> Result:
+    add_note_once(error, f"in {where}" + (f", after {attempts} attempts" if attempts > 1 else ""))
+    return None, error, attempts
 
 
 def _drive(steps: Generator[Step, Answer, Result]) -> Result:
@@ -482,7 +436,7 @@ def _add_attempt(started_ns: int, status: Status, attempt: int, error: BaseExcep
     ended, name = recorder.now_ns(), f"attempt {attempt}"
     cpu_ns, blocked_ns, parts = lane.since(started_ns, ended)
     text = None if error is None else describe_error(error)
-    recorder.add((
+    recorder.add((  # a row, by the order of its fields
         recorder.next_id(), scope.span_id, -1, name, "attempt", lane.name, started_ns, started_ns, ended, cpu_ns,
         blocked_ns, status, attempt, text, None, None, parts,
     ))  # fmt: skip

@@ -81,7 +81,7 @@ def imap_in_chunks(
 ) -> Generator[Outcome, None, None]:
     """Run ``fn(item)`` for each item in one chunk of neighbours for each worker, and yield an outcome for each item."""
     travels = executor.capabilities.needs_pickling
-    call = _Call(fn, name or owner, label, owner, retry or ONCE, fallback, timeout)
+    call = _PerItem(fn, name or owner, label, owner, retry or ONCE, fallback, timeout)
     run = _ChunkRun(call.with_pickled_values() if travels else call, on_error, travels=travels)
     pairs = list(enumerate(items))
     if travels:
@@ -129,8 +129,8 @@ class Report(NamedTuple):
     failures: list[Any]  # the packed errors of outcomes that travel, in whose values they have no place
 
 
-class _Call(NamedTuple):
-    """The settings that all items of a call share."""
+class _PerItem(NamedTuple):
+    """What is done with each item of a chunk, in a form that travels."""
 
     function: Callable[..., Any]
     name: str
@@ -144,7 +144,7 @@ class _Call(NamedTuple):
         """Return the branches of the call, made in the worker, which run one item each."""
         return Branches(self.function, **{name: value for name, value in self._asdict().items() if name != "function"})
 
-    def with_pickled_values(self) -> _Call:
+    def with_pickled_values(self) -> _PerItem:
         """Return the same call for items and values that are pickled one by one, so that each can fail by itself."""
         label, fallback = self.label, self.fallback
         return self._replace(
@@ -179,7 +179,7 @@ class _Pickling(_Unpickling):
             raise not_sent("the branch", error) from error
 
 
-def _packed(pairs: Sequence[Pair], call: _Call) -> tuple[list[Pair], list[Outcome]]:
+def _packed(pairs: Sequence[Pair], call: _PerItem) -> tuple[list[Pair], list[Outcome]]:
     """Return the items that can be sent, packed, and outcomes for the others."""
     found, unsent, branches = [], [], call.branches()
     for position, item in pairs:
@@ -195,7 +195,7 @@ def _packed(pairs: Sequence[Pair], call: _Call) -> tuple[list[Pair], list[Outcom
 class _ChunkRun:
     """Runs the items of a chunk in its worker, one after the other, and reads their outcomes at the caller."""
 
-    call: _Call
+    call: _PerItem
     on_error: OnError
     travels: bool
     kept: dict[int, Report] = field(default_factory=dict)

@@ -2,12 +2,7 @@
 
 Belongs here: pulling items within the look-ahead, delivering outcomes, deadlines, stopping; the same for threads and
 processes, real and simulated. Does not belong here: what happens to one item (``branch``), how processes run items
-(``local.processes``), the executors (``local.threads``).
-
-Simulated workers, where the clock in force has them.
-
-Belongs here: asking the clock, and finding the pool of workers. Does not belong here: the pools (``simulated_threads``,
-``simulated_processes``), which are loaded when they are first needed: real workers need none of them.
+(``local.processes``), what simulated workers cost (``local.simulated``, loaded when it is first needed).
 """
 
 from __future__ import annotations
@@ -25,14 +20,15 @@ from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.clock.virtual.fiber import Stopped
 from kaygraph_viz.execute.base import in_order
 from kaygraph_viz.execute.branch import Claim, OpenBranch
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.forks import end_copy, forks
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.trace.lanes import Lane
 
-__all__ = ["Pulled", "ThreadWorker", "ThreadWorkerPool", "WorkerPool", "run_pool"]
+__all__ = ["Pulled", "ThreadWorker", "ThreadWorkerPool", "WorkerPool", "run_pool", "simulated_pool"]
 
 Pulled = tuple[int, Any, int]  # the index, the item, and when it was ready [ns]
+SIMULATED_POOLS = {"thread": "SimulatedThreadPool", "process": "SimulatedProcessPool", "dask": "SimulatedDaskPool"}
 CHECK_MEMORY_S = 0.05
 CHECKS_PER_TIMEOUT = 32  # of the deadlines, at most: reading the clock for each outcome would cost as much as an item
 
@@ -40,12 +36,12 @@ CHECKS_PER_TIMEOUT = 32  # of the deadlines, at most: reading the clock for each
 def run_pool(make: Callable[[], WorkerPool]) -> Generator[Outcome, None, None]:
     """Yield the outcomes of the pool that `make` returns, and stop the pool when the generator ends for any reason."""
     pool = make()
-    request = pool.request
+    call = pool.call
     outcomes = pool.outcomes()
     try:  # around the start of the workers, too: an interrupt that comes between two of them leaves none behind
-        with request.token.stopping(pool.cancel):
+        with call.token.stopping(pool.cancel):
             pool.start_workers()
-            for outcome in in_order(outcomes) if request.ordered else outcomes:
+            for outcome in in_order(outcomes) if call.ordered else outcomes:
                 pool.count_delivery()
                 yield outcome
     except KeyboardInterrupt:
@@ -58,17 +54,17 @@ def run_pool(make: Callable[[], WorkerPool]) -> Generator[Outcome, None, None]:
 class WorkerPool(ABC):
     """The workers of one `imap` call and what they share with its reader."""
 
-    def __init__(self, request: Request, workers: int) -> None:
-        self.request = request
-        self.branches = request.branches
+    def __init__(self, call: Call, workers: int) -> None:
+        self.call = call
+        self.branches = call.branches
         self.done: deque[Outcome] = deque()
         self.threads = threads()
         self.news = self.threads.Event()  # set whenever there is something to read, or a worker has left
-        self.size = workers if request.count is None else min(workers, request.count)
-        self._items = request.opened()
-        self._memory = request.memory
-        self._limit = workers + request.window
-        self._wake_below = self._limit - max(1, request.window // 4)  # waking a worker costs as much as ten items
+        self.size = workers if call.count is None else min(workers, call.count)
+        self._items = call.opened()
+        self._memory = call.memory
+        self._limit = workers + call.window
+        self._wake_below = self._limit - max(1, call.window // 4)  # waking a worker costs as much as ten items
         self._pulled = self._delivered = 0
         self._is_waiting_for_room = self._is_stopped = False
         self._fault: BaseException | None = None
@@ -115,7 +111,7 @@ class WorkerPool(ABC):
             return None
         index = self._pulled
         self._pulled += 1
-        submitted = self.request.submitted_ns
+        submitted = self.call.submitted_ns
         return index, item, self.branches.now_ns() if submitted is None else submitted
 
     def _wait_for_room(self) -> None:
@@ -266,12 +262,12 @@ class ThreadWorkerPool(WorkerPool):
     lane_kind = "thread"
     is_watched = False  # whether workers store their branch, so that it can be given up
 
-    def __init__(self, request: Request, workers: int) -> None:
-        self._has_deadlines = request.timeout_s is not None
-        self._timeout_ns = round((request.timeout_s or 0.0) * 1e9)
-        self.is_watched = self.is_watched or self._has_deadlines or request.branches.is_recorded
+    def __init__(self, call: Call, workers: int) -> None:
+        self._has_deadlines = call.timeout_s is not None
+        self._timeout_ns = round((call.timeout_s or 0.0) * 1e9)
+        self.is_watched = self.is_watched or self._has_deadlines or call.branches.is_recorded
         self._next_check_ns = 0
-        super().__init__(request, workers)
+        super().__init__(call, workers)
 
     def _start_worker(self) -> None:
         self._start(self._make_worker(self.branches.recorder.lanes.take(self.lane_kind)))
@@ -288,7 +284,7 @@ class ThreadWorkerPool(WorkerPool):
 
     def _next_deadline_s(self) -> float | None:
         """Return the time to the next deadline of a branch in progress [s]; None where there is none."""
-        timeout_s = self.request.timeout_s
+        timeout_s = self.branches.timeout_s
         if timeout_s is None:
             return None
         starts = [held.started_ns for held in self._held()]
@@ -302,7 +298,7 @@ class ThreadWorkerPool(WorkerPool):
 
     def _give_up_late(self, *, is_urgent: bool = False) -> None:
         """Give up branches that overran their time; each worker that is stuck with one gets a replacement."""
-        timeout_s, now_ns = self.request.timeout_s, self.branches.now_ns()
+        timeout_s, now_ns = self.branches.timeout_s, self.branches.now_ns()
         if timeout_s is None or (now_ns < self._next_check_ns and not is_urgent):
             return
         self._next_check_ns = now_ns + self._timeout_ns // CHECKS_PER_TIMEOUT
@@ -321,19 +317,9 @@ class ThreadWorkerPool(WorkerPool):
         self._start_worker()
 
 
-__all__ = ["simulated_pool"]
-
-_POOLS = {
-    "thread": ("simulated", "SimulatedThreadPool"),
-    "process": ("simulated", "SimulatedProcessPool"),
-    "dask": ("simulated", "SimulatedDaskPool"),
-}
-
-
 def simulated_pool(kind: str) -> Any:
     """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers."""
     if not current_clock().simulates(kind):
         require_installed(f"workers of the kind {kind!r} in real time", SIMULATE)
         return None
-    module, name = _POOLS[kind]
-    return getattr(import_module(f"kaygraph_viz.execute.local.{module}"), name)
+    return getattr(import_module("kaygraph_viz.execute.local.simulated"), SIMULATED_POOLS[kind])

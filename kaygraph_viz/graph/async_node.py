@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self
 from kaygraph_viz.base.checks import refuse_if_async
 from kaygraph_viz.base.errors import NodeError, add_note_once, warn
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop, with_ticker
-from kaygraph_viz.execute.retries import as_branch_error, as_node_error, first_attempt, run_attempts_async
+from kaygraph_viz.execute.retries import Attempts, as_branch_error, as_node_error, first_attempt
 from kaygraph_viz.graph.node import BaseNode, Node, Shared
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
@@ -196,9 +196,8 @@ class AsyncNode(AsyncBase, Node):
     async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
         where, retry = self._where("exec"), self._retry_policy()
         with span("exec", kind="phase"), first_attempt():
-            value, error, _ = await run_attempts_async(
-                self._exec_once_async, prep_res, 0, retry, self.exec_fallback_async, lambda _: where
-            )
+            attempts = Attempts(self._exec_once_async, retry, self.exec_fallback_async, lambda _: where)
+            value, error, _ = await attempts.run_async(prep_res, 0)
             if error is not None:
                 raise error
             return value

@@ -21,13 +21,13 @@ from kaygraph_viz.base.checks import MAX_WORKERS, checked_seconds, checked_whole
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.call import MAX_WINDOW, ON_ERROR, OnError, all_of, count_of
+from kaygraph_viz.execute.call import MAX_WINDOW, ON_ERROR, MemoryBudget, OnError, all_of, count_of
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
 from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter, is_shown, tracked
 from kaygraph_viz.execute.registry import executor_class, get_executor
-from kaygraph_viz.execute.retries import MemoryBudget, RetryPolicy
+from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.execute.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.node import Node, Shared

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from kaygraph_viz.base.checks import checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.base.errors import DataError, GraphError, NodeError, WiringError, add_note_once, short, warn
 from kaygraph_viz.base.texts import one_line
-from kaygraph_viz.execute.retries import RetryPolicy, as_node_error, attempt_number, first_attempt, run_attempts
+from kaygraph_viz.execute.retries import Attempts, RetryPolicy, as_node_error, attempt_number, first_attempt
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Kind
@@ -279,9 +279,10 @@ class Node(BaseNode):
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         with span("exec", kind="phase"), first_attempt():
-            value, error, _ = run_attempts(
-                self._exec_once, prep_res, 0, self._retry_policy(), self.exec_fallback, lambda _: self._where("exec")
+            attempts = Attempts(
+                self._exec_once, self._retry_policy(), self.exec_fallback, lambda _: self._where("exec")
             )
+            value, error, _ = attempts.run(prep_res, 0)
             if error is not None:
                 raise error
             return value

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import CancelledError
-from contextlib import suppress
 
 import pytest
 from hypothesis import given, strategies as st
@@ -17,19 +16,18 @@ from hypothesis import given, strategies as st
 from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
 from kaygraph_viz.clock.clock import use_clock
 from kaygraph_viz.clock.virtual.clock import VirtualClock
-from kaygraph_viz.execute.base import Capabilities, Executor, arranging, in_order, too_late
+from kaygraph_viz.execute.base import Capabilities, Executor, arranging, in_order
 from kaygraph_viz.execute.branch import Branches
-from kaygraph_viz.execute.call import MAX_WINDOW, SIZED_WINDOW, Options, Request
+from kaygraph_viz.execute.call import MAX_WINDOW, SIZED_WINDOW, Call, MemoryBudget
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.registry import KINDS, checked_kind, executor_class, get_executor
-from kaygraph_viz.execute.retries import MemoryBudget
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
 
 class Noting(Executor):
-    """An executor that keeps its requests and answers each item with itself."""
+    """An executor that keeps its calls and answers each item with itself."""
 
     kind = "thread"
     capabilities = Capabilities(runs_in_parallel=False, can_kill=False, shares_memory=True, needs_pickling=False)
@@ -37,21 +35,21 @@ class Noting(Executor):
 
     def __init__(self, max_workers=None):
         super().__init__(max_workers)
-        self.requests = []
+        self.calls = []
 
-    def _run(self, request):
-        self.requests.append(request)
-        return (outcome(index, item) for index, item in enumerate(request.items))
+    def _run(self, call):
+        self.calls.append(call)
+        return (outcome(index, item) for index, item in enumerate(call.items))
 
 
 def outcome(index, value=None, error=None):
     return Outcome(index, value, error, "ok" if error is None else "error", 1, 0, 0, 0, "a")
 
 
-def request_of(items, executor=None, **options):
+def call_of(items, executor=None, **options):
     executor = executor or Noting(2)
     list(executor.imap(str, items, **options))
-    return executor.requests[-1]
+    return executor.calls[-1]
 
 
 # -- what a call that says little stands for -----------------------------------------------------------------------
@@ -59,19 +57,19 @@ def request_of(items, executor=None, **options):
 
 def test_an_input_with_a_length_is_ready_at_once_and_read_far_ahead():
     with use_clock(FakeClock(start_s=3)):
-        request = request_of(["a", "b"])
-    assert (request.count, request.submitted_ns, request.window) == (2, 3 * 10**9, SIZED_WINDOW)
+        call = call_of(["a", "b"])
+    assert (call.count, call.submitted_ns, call.window) == (2, 3 * 10**9, SIZED_WINDOW)
 
 
 def test_one_without_is_ready_item_by_item_and_read_so_many_ahead_for_each_worker():
-    request = request_of(iter(["a", "b"]))
-    assert (request.count, request.submitted_ns, request.window) == (None, None, 14)
+    call = call_of(iter(["a", "b"]))
+    assert (call.count, call.submitted_ns, call.window) == (None, None, 14)
 
 
 def test_branches_are_called_as_the_function_and_belong_to_what_they_are_called():
-    assert request_of([]).branches.name == "str"
-    assert request_of([], name="look").branches.where(0) == "item 0 of 'look'"
-    assert request_of([], name="look", owner="Check").branches.where(0) == "item 0 of 'Check'"
+    assert call_of([]).branches.name == "str"
+    assert call_of([], name="look").branches.where(0) == "item 0 of 'look'"
+    assert call_of([], name="look", owner="Check").branches.where(0) == "item 0 of 'Check'"
 
 
 def test_the_clock_in_force_decides_how_many_workers_there_are_where_none_were_asked_for():
@@ -86,48 +84,28 @@ def test_the_clock_in_force_decides_how_many_workers_there_are_where_none_were_a
 # -- errors and stopping -------------------------------------------------------------------------------------------
 
 
-class Failing(Noting):
-    def _run(self, request):
-        yield outcome(0, "a")
-        yield outcome(1, error=self.error)
-        yield outcome(2, "c")
-
-
-@pytest.mark.parametrize(
-    ("error", "on_error", "seen"),
-    [(ValueError("no"), "raise", [0]), (ValueError("no"), "collect", [0, 1, 2]), (KeyboardInterrupt(), "collect", [0])],
-)
-def test_an_error_is_raised_where_that_is_wanted_and_an_interrupt_always(error, on_error, seen):
-    executor, found = Failing(1), []
-    executor.error = error
-    with suppress(type(error)):
-        for each in executor.imap(str, [], on_error=on_error):
-            found.append(each.index)
-    assert found == seen
-
-
 def test_cancelling_an_executor_cancels_the_calls_in_progress_and_no_later_ones():
     executor = Noting(1)
     running = executor.imap(str, itertools.count())
     next(running)
     executor.cancel()
-    assert executor.requests[0].token.is_cancelled
+    assert executor.calls[0].token.is_cancelled
     running.close()
     assert not executor._tokens
-    assert not request_of([], executor).token.is_cancelled
+    assert not call_of([], executor).token.is_cancelled
 
 
 def test_a_token_of_the_caller_is_let_go_after_the_call():
     token = CancelToken()
-    request = request_of(["a"], cancel=token)
+    call = call_of(["a"], cancel=token)
     token.cancel()
-    assert not request.token.is_cancelled
+    assert not call.token.is_cancelled
     with pytest.raises(CallCancelled):
-        request_of(["a"], cancel=token)
+        call_of(["a"], cancel=token)
 
 
 def test_a_call_that_is_too_late_names_the_node():
-    error = too_late(request_of([], owner="Check", deadline=2.5))
+    error = call_of([], owner="Check", deadline=2.5).too_late()
     assert type(error) is DeadlineExceeded
     assert "the call of 'Check'" in str(error)
     assert "2.5 s" in str(error)
@@ -147,7 +125,7 @@ def test_outcomes_are_put_in_order_as_soon_as_those_before_them_are_there(comple
 
 @given(st.integers(0, 8).flatmap(lambda count: st.permutations(range(count))))
 def test_arranged_outcomes_come_with_the_last_one_that_they_waited_for(completed):
-    arrange, seen = arranging(request_of([], ordered=True)), []
+    arrange, seen = arranging(call_of([], ordered=True)), []
     for position, index in enumerate(completed, 1):
         seen += [found.index for found in arrange(outcome(index))]
         arrived = {*completed[:position]}
@@ -155,15 +133,15 @@ def test_arranged_outcomes_come_with_the_last_one_that_they_waited_for(completed
 
 
 def test_without_order_each_outcome_is_due_at_once():
-    arrange = arranging(request_of([], ordered=False))
+    arrange = arranging(call_of([], ordered=False))
     assert [found.index for index in (2, 0, 1) for found in arrange(outcome(index))] == [2, 0, 1]
 
 
 # -- options of one call ---------------------------------------------------------------------------------------------
 
 
-def request(**options):
-    return Request(Branches(str, name="str"), [], True, 5, None, None, 0, **options)
+def call(**options):
+    return Call(Branches(str, name="str"), [], window=5, count=0, **options)
 
 
 @pytest.mark.parametrize(
@@ -182,22 +160,22 @@ def request(**options):
 )
 def test_others_are_refused_by_name(options, told):
     with pytest.raises(OptionError, match=told):
-        Options(**options).check()
+        call_of([], **options)
 
 
 def test_the_first_of_several_wrong_ones_is_named():
     with pytest.raises(OptionError, match="window must be"):
-        Options(window=-1, timeout=-1).check()
+        call_of([], window=-1, timeout=-1)
 
 
 def test_workers_and_window_together_are_the_limit():
-    assert request().limit(3) == 8
+    assert call().limit(3) == 8
 
 
 @pytest.mark.parametrize(("is_tight", "limit"), [(True, 3), (False, 8)])
 def test_while_memory_is_short_there_is_no_look_ahead(monkeypatch, is_tight, limit):
     monkeypatch.setattr(MemoryBudget, "is_tight", lambda _: is_tight)
-    assert request(memory=MemoryBudget(1 << 20)).limit(3) == limit
+    assert call(memory=MemoryBudget(1 << 20)).limit(3) == limit
 
 
 # -- single calls with a future, for the kinds that share memory -----------------------------------------------------
@@ -384,11 +362,6 @@ def test_each_kind_is_a_class_that_knows_its_name(kind):
 def test_threads_are_the_default():
     with get_executor() as executor:
         assert executor.kind == "thread"
-
-
-def test_the_number_of_workers_is_that_of_the_executor():
-    with get_executor("thread", 3) as executor:
-        assert executor.workers == 3
 
 
 @pytest.mark.parametrize("kind", ["threads", "", None, 4, []])

@@ -48,16 +48,6 @@ def test_what_is_cut_off_is_a_row_that_ends_there():
     assert row.parts == ((PART_CODE["wait"], 5 * MS, -1.0), (PART_CODE["unknown"], 9 * MS, -1.0))
 
 
-def test_a_label_names_the_branch_and_one_that_fails_does_no_harm():
-    assert Branches(int, name="int", label="item {}".format).name_of(3) == "item 3"
-    assert Branches(int, name="int", label=lambda item: item.missing).name_of(3) == "int"
-
-
-def test_messages_name_the_item_and_its_node():
-    assert Branches(int, name="int").where(3) == "item 3 of 'int'"
-    assert Branches(int, name="int", owner="Check").where(3) == "item 3 of 'Check'"
-
-
 def test_a_branch_gives_its_times_its_value_and_its_attempts():
     clock = FakeClock(start_s=5)
     with use_clock(clock):

@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from kaygraph_viz.base.errors import CallCancelled, OptionError
+from kaygraph_viz.execute.call import MemoryBudget
 from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interrupt, stopping_all
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.execute.retries import MemoryBudget
 from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
@@ -41,12 +41,6 @@ def test_a_listener_that_has_left_is_not_told():
         pass
     token.cancel()
     assert told == []
-
-
-def test_the_reason_may_be_given():
-    token = CancelToken()
-    token.cancel(LookupError("enough"))
-    assert str(token.reason) == "enough"
 
 
 def test_a_token_says_what_it_is():
@@ -94,7 +88,7 @@ def test_one_token_stops_several_calls_that_would_not_end(kind):
 
 @pytest.mark.parametrize("kind", ["thread", "async"])
 def test_a_memory_budget_that_is_used_up_leaves_no_look_ahead(kind, monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.execute.retries.used_bytes", lambda: 2_000)
+    monkeypatch.setattr("kaygraph_viz.execute.call.used_bytes", lambda: 2_000)
     for budget, most in ((MemoryBudget(1_000), 2), (MemoryBudget(10_000), 2 + 50)):
         pulled = ahead = 0
 
@@ -115,8 +109,8 @@ def test_a_memory_budget_that_is_used_up_leaves_no_look_ahead(kind, monkeypatch)
 
 def test_the_memory_is_not_looked_up_all_the_time(monkeypatch):
     looked = []
-    monkeypatch.setattr("kaygraph_viz.execute.retries.used_bytes", lambda: looked.append(1) or 1)
-    monkeypatch.setattr("kaygraph_viz.execute.retries.time.monotonic_ns", lambda: 10**12)
+    monkeypatch.setattr("kaygraph_viz.execute.call.used_bytes", lambda: looked.append(1) or 1)
+    monkeypatch.setattr("kaygraph_viz.execute.call.time.monotonic_ns", lambda: 10**12)
     budget = MemoryBudget(5)
     assert [budget.is_tight() for _ in range(10)] == [False] * 10
     assert len(looked) == 1

@@ -217,10 +217,6 @@ def test_the_report_says_what_held_and_what_failed():
     ]
 
 
-def test_its_sentence_says_that_everything_held():
-    assert explore(lambda: None, 2).sentence == "2 schedules, seeds 0 to 1: all properties held in all of them."
-
-
 def test_the_report_in_a_notebook_is_inert():
     found = explore(lambda: None, 1, checks={"<script>": bool})
     assert found._repr_html_().startswith("<pre>1 schedule, seeds 0 to 0:")

@@ -11,17 +11,16 @@ import tenacity
 
 from kaygraph_viz.base.errors import BranchError, OptionError, ServiceUnavailable
 from kaygraph_viz.clock.clock import sleep_async, use_clock
+from kaygraph_viz.execute.base import default_workers
 from kaygraph_viz.execute.coroutines.loops import run
-from kaygraph_viz.execute.refusals import asked_s, is_refusal
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.execute.retries import (
+    Attempts,
     RetryPolicy,
-    as_node_error,
+    asked_s,
     attempt_number,
-    default_workers,
     first_attempt,
-    run_attempts,
-    run_attempts_async,
+    is_refusal,
 )
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
@@ -40,7 +39,7 @@ def test_attempts_count_from_one_and_the_number_around_comes_back():
         raise ValueError("bad")
 
     with first_attempt():
-        run_attempts(fail, None, 0, RetryPolicy(3), None, where)
+        Attempts(fail, RetryPolicy(3), None, where).run(None, 0)
         with first_attempt():
             seen.append(attempt_number())
         seen.append(attempt_number())
@@ -55,7 +54,7 @@ def test_an_interrupt_is_neither_tried_again_nor_given_to_the_fallback():
     def fallback(item, error):
         raise AssertionError("was called")
 
-    _, error, attempts = run_attempts(interrupt, None, 0, RetryPolicy(3), fallback, where)
+    _, error, attempts = Attempts(interrupt, RetryPolicy(3), fallback, where).run(None, 0)
     assert (type(error), attempts) == (KeyboardInterrupt, 1)
 
 
@@ -78,7 +77,7 @@ def test_a_coroutine_that_is_cancelled_while_it_waits_ends_its_wait_at_once():
 
     async def cancel_while_it_waits():
         with span("branch"):
-            waiting = asyncio.ensure_future(run_attempts_async(fail, None, 0, RetryPolicy(2, wait=9), None, where))
+            waiting = asyncio.ensure_future(Attempts(fail, RetryPolicy(2, wait=9), None, where).run_async(None, 0))
             await sleep_async(1)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError) as kept:
@@ -99,19 +98,6 @@ def test_stamps_of_branches_and_spans_come_from_one_clock():
     assert trace.makespan_s < 1000
 
 
-@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt(), RecursionError()])
-def test_ordinary_errors_and_interrupts_stay_what_they_are(error):
-    assert as_node_error(error, "item 3") is error
-
-
-@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit()])
-def test_other_exits_become_branch_errors(error):
-    made = as_node_error(error, "item 3")
-    assert type(made) is BranchError
-    assert made.__cause__ is error
-    assert "item 3" in str(made)
-
-
 @pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
 def test_what_ends_loops_can_be_tried_again_by_its_own_name(kind):
     calls = []
@@ -121,7 +107,7 @@ def test_what_ends_loops_can_be_tried_again_by_its_own_name(kind):
         raise kind
 
     for retry_on in ((kind,), (Exception,), (ValueError,)):
-        value, error, attempts = run_attempts(fail, 0, 0, RetryPolicy(3, retry_on=retry_on), None, "item {}".format)
+        value, error, attempts = Attempts(fail, RetryPolicy(3, retry_on=retry_on), None, where).run(0, 0)
         assert (value, type(error), attempts) == (None, BranchError, 1 if retry_on == (ValueError,) else 3)
         assert type(error.__cause__) is kind
     assert len(calls) == 7
@@ -167,7 +153,7 @@ def test_a_waiting_rule_sees_the_error():
 
 @pytest.mark.parametrize(("cores", "threads", "processes"), [(1, 5, 1), (4, 8, 4), (64, 32, 64)])
 def test_the_default_number_of_workers(cores, threads, processes, monkeypatch):
-    monkeypatch.setattr("kaygraph_viz.execute.retries.usable_cores", lambda: cores)
+    monkeypatch.setattr("kaygraph_viz.execute.base.usable_cores", lambda: cores)
     assert default_workers() == default_workers("thread") == default_workers("dask") == threads
     assert default_workers("process") == processes
 

@@ -14,10 +14,9 @@ from kaygraph_viz.base.errors import CallCancelled
 from kaygraph_viz.clock.clock import sleep, use_clock
 from kaygraph_viz.execute import worker_pool
 from kaygraph_viz.execute.branch import Branches
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call, MemoryBudget
 from kaygraph_viz.execute.local import threads as threads_module
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.execute.retries import MemoryBudget
 from kaygraph_viz.execute.worker_pool import WorkerPool
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
@@ -274,7 +273,7 @@ class Idle(WorkerPool):
 
 def idle(items, workers=2, window=1, **options):
     count = len(items) if isinstance(items, list) else None
-    return Idle(Request(Branches(str, name="str"), items, False, window, None, None, count, **options), workers)
+    return Idle(Call(Branches(str, name="str"), items, ordered=False, window=window, count=count, **options), workers)
 
 
 def until(happened):

@@ -18,8 +18,9 @@ import kaygraph_viz as kv
 from kaygraph_viz.base.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.clock.virtual.clock import SIMULATED_WORKERS
 from kaygraph_viz.course.examples.example import EXAMPLES, Setup, run_example
+from kaygraph_viz.execute.base import default_workers
+from kaygraph_viz.execute.call import MemoryBudget
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.execute.retries import MemoryBudget, default_workers
 from kaygraph_viz.testing import FakeClock
 from tests.virtual import scenarios
 from tests.virtual.scenarios import KNOWN, SCENARIOS, digests, saved

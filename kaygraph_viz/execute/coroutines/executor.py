@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 from kaygraph_viz.base.errors import BranchError, OptionError
 from kaygraph_viz.clock.sync import run_loop, threads
 from kaygraph_viz.execute.base import Capabilities, Executor, arranging, in_order
-from kaygraph_viz.execute.call import Naming, OnError, Options, Request
+from kaygraph_viz.execute.call import Call, OnError
 from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S, Service
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.retries import Fallback
@@ -62,8 +62,9 @@ class AsyncExecutor(Executor):
         **options: Any,
     ) -> AsyncGenerator[Outcome, None]:
         """Run ``fn(item)`` for each item in the running loop and yield an outcome for each."""
-        naming = Naming(name, label, owner)
-        request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
+        request = self._checked(
+            fn, items, on_error=on_error, name=name, label=label, owner=owner, fallback=fallback, **options
+        )
         slots = _Slots(request, self.slots(request.count))
         arrange = arranging(request)
         stop = slots.stop_from_outside(asyncio.get_running_loop())
@@ -89,7 +90,7 @@ class AsyncExecutor(Executor):
         **options: Any,
     ) -> None:
         """Run ``fn(item)`` as `aimap` does and call `take` with each outcome; twice as fast for short items."""
-        request = self._checked(fn, items, Options(on_error=on_error, **options), Naming(name, None, owner), fallback)
+        request = self._checked(fn, items, on_error=on_error, name=name, owner=owner, fallback=fallback, **options)
         slots = _Slots(request, self.slots(request.count))
         stop = slots.stop_from_outside(asyncio.get_running_loop())
         with self._stoppable(request), request.token.stopping(stop):
@@ -124,7 +125,7 @@ class AsyncExecutor(Executor):
             self._service.close()
             self._service = None
 
-    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+    def _run(self, request: Call) -> Generator[Outcome, None, None]:
         loop_thread = _LoopThread(request, self.slots(request.count))
         outcomes = loop_thread.outcomes()
         wait_s: float | None = None
@@ -144,7 +145,7 @@ class AsyncExecutor(Executor):
 class _Slots:
     """The coroutine slots of one call: each pulls an item, runs it, and pulls the next one."""
 
-    def __init__(self, request: Request, slots: int) -> None:
+    def __init__(self, request: Call, slots: int) -> None:
         self.branches = request.branches
         self.done: deque[Outcome] = deque()
         self._request = request
@@ -295,7 +296,7 @@ class _Slots:
 class _LoopThread:
     """A thread with an event loop for the slots of one call; delivers their outcomes to a reader in another thread."""
 
-    def __init__(self, request: Request, slots: int) -> None:
+    def __init__(self, request: Call, slots: int) -> None:
         self._request = request
         self._slots = slots
         self._ready: deque[Outcome] = deque()

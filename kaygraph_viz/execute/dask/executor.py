@@ -31,7 +31,7 @@ from kaygraph_viz.base.optional import SIMULATE, require, require_installed
 from kaygraph_viz.base.threads import Condition, Thread
 from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.execute.base import Capabilities, Executor, in_order
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.dask.cluster import Link, connected, local_cluster, threads_of
 from kaygraph_viz.execute.dask.results import Chunk, News, Pair, Results, packed_setup
 from kaygraph_viz.execute.dask.worker import GO, Answer, Written, read_journal, run_chunk
@@ -55,7 +55,7 @@ MAX_TRIES = 3  # of an item whose worker dies before it begins
 class DaskCall:
     """One call of `imap` on a cluster: a thread pulls items and sends them, the reader takes the outcomes."""
 
-    def __init__(self, request: Request, link: Link) -> None:
+    def __init__(self, request: Call, link: Link) -> None:
         self._request = request
         self._branches = request.branches
         self._link = link
@@ -468,13 +468,13 @@ class DaskExecutor(Executor):
         cluster = local_cluster(workers)
         return Link(require("distributed").Client(cluster, set_as_default=False), workers, cluster)
 
-    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+    def _run(self, request: Call) -> Generator[Outcome, None, None]:
         pool = simulated_pool(self.kind)
         if pool is not None:
             return run_pool(partial(pool, request, self.workers, self))
         return self._run_on_cluster(request)
 
-    def _run_on_cluster(self, request: Request) -> Generator[Outcome, None, None]:
+    def _run_on_cluster(self, request: Call) -> Generator[Outcome, None, None]:
         call = DaskCall(request, self._connected())
         outcomes = call.outcomes()
         try:

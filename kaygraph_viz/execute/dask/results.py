@@ -14,7 +14,7 @@ from kaygraph_viz.base.errors import DeadlineExceeded, OptionError, RemoteWorker
 from kaygraph_viz.capture.process_recorder import wanted_by
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.execute.branch import Branches, OpenBranch
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.worker import Answer, Finished, Setup, WorkerThread, Written
 from kaygraph_viz.execute.outcome import Outcome
@@ -76,7 +76,7 @@ def packed_setup(branches: Branches) -> bytes:
 class Results:
     """Turns the answers of workers in one `imap` call into outcomes, and rows of the trace."""
 
-    def __init__(self, request: Request, link: Link) -> None:
+    def __init__(self, request: Call, link: Link) -> None:
         self._branches = request.branches
         self._recorder = request.branches.recorder
         self._link = link

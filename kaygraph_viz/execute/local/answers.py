@@ -1,21 +1,11 @@
-"""The answers of a worker process on their way to its parent: whose they are, and to what.
+"""What a worker process says to its parent, from the bytes to outcomes and spans.
 
-Belongs here: the frame of an answer, written in the process and read by its parent. Does not belong here: what is in
-an answer (``worker_process``, ``shared_progress``), and what it means that one is refused (``processes``).
+Belongs here: the frame of an answer, the memory that both share, and reading the records in it. Does not belong here:
+packing of values (``pickling``), when it is written (``worker_process``) and asked for (``processes``).
 
 A branch may leave a copy of its process behind, or write to files that it found open. So an answer begins with the
 process that wrote it and the number of the chunk that it is for, and the parent never waits for the rest of one: what
 comes from somebody else, or is cut off by it, can be refused.
-
-The results of worker processes as outcomes and spans.
-
-Belongs here: reading records, the errors for what cannot be read, bars of branches that a process left unfinished.
-Does not belong here: the bytes (``core.pickling``), how they came (``processes``).
-
-Memory shared by a worker process and its parent: the progress of a chunk, and its results so far.
-
-Belongs here: what is where in that memory. Does not belong here: packing the values (``core.pickling``), and when it
-is written and read (``worker_process``, ``process_starter``, ``results``).
 """
 
 from __future__ import annotations
@@ -42,10 +32,14 @@ from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import RowTuple, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
-__all__ = ["AnswerReader", "AnswerWriter"]
+__all__ = ["MAX_CHUNK", "AnswerReader", "AnswerWriter", "Results", "SharedProgress", "record_of", "records_in"]
 
+MAX_CHUNK = 512
 _HEAD = struct.Struct("<qqq")  # the process, the number of the chunk, how many bytes follow
 READ_BYTES = 1 << 18
+_NUMBERS = 5
+_START = 8 * _NUMBERS
+_READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)
 
 
 class AnswerWriter:
@@ -114,14 +108,6 @@ class AnswerReader:
             answer = bytes(view[_HEAD.size :])
         self._read.clear()
         return answer
-
-
-__all__ = ["MAX_CHUNK", "SharedProgress", "record_of", "records_in"]
-
-MAX_CHUNK = 512
-_NUMBERS = 5
-_START = 8 * _NUMBERS
-_READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)
 
 
 class SharedProgress:
@@ -216,9 +202,6 @@ def records_in(written: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-__all__ = ["Results"]
-
-
 class Results:
     """Turns the records of one worker process into outcomes and spans."""
 
@@ -261,7 +244,7 @@ class Results:
             add, next_id = self.branches.add, self.recorder.next_id
             parent_id, lane = self.branches.parent_id, self.lane
             for (index, _, submitted), (_, started, ended, cpu) in pairs:
-                add((
+                add((  # a row, by the order of its fields
                     next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
                     None, None, None, None,
                 ))  # fmt: skip

@@ -1,7 +1,7 @@
 """Processes that each run one chunk of items after the other, watched by a thread each.
 
 Belongs here: what is sent to a child and when, its deadlines and its death. Does not belong here: the pipe and the
-process itself (``process_starter``), what happens inside it (``worker_process``), what comes back (``results``).
+process itself (``process_starter``), what happens inside it (``worker_process``), what comes back (``answers``).
 
 A batch may be cut into chunks, so that short items are not all waiting for the pipe. A piece of shared memory says
 which item of a chunk is in progress and holds the results of those before it. So a child that dies costs the item in
@@ -28,7 +28,7 @@ from kaygraph_viz.capture.process_recorder import wanted_by
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.execute.base import Capabilities, Executor
 from kaygraph_viz.execute.branch import Branches
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.local.answers import MAX_CHUNK, Results
 from kaygraph_viz.execute.local.process_starter import Child, Pool
 from kaygraph_viz.execute.outcome import Outcome
@@ -60,12 +60,12 @@ class ProcessExecutor(Executor):
         self._pool = Pool(self.workers)
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
-    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+    def _run(self, call: Call) -> Generator[Outcome, None, None]:
         pool = simulated_pool(self.kind)
         if pool is not None:
-            return run_pool(partial(pool, request, self.workers, self))
+            return run_pool(partial(pool, call, self.workers, self))
         self._pool.max_idle = workers = self.workers  # which may differ from what it was under another clock
-        return run_pool(partial(ProcessWorkerPool, request, workers, self._pool))
+        return run_pool(partial(ProcessWorkerPool, call, workers, self._pool))
 
     def close(self) -> None:
         """Wait for what was submitted and end the processes; using the executor afterwards is an error."""
@@ -80,12 +80,12 @@ class ProcessExecutor(Executor):
 class ProcessWorkerPool(WorkerPool):
     """The processes of one `imap` call, with a thread for each, and a thread that reads the input for all of them."""
 
-    def __init__(self, request: Request, workers: int, children: Pool) -> None:
-        super().__init__(request, workers)
-        self.call = ProcessCall(request.branches, children, self.done, self.news)
+    def __init__(self, call: Call, workers: int, children: Pool) -> None:
+        super().__init__(call, workers)
+        self.shared = ProcessCall(call.branches, children, self.done, self.news)
         self.is_all_pulled = self._is_over = False
         self.ready: deque[Pulled] = deque()
-        self._is_in_memory = type(request.items) in IN_MEMORY
+        self._is_in_memory = type(call.items) in IN_MEMORY
         self._ready_changed = Condition()
         self._waiting = 0  # workers that wait for items
 
@@ -164,7 +164,7 @@ class ProcessWorkerPool(WorkerPool):
 
     def give_up_all(self) -> None:
         """Pull nothing more and kill what is in progress."""
-        self.call.is_given_up = True
+        self.shared.is_given_up = True
         self._stop_pulling()
         workers = [thread for thread in list(self._workers) if isinstance(thread, _ProcessThread)]
         for thread in workers:
@@ -204,7 +204,7 @@ class _ProcessThread(Thread):
     def __init__(self, pool: ProcessWorkerPool, lane: Lane) -> None:
         super().__init__(name=lane.name or None, daemon=True)
         self.pool = pool
-        self.worker = ProcessWorker(pool.call, lane)
+        self.worker = ProcessWorker(pool.shared, lane)
 
     def run(self) -> None:
         pool, worker = self.pool, self.worker

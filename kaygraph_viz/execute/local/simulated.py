@@ -1,13 +1,8 @@
-"""Threads in simulated time.
+"""Simulated workers: threads of simulated time that cost what the clock says; as processes they copy and can be killed.
 
-Belongs here: what a thread costs where the clock is virtual, and its deadlines. Does not belong here: the schedule
-(``virtual``), and what real threads do (``core.worker_pool``), which the contract tests hold against this.
-
-Simulated worker processes: threads of simulated time that copy, cost and can be killed as processes do.
-
-Belongs here: what a process copies and costs where the clock is virtual, and that it can be killed. Does not belong
-here: the schedule (``virtual``), and what real processes do (``processes``, ``dask.call``), which the contract tests
-hold against this.
+Belongs here: what threads and processes cost where the clock is virtual, and how they end. Does not belong here: the
+schedule (``clock.virtual``), and what real ones do (``worker_pool``, ``processes``, ``dask``), which the contract
+tests hold against this.
 
 A simulated process has an interpreter of its own, gets copies of function, items and context, sends back copies of
 results, and can be killed. It cannot die by itself.
@@ -27,7 +22,7 @@ from kaygraph_viz.clock.clock import Clock, current_clock
 from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.clock.virtual.threads import VirtualThreads
 from kaygraph_viz.execute.branch import Branches, Claim, OpenBranch
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.local.answers import Results
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pickling import (
@@ -41,14 +36,14 @@ from kaygraph_viz.execute.pickling import (
     unpack,
     unpack_result,
 )
-from kaygraph_viz.execute.retries import Result
+from kaygraph_viz.execute.retries import Attempts, Result
 from kaygraph_viz.execute.worker_pool import Pulled, ThreadWorker, ThreadWorkerPool
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, RowTuple, Status
 
-__all__ = ["SimulatedThread", "SimulatedThreadPool"]
+__all__ = ["SimulatedDaskPool", "SimulatedProcessPool", "SimulatedThread", "SimulatedThreadPool"]
 
 
 class SimulatedThreadPool(ThreadWorkerPool):
@@ -57,12 +52,12 @@ class SimulatedThreadPool(ThreadWorkerPool):
     is_watched = True
     threads: VirtualThreads
 
-    def __init__(self, request: Request, workers: int) -> None:
+    def __init__(self, call: Call, workers: int) -> None:
         clock = current_clock()
         self.start_up_s, self.dispatch_s = clock.start_up_s[self.lane_kind], clock.dispatch_s[self.lane_kind]
         self.is_given_up = False
         self._waits_for_begin = False
-        super().__init__(request, workers)
+        super().__init__(call, workers)
 
     def _make_worker(self, lane: Lane) -> ThreadWorker:
         return SimulatedThread(self, lane)
@@ -81,12 +76,12 @@ class SimulatedThreadPool(ThreadWorkerPool):
         return self.news
 
     def _next_deadline_s(self) -> float | None:
-        self._waits_for_begin = self.request.timeout_s is not None and not self._held()
+        self._waits_for_begin = self.branches.timeout_s is not None and not self._held()
         return None if self._waits_for_begin else super()._next_deadline_s()
 
     def _give_up_late(self, *, is_urgent: bool = False) -> None:
         now_ns, timeout_ns = self.branches.now_ns(), self._timeout_ns
-        if self.request.timeout_s is not None and any(now_ns - held.started_ns >= timeout_ns for held in self._held()):
+        if self.branches.timeout_s is not None and any(now_ns - held.started_ns >= timeout_ns for held in self._held()):
             self.threads.scheduler.yield_turn(is_last=True)  # what ends at this very instant is in time
             super()._give_up_late(is_urgent=is_urgent)
 
@@ -161,8 +156,6 @@ class SimulatedThread(ThreadWorker):
             self.claim.close()
 
 
-__all__ = ["SimulatedDaskPool", "SimulatedProcessPool"]
-
 _idle: WeakKeyDictionary[object, tuple[Clock, list[None]]] = WeakKeyDictionary()  # of which executor, by which clock
 
 
@@ -171,18 +164,18 @@ class SimulatedProcessPool(SimulatedThreadPool):
 
     lane_kind = "process"
 
-    def __init__(self, request: Request, workers: int, executor: object = None) -> None:
-        branches = request.branches
+    def __init__(self, call: Call, workers: int, executor: object = None) -> None:
+        branches = call.branches
         try:
-            self.call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
+            self.packed = by_value((branches.function, branches.label, branches.retry, branches.fallback))
         except Exception as error:
             raise cannot_send(f"the function of {branches.owner!r}", error) from error
         self.context = context_values(branches.context())
         self.idle = [] if executor is None else _idle_of(executor)
         self.ready = threads().SimpleQueue()
         self._wake_watcher = threads().Event()
-        self._has_watcher = request.timeout_s is not None and self.lane_kind == "process"
-        super().__init__(request, workers)
+        self._has_watcher = call.timeout_s is not None and self.lane_kind == "process"
+        super().__init__(call, workers)
 
     def start_workers(self) -> None:
         """Start the workers, the reader of the input, and the watcher of deadlines."""
@@ -330,7 +323,7 @@ class _SimulatedProcess(SimulatedThread):
 
     def _run_items(self) -> None:
         pool = self.pool
-        self.branches = _CopyingBranches(pool.branches, pool.call, pool.context)
+        self.branches = _CopyingBranches(pool.branches, pool.packed, pool.context)
         self._results = Results(pool.branches, self.lane, pool.done, pool.news, is_real=True)
         super()._run_items()
         if self._is_started:
@@ -374,10 +367,11 @@ class _CopyingBranches(Branches):
         for name in Branches.__slots__:
             setattr(self, name, getattr(branches, name))
         try:
-            self.function, self.label, self.retry, self.fallback = pickle.loads(call)  # noqa: S301  (ours)
+            self.function, self.label, retry, fallback = pickle.loads(call)  # noqa: S301  (ours)
         except Exception as error:
             what = f"the function of {branches.owner!r} could not be loaded in a worker process"
             raise BranchError(f"{what}: {describe_error(error)}") from error
+        self.attempts = Attempts(self.function, retry, fallback, self.where)
         self._base = _copied_context(branches.context(), context)
         self._keep, self.add = branches.add, self._add_unless_killed
 

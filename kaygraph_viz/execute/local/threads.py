@@ -1,22 +1,22 @@
-"""Threads of our own that pull from one lazy iterator: a fraction of the cost of a Future per item.
+"""Executors of this process: its own thread, the baseline of comparisons, and threads that pull from one lazy iterator.
 
-Belongs here: the executor. Does not belong here: its threads (``core.worker_pool``).
-
-The executor that runs one branch after the other, in the caller's thread: the baseline of comparisons.
+Belongs here: the executors. Does not belong here: the threads (``worker_pool``). They cost a fraction of a Future an
+item.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import itertools
+from collections.abc import Generator
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from kaygraph_viz.execute.base import Capabilities, Executor
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.worker_pool import ThreadWorkerPool, run_pool, simulated_pool
 
-__all__ = ["ThreadExecutor"]
+__all__ = ["SerialExecutor", "ThreadExecutor"]
 
 
 class ThreadExecutor(Executor):
@@ -27,12 +27,9 @@ class ThreadExecutor(Executor):
         runs_in_parallel=True, can_kill=False, shares_memory=True, needs_pickling=False
     )
 
-    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+    def _run(self, call: Call) -> Generator[Outcome, None, None]:
         pool = simulated_pool(self.kind) or ThreadWorkerPool
-        return run_pool(partial(pool, request, self.workers))
-
-
-__all__ = ["SerialExecutor"]
+        return run_pool(partial(pool, call, self.workers))
 
 
 class SerialExecutor(Executor):
@@ -48,23 +45,17 @@ class SerialExecutor(Executor):
         """One, always."""
         return 1
 
-    def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        branches = request.branches
-        for index, item in enumerate(_read(request)):
-            if request.token.reason is not None:
-                raise request.token.reason
+    def _run(self, call: Call) -> Generator[Outcome, None, None]:
+        branches, items = call.branches, call.opened()
+        for index in itertools.count():
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            except BaseException as raised:
+                raise branches.input_error(raised)  # noqa: B904  (it is the same one, or has its cause)
+            if call.token.reason is not None:
+                raise call.token.reason
             lane = branches.recorder.lanes.mine()
-            submitted = branches.now_ns() if request.submitted_ns is None else request.submitted_ns
+            submitted = branches.now_ns() if call.submitted_ns is None else call.submitted_ns
             yield branches.run(index, item, submitted, lane)
-
-
-def _read(request: Request) -> Iterator[Any]:
-    items = request.opened()
-    while True:
-        try:
-            item = next(items)
-        except StopIteration:
-            return
-        except BaseException as raised:
-            raise request.branches.input_error(raised)  # noqa: B904  (it is the same one, or has its cause)
-        yield item

@@ -100,7 +100,7 @@ def _shared_progress(place: str) -> SharedProgress:
         os.close(descriptor)
 
 
-class _Call:
+class _LoadedCall:
     """The function and the settings of one call of `imap`."""
 
     def __init__(self, header: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ class _Server:
         self.pipe = pipe
         self.answers = AnswerWriter(pipe)
         self.progress = progress
-        self.call: _Call | None = None
+        self.call: _LoadedCall | None = None
         self.fault = ""
 
     def serve(self) -> None:
@@ -163,7 +163,7 @@ class _Server:
 
     def _prepare(self, header: dict[str, Any]) -> None:
         try:
-            self.call, self.fault = _Call(header), ""
+            self.call, self.fault = _LoadedCall(header), ""
         except BaseException as error:
             self.call, self.fault = None, describe_error(error)
         self.progress.say_ready()
@@ -175,7 +175,7 @@ class _Server:
         pairs = zip(indices, items, strict=True)
         return self._run_bare(self.call, pairs) if self.call.is_bare else self._run(self.call, pairs)
 
-    def _run(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
+    def _run(self, call: _LoadedCall, pairs: Iterable[tuple[int, Any]]) -> bytes:
         until = perf_counter_ns() + SLICE_NS
         for position, (index, packed) in enumerate(pairs):
             now = perf_counter_ns()
@@ -187,7 +187,7 @@ class _Server:
                 return record
         return b""
 
-    def _run_bare(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
+    def _run_bare(self, call: _LoadedCall, pairs: Iterable[tuple[int, Any]]) -> bytes:
         """Run a chunk of which nothing is recorded; for numbers and texts, one stamp is both an end and a start."""
         branches, begin, put, stamp = call.branches, self.progress.begin, self.progress.put, perf_counter_ns
         run, has_timeout = branches.run_bare, branches.timeout_s is not None
@@ -213,7 +213,7 @@ class _Server:
         return b""
 
 
-def _run(call: _Call, index: int, packed: Any) -> bytes:
+def _run(call: _LoadedCall, index: int, packed: Any) -> bytes:
     """Run one item and return its record."""
     try:
         item = unpack(packed)
@@ -229,7 +229,7 @@ def _run(call: _Call, index: int, packed: Any) -> bytes:
     return _record(call, outcome, rows)
 
 
-def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:
+def _record(call: _LoadedCall, outcome: Outcome, rows: list[Row] | None) -> bytes:
     """Return the record of one item: a short one where there is little to say."""
     branches = call.branches
     is_plain = outcome.status == "ok" and outcome.attempts == 1 and branches.label is None

@@ -36,7 +36,7 @@ from kaygraph_viz.base.threads import Event, Lock
 from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.clock.sync import run_loop, threads
 from kaygraph_viz.execute.branch import Branches, Claim
-from kaygraph_viz.execute.call import ON_ERROR, OnError, Request, opened
+from kaygraph_viz.execute.call import ON_ERROR, Call, OnError, opened
 from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S
 from kaygraph_viz.execute.local.process_starter import Pool
 from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
@@ -219,7 +219,7 @@ class _Relay:
     def __init__(self, branches: Branches, pool: type[WorkerPool]) -> None:
         self._queued = threads().SimpleQueue()
         items = iter(self._queued.get, None)
-        self._request = Request(branches, items, False, 0, branches.timeout_s, None, None)
+        self._request = Call(branches, items, ordered=False)
         self._outcomes: Generator[Outcome, None, None] = run_pool(partial(_keeping_index(pool), self._request, 1))
 
     def __enter__(self) -> None:

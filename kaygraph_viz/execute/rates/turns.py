@@ -29,7 +29,7 @@ from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.clock.clock import Clock, current_clock
 from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.execute.rates.in_flight import Bound
-from kaygraph_viz.execute.refusals import asked_s, is_refusal
+from kaygraph_viz.execute.retries import asked_s, is_refusal
 from kaygraph_viz.trace.recorder import current_scope
 
 __all__ = ["Obstacles"]

@@ -11,7 +11,7 @@ import pytest
 from kaygraph_viz.base.errors import DeadlineExceeded, RemoteWorkerLostError
 from kaygraph_viz.clock.clock import use_clock
 from kaygraph_viz.execute.branch import Branches
-from kaygraph_viz.execute.call import Request
+from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.results import Results
 from kaygraph_viz.execute.dask.worker import WorkerThread, Written
@@ -91,7 +91,7 @@ PAIR = (4, "x", 100)
 
 def results(*, has_journals=True, **options):
     branches = Branches(str, name="look", owner="Check", **options)
-    request = Request(branches, [], True, 0, options.get("timeout_s"), None, None)
+    request = Call(branches, [])
     return Results(request, SimpleNamespace(has_journals=has_journals, offset=lambda _: NO_OFFSET))
 
 

@@ -12,7 +12,6 @@ import os
 import pickle
 import random
 import signal
-import sys
 import threading
 import time
 import weakref
@@ -214,12 +213,6 @@ def test_a_process_that_dies_costs_its_item_only(two, how, code, word):
     assert word in str(error)
     assert [s.index for s in trace if s.status == "lost"] == [20]
     assert values(two.imap(str, range(3))) == ["0", "1", "2"]
-
-
-def test_a_lost_item_raises_and_the_executor_goes_on(two):
-    with pytest.raises(WorkerLostError):
-        list(two.imap(die_by, ["exit"]))
-    assert values(two.imap(str, [1])) == ["1"]
 
 
 def test_no_item_of_a_chunk_is_run_twice_when_its_process_dies(one, tmp_path):
@@ -441,30 +434,6 @@ def test_processes_inside_branches_do_not_deadlock(kind):
     with record():
         kv.Graph(start=Nested(2, kind, progress=False)).run(shared)
     assert shared["sums"] == [3, 6]
-
-
-class Failing(kv.ParallelBatchNode):
-    def prep(self, shared):
-        return range(6)
-
-    def exec(self, x):
-        if x % 2:
-            sys.exit(3)
-        return x
-
-    def exec_fallback(self, x, error):
-        raise LookupError("no fallback either") from error
-
-    def post(self, shared, prep_res, exec_res):
-        shared["outcomes"] = exec_res
-
-
-def test_a_node_in_processes_tries_each_item_as_often_as_it_says_and_survives_exits():
-    shared = {}
-    kv.Graph(start=Failing(2, "process", max_retries=3, on_error="collect", progress=False)).run(shared)
-    assert [outcome.attempts for outcome in shared["outcomes"]] == [1, 3] * 3
-    assert str(shared["outcomes"][1].error) == "no fallback either"
-    assert type(shared["outcomes"][1].error.__cause__) is BranchError
 
 
 @pytest.mark.thorough
