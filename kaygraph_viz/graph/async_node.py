@@ -1,7 +1,7 @@
 """The asynchronous node: prep -> exec -> post as coroutines, with the same hooks under names that end in ``_async``.
 
-Belongs here: what one asynchronous node does when it runs. Does not belong here: several items (``async_batch``),
-several nodes (``async_graph``), loops (``execute.coroutines.executor``).
+Belongs here: what one asynchronous node does when it runs. Does not belong here: several items (``batch``), several
+nodes (``graph``), loops (``execute.coroutines.loops``).
 
 A hook or method that is not overridden calls its plain twin, so that a class can be moved over method by method.
 """
@@ -21,8 +21,6 @@ from kaygraph_viz.execute.retries import as_branch_error, as_node_error, first_a
 from kaygraph_viz.graph.node import BaseNode, Node, Shared
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
-
-__all__ = ["AsyncBase", "AsyncNode", "run_step"]
 
 
 class AsyncBase(BaseNode):

@@ -1,11 +1,7 @@
 """The node: prep -> exec -> post with hooks, retries and validation, and the wiring of nodes.
 
-Belongs here: what one node does when it runs. Does not belong here: several items (``batch``), several nodes
-(``graph``).
-
-Nodes inside nodes: graphs, and branches that are nodes.
-
-Belongs here: refusing what contains itself. Does not belong here: which nodes are inside a node, which it says itself.
+Belongs here: what one node does when it runs, and refusing one that contains itself. Does not belong here: several
+items (``batch``), several nodes (``graph``).
 """
 
 from __future__ import annotations
@@ -24,11 +20,8 @@ from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Kind
 from kaygraph_viz.trace.trace import GraphView, NodeView
 
-__all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "items_of", "readable_id"]
-
 Shared = MutableMapping[str, Any]
 NodeT = TypeVar("NodeT", bound="BaseNode")
-
 ID_LIMIT = 80
 DEFAULT = "default"
 
@@ -377,9 +370,6 @@ def _check_action(node: BaseNode, action: object) -> None:
             f"{node!r} - {short(action)}: an action is {type(action).__name__}, expected a text that is not empty; "
             f'write: {node.node_id} - "approved" >> other'
         )
-
-
-__all__ = ["refuse_to_contain_itself"]
 
 
 def refuse_to_contain_itself(node: BaseNode) -> None:

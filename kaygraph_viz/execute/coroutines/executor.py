@@ -25,8 +25,6 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.retries import Fallback
 from kaygraph_viz.trace.lanes import Lane
 
-__all__ = ["MAX_SLOTS", "AsyncExecutor"]
-
 MAX_SLOTS = 1_000_000
 TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
 DEFAULT_SLOTS = 100  # as many as the clients of most services have connections for, and as a chart has rows for

@@ -30,8 +30,6 @@ from kaygraph_viz.execute.dask.worker import WorkerThread, introduce, now_ns
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset, offset_from
 from kaygraph_viz.trace.row import describe_error
 
-__all__ = ["Link", "connected", "local_cluster", "threads_of"]
-
 PROBES = 24
 PROBE_S = 1.0  # a worker that has just died would be waited for half a minute
 SEND_EVERY_S = 0.001  # a client collects its messages for 10 ms, which a short look-ahead has to wait for each time

@@ -26,8 +26,6 @@ from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
-__all__ = ["Chunk", "News", "Pair", "Results", "packed_setup"]
-
 Pair = tuple[int, Any, int]  # index, item, when it was ready [ns]
 
 

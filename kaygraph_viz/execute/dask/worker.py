@@ -35,21 +35,6 @@ from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import RowList
 
-__all__ = [
-    "GO",
-    "Answer",
-    "Finished",
-    "Journal",
-    "Setup",
-    "WorkerThread",
-    "Written",
-    "dask_setup",
-    "introduce",
-    "now_ns",
-    "read_journal",
-    "run_chunk",
-]
-
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
 BUDGET_NS = 60_000_000  # the rest of a chunk whose items turn out to be long is given back after this time
 JOURNALED_BYTES = 65_536  # a larger outcome ends its chunk instead of being written down

@@ -20,8 +20,6 @@ from kaygraph_viz.execute.registry import executor_class
 from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.trace.row import describe_error
 
-__all__ = ["SOURCE", "STAGE_KINDS", "DeadLetter", "Stage", "StageFacts", "checked_stages"]
-
 SOURCE = "source"  # the name of reading the items in charts
 STAGE_KINDS = ("thread", "process", "async", "serial")
 
