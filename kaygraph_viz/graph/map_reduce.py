@@ -307,16 +307,15 @@ class MapBranch:
         failures: list[Failure] = []
         parts: list[dict[Any, Any]] = [{} for _ in range(self.partitions)]
         count, hashed = self.partitions, _stable_hash
-        for key, value in self._combined(given, failures):
+        combined: Iterable[tuple[Any, Any]]  # each key with its value or, without a combiner, with its values
+        if isinstance(self.combiner, type) and issubclass(self.combiner, MutableMapping):
+            combined = self._merged(given, failures, self.combiner).items()
+        else:
+            groups = self._grouped(given, failures)
+            combined = groups.items() if self.combiner is None else self._one_for_each(groups, self.combiner)
+        for key, value in combined:
             parts[hashed(key) % count][key] = value
         return Done([self._packed(part) for part in parts], failures)
-
-    def _combined(self, given: MapInput, failures: list[Failure]) -> Iterable[tuple[Any, Any]]:
-        """Return each key with its value or, without a combiner, with its values; add the items that fail."""
-        if isinstance(self.combiner, type) and issubclass(self.combiner, MutableMapping):
-            return self._merged(given, failures, self.combiner).items()
-        groups = self._grouped(given, failures)
-        return groups.items() if self.combiner is None else self._one_for_each(groups, self.combiner)
 
     def _merged(self, given: MapInput, failures: list[Failure], merging: Merging) -> Mapping[Any, Any]:
         merged = merging()

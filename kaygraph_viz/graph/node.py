@@ -121,20 +121,17 @@ class BaseNode:
         shared = watched(shared)
         with span(self.node_id, kind=self._kind):
             try:
-                return self._phases(shared)
+                self._hook("before_prep", shared)
+                prep_res = self._phase("prep", self.prep, shared)
+                exec_res = self._exec_phase(shared, prep_res)
+                self._hook("after_exec", shared, prep_res, exec_res)
+                action = self._phase("post", self.post, shared, prep_res, exec_res)
+                self._refuse_generator("post", action)
             except BaseException as raised:
                 error = as_node_error(raised, f"node {self.node_id!r}")
                 if not isinstance(error, Exception) or not self._hook("on_error", shared, error):
                     raise error  # noqa: B904  (it is the same one, or has its cause)
                 return None, None
-
-    def _phases(self, shared: Shared) -> tuple[str | None, Any]:
-        self._hook("before_prep", shared)
-        prep_res = self._phase("prep", self.prep, shared)
-        exec_res = self._exec_phase(shared, prep_res)
-        self._hook("after_exec", shared, prep_res, exec_res)
-        action = self._phase("post", self.post, shared, prep_res, exec_res)
-        self._refuse_generator("post", action)
         return action, exec_res
 
     def _phase(self, name: str, function: Callable[..., Any], *args: Any) -> Any:

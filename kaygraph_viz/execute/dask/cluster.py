@@ -1,7 +1,7 @@
 """The connection to a Dask cluster: starting one, and asking workers for their names and clocks.
 
 Belongs here: everything that is asked of `distributed` apart from running items. Does not belong here: items
-(``call``).
+(``executor``).
 """
 
 from __future__ import annotations

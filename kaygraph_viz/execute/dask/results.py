@@ -1,7 +1,7 @@
 """The results of Dask workers as outcomes and rows of the trace, and what the workers are sent to know.
 
 Belongs here: stamps, lanes, clock offsets, and the outcomes of branches that did not come back. Does not belong here:
-deciding that a branch is lost or late (``call``).
+deciding that a branch is lost or late (``executor``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The program of a Dask worker: runs a few items one after the other, and keeps a journal of them.
 
 Belongs here: what is imported there. Does not belong here: cutting the input into chunks, what happens when a worker
-is lost (``call``).
+is lost (``executor``).
 
 The journal is a small file on the worker's machine. It says which item was started and keeps the outcomes of those
 before it, so that a worker that dies takes with it only the item that it was running.

@@ -1,7 +1,7 @@
 """The stages of a pipeline as users write them, and what is told about them afterwards.
 
 Belongs here: one stage and the checks of its options, the record of an item that failed, the load of a stage. Does
-not belong here: running stages (``stage_run``, ``workers``, ``run``).
+not belong here: running stages (``stage_run``, ``run``).
 """
 
 from __future__ import annotations
