@@ -111,24 +111,6 @@ def test_by_default_a_hundred_are_inside_at_once_whether_the_length_is_known_or_
         assert inside.most == 100  # each is inside for three turns of the loop, and every turn doubles the slots
 
 
-def test_no_more_workers_are_counted_than_there_are_items():
-    counts = [(None, 7), (5, 7), (None, 0), (None, 1_000)]
-    assert [AsyncExecutor(workers).slots(count) for workers, count in counts] == [7, 5, 1, 100]
-
-
-def test_all_meet_when_each_needs_all_the_others():
-    async def main():
-        together = asyncio.Barrier(200)
-
-        async def meet(x):
-            await together.wait()
-            return x
-
-        return await collected(AsyncExecutor(200), meet, range(200))
-
-    assert [o.value for o in run(main())] == list(range(200))
-
-
 def test_slots_are_opened_only_where_somebody_waits():
     async def tasks_inside(_):
         return len(asyncio.all_tasks())
@@ -524,29 +506,10 @@ def test_context_variables_are_inherited_and_kept_apart():
     assert city.get() == "nowhere"
 
 
-def test_concurrent_items_count_their_own_attempts():
-    async def say(x):
-        await asyncio.sleep(0)
-        if attempt_number() <= x:
-            raise ValueError("again")
-        return attempt_number()
-
-    assert [o.value for o in both(say, range(5), retry=RetryPolicy(9))] == [1, 2, 3, 4, 5]
-
-
 @pytest.mark.parametrize("workers", [0, -1, True, 10**9])
 def test_impossible_numbers_of_workers(workers):
     with pytest.raises(OptionError, match="1 to 1000000"):
         AsyncExecutor(workers)
-
-
-def test_impossible_options_of_aimap():
-    async def main(**options):
-        await collected(AsyncExecutor(), double, [1], **options)
-
-    for options in ({"window": -1}, {"on_error": "ignore"}, {"deadline": -1}, {"cancel": 1}, {"retry": 3}):
-        with pytest.raises(OptionError, match=next(iter(options))):
-            run(main(**options))
 
 
 # -- traces --------------------------------------------------------------------------------------------------------
@@ -587,12 +550,6 @@ def test_cpu_time_counts_the_steps_and_not_the_waits(is_async):
     with record(clock=FakeClock()) as trace:
         run(collected(AsyncExecutor(), computing if is_async else plain, range(4)))
     assert [s.cpu_ns for s in trace.where(kind="branch")] == [3_000_000_000] * 4
-
-
-def test_cpu_time_is_not_read_where_it_is_not_wanted():
-    with record(cpu_time=False) as trace:
-        run(collected(AsyncExecutor(), double, range(4)))
-    assert [s.cpu_ns for s in trace.where(kind="branch")] == [None] * 4
 
 
 def test_a_recording_that_ends_before_its_branches_has_them_as_abandoned():
