@@ -24,7 +24,6 @@ from kaygraph_viz.graph.map_reduce import MapReduceNode, Reduced, partition_of
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
-GUARD_S = 20.0
 TEXTS = ["to be or not to be", "that is the question", "", "whether 'tis nobler", "to suffer or to take arms"] * 7
 COUNTS = Counter(word for text in TEXTS for word in text.split())
 
