@@ -172,18 +172,18 @@ class MapReduceNode(BranchingNode):
     # -- running ------------------------------------------------------------------------------------------------
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> dict[Any, Any]:
-        inputs = self._map_inputs(() if prep_res is None else prep_res)
-        with span("exec", kind="phase"), self._opened() as executor:
-            return self._map_reduce(executor, inputs)
-
-    def _map_inputs(self, items: Any) -> Iterable[MapInput]:
+        items = () if prep_res is None else prep_res
         if not isinstance(items, Iterable):
             raise OptionError(f"what prep of {self.node_id!r} returns", items, "an iterable")
         what, count = f"the input of {self.node_id!r}", count_of(items)
         rest = opened(items, what)
+        inputs: Iterable[MapInput]
         if count is None:
-            return _chunks(rest, self.chunk_size)
-        return all_of(_chunks(rest, self.chunk_size or max(1, -(-count // BRANCHES))), what)
+            inputs = _chunks(rest, self.chunk_size)
+        else:
+            inputs = all_of(_chunks(rest, self.chunk_size or max(1, -(-count // BRANCHES))), what)
+        with span("exec", kind="phase"), self._opened() as executor:
+            return self._map_reduce(executor, inputs)
 
     def _map_reduce(self, executor: Executor, inputs: Iterable[MapInput]) -> dict[Any, Any]:
         node, begun_ns = self._picklable(), current_clock().now_ns()

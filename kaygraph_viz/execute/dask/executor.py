@@ -170,21 +170,19 @@ class DaskCall:
                 except BaseException as error:  # the input's own fault: raised after the outcomes of what came before
                     self._end_input(self._branches.input_error(error))
                 else:
-                    self._keep(item)
+                    ready_ns = self._request.submitted_ns
+                    with self._changed:
+                        ready_ns = self._branches.now_ns() if ready_ns is None else ready_ns
+                        self._buffer.append((self._pulled, item, ready_ns))
+                        self._pulled += 1
+                        if len(self._buffer) == 1 and self._max_items > 1:
+                            self._news.put(News())  # from now on the reader looks whether the input blocks
         except BaseException as error:  # a fault of our own, or of the connection: no item may get lost without a word
             self._news.put(News(reason=error))
 
     def _end_input(self, error: BaseException | None) -> None:
         with self._changed:
             self._is_exhausted, self._fault = True, error
-
-    def _keep(self, item: Any) -> None:
-        submitted = self._request.submitted_ns
-        with self._changed:
-            self._buffer.append((self._pulled, item, self._branches.now_ns() if submitted is None else submitted))
-            self._pulled += 1
-            if len(self._buffer) == 1 and self._max_items > 1:
-                self._news.put(News())  # from now on the reader looks whether the input blocks
 
     def _may_pull(self) -> bool:
         """Send what is ready; return once there is room for another item, or False when nothing more is to be sent."""

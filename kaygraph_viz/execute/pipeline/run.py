@@ -94,7 +94,7 @@ class PipelineRun(Iterator[Outcome]):
     def __next__(self) -> Outcome:
         """Return the outcome of an item, with the value of the last stage, or a `DeadLetter`."""
         began_ns = self._now_ns()
-        thing = waiting(self._output.take) if self._steps is None else self._taken(self._steps)
+        thing = waiting(self._output.take) if self._steps is None else self._taken(*self._steps)
         self._waited_ns += self._now_ns() - began_ns
         if thing is END:
             self.stop()
@@ -106,24 +106,20 @@ class PipelineRun(Iterator[Outcome]):
         name, read_ns = self._stage_runs[-1].stage.name, thing.read_ns
         return Outcome(thing.index, thing.value, None, "ok", 1, read_ns, read_ns, thing.entered_ns, name)
 
-    def _taken(self, steps: Sequence[Callable[[], bool]]) -> Any:
+    def _taken(self, read: Callable[[], bool], *steps: Callable[[], bool]) -> Any:
         """Read items, and pass each through all stages, until something comes out; return that."""
         while (thing := self._output.take()) is None:
-            if not self._advance(*steps):
+            has_more = False
+            if self._fault is None:
+                try:
+                    has_more = read()
+                except BaseException as error:
+                    self._fail(0, error)
+                else:
+                    all(step() for step in steps)  # up to the one that fails
+            if not has_more:
                 self._output.close()
         return thing
-
-    def _advance(self, read: Callable[[], bool], *steps: Callable[[], bool]) -> bool:
-        """Read an item and pass it through the stages until one fails; return whether there may be more."""
-        if self._fault is not None:
-            return False
-        try:
-            has_more = read()
-        except BaseException as error:
-            self._fail(0, error)
-            return False
-        all(step() for step in steps)  # up to the one that fails
-        return has_more
 
     @property
     def read(self) -> int:

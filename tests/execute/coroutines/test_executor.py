@@ -71,11 +71,17 @@ async def collected(executor, fn, items, **options):
     return [outcome async for outcome in executor.aimap(fn, items, **options)]
 
 
+def read(executor, is_inside, fn, items, **options):
+    """Run a call inside a loop or from plain code, and return its outcomes."""
+    if is_inside:
+        return run(collected(executor, fn, items, **options))
+    return list(executor.imap(fn, items, **options))
+
+
 def both(fn, items, workers=None, **options):
     """Return the outcomes of the call from plain code and of the one inside a loop, which are the same."""
     with AsyncExecutor(workers) as executor:
-        plain = list(executor.imap(fn, items, **options))
-        inside = run(collected(executor, fn, items, **options))
+        plain, inside = (read(executor, is_inside, fn, items, **options) for is_inside in (False, True))
     say = [[(o.index, o.value, repr(o.error), o.status, o.attempts) for o in some] for some in (plain, inside)]
     assert sorted(say[0]) == sorted(say[1])
     return inside
@@ -221,10 +227,7 @@ def test_the_first_error_cancels_the_others_and_waits_for_their_cleanup(is_insid
             cleaned.append(x)
 
     with pytest.raises(ValueError, match="third"), AsyncExecutor() as executor:
-        if is_inside:
-            run(collected(executor, branch, range(6), ordered=False))
-        else:
-            list(executor.imap(branch, range(6), ordered=False))
+        read(executor, is_inside, branch, range(6), ordered=False)
     assert set(cleaned) >= {0, 1, 2}
 
 
@@ -299,10 +302,7 @@ def test_a_coroutine_that_cancels_its_task_is_an_error_and_no_hang(waits, is_ins
         return x
 
     with pytest.raises(BranchError, match="cancelled its own task"), AsyncExecutor(1) as executor:
-        if is_inside:
-            run(collected(executor, branch, range(100), on_error="collect"))
-        else:
-            list(executor.imap(branch, range(100), on_error="collect"))
+        read(executor, is_inside, branch, range(100), on_error="collect")
 
 
 def test_closing_early_cancels_and_waits():
@@ -397,19 +397,13 @@ def test_a_token_that_was_cancelled_before_starts_nothing_or_ends_at_once(is_ins
     token.cancel()
     for _ in range(20):  # the loop of a private thread may or may not have begun
         with pytest.raises(CallCancelled), AsyncExecutor() as executor:
-            if is_inside:
-                run(collected(executor, forever, range(3), cancel=token))
-            else:
-                list(executor.imap(forever, range(3), cancel=token))
+            read(executor, is_inside, forever, range(3), cancel=token)
 
 
 @pytest.mark.parametrize("is_inside", [True, False])
 def test_a_deadline_for_all(is_inside):
     with pytest.raises(DeadlineExceeded, match="the call of 'Check'"), AsyncExecutor() as executor:
-        if is_inside:
-            run(collected(executor, forever, range(3), deadline=0.01, owner="Check"))
-        else:
-            list(executor.imap(forever, range(3), deadline=0.01, owner="Check"))
+        read(executor, is_inside, forever, range(3), deadline=0.01, owner="Check")
 
 
 @pytest.mark.parametrize("is_inside", [True, False])
