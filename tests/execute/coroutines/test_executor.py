@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import itertools
 import threading
 from contextlib import aclosing, closing
@@ -11,7 +10,7 @@ from contextlib import aclosing, closing
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded
 from kaygraph_viz.clock.clock import compute, sleep_async
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
@@ -20,7 +19,6 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
 GUARD_S = 20.0
-city = contextvars.ContextVar("city", default="nowhere")
 
 
 async def double(x):
@@ -401,12 +399,6 @@ def test_a_token_that_was_cancelled_before_starts_nothing_or_ends_at_once(is_ins
 
 
 @pytest.mark.parametrize("is_inside", [True, False])
-def test_a_deadline_for_all(is_inside):
-    with pytest.raises(DeadlineExceeded, match="the call of 'Check'"), AsyncExecutor() as executor:
-        read(executor, is_inside, forever, range(3), deadline=0.01, owner="Check")
-
-
-@pytest.mark.parametrize("is_inside", [True, False])
 def test_an_input_that_raises_gives_the_finished_results_first(is_inside):
     def items():
         yield from range(4)
@@ -434,17 +426,6 @@ def test_an_input_that_cannot_be_iterated_over_is_no_hang():
 
     with pytest.raises(OSError, match="no input"), AsyncExecutor() as executor:
         list(executor.imap(double, Broken()))
-
-
-@pytest.mark.parametrize("on_error", ["raise", "collect"])
-def test_an_interrupt_stays_one_and_ends_the_call(on_error):
-    async def interrupted(x):
-        if x == 2:
-            raise KeyboardInterrupt
-        await forever()
-
-    with pytest.raises(KeyboardInterrupt):
-        run(collected(AsyncExecutor(), interrupted, range(3), on_error=on_error, ordered=False))
 
 
 def test_an_interrupt_of_the_reader_does_not_wait_for_branches_that_cannot_stop(monkeypatch):
@@ -482,28 +463,6 @@ async def minus(item, error):
 def test_a_fallback_may_be_plain_or_a_coroutine(fallback):
     outcomes = both(fail_odd, [1, 2], fallback=fallback, retry=RetryPolicy(2))
     assert [(o.value, o.status) for o in outcomes] == [(-1, "ok"), (2, "ok")]
-
-
-def test_context_variables_are_inherited_and_kept_apart():
-    async def leave(x):
-        before = city.get()
-        city.set(f"left by {x}")
-        await asyncio.sleep(0)
-        return before, city.get()
-
-    token = city.set("Oslo")
-    try:
-        outcomes = both(leave, range(10), 2)
-    finally:
-        city.reset(token)
-    assert [o.value for o in outcomes] == [("Oslo", f"left by {x}") for x in range(10)]
-    assert city.get() == "nowhere"
-
-
-@pytest.mark.parametrize("workers", [0, -1, True, 10**9])
-def test_impossible_numbers_of_workers(workers):
-    with pytest.raises(OptionError, match="1 to 1000000"):
-        AsyncExecutor(workers)
 
 
 # -- traces --------------------------------------------------------------------------------------------------------

@@ -39,7 +39,6 @@ from tests.execute.pipeline.run_helpers import (
     values,
     wait_10_ms,
     wait_40_ms,
-    wait_async,
 )
 
 # -- results -------------------------------------------------------------------------------------------------------
@@ -62,15 +61,6 @@ def test_without_order_each_item_comes_once(kind):
     stages = [Stage(name, fn, 3, 2, executor=kind) for name, fn in (("a", double), ("b", negative))]
     found = outcomes(stages, range(50), ordered=False)
     assert sorted((outcome.index, outcome.value) for outcome in found) == [(x, -2 * x) for x in range(50)]
-
-
-@pytest.mark.processes
-def test_kinds_can_be_mixed():
-    stages = [
-        Stage("a", double, 2, executor="process"), Stage("b", wait_async, 5, executor="async"),
-        Stage("c", negative, executor="serial"), Stage("d", double, 2),
-    ]  # fmt: skip
-    assert values(stages, range(20)) == [-4 * x for x in range(20)]
 
 
 @pytest.mark.parametrize("items", [[], (), iter(()), {}, ""])

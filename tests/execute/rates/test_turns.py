@@ -162,35 +162,6 @@ def test_units_that_were_needed_on_top_make_the_next_calls_wait():
             assert current_clock().now_ns() == 60 * SECOND
 
 
-@pytest.mark.parametrize("kind", ["thread", "async"])
-def test_two_nodes_share_one_ceiling(kind):
-    limit = RateLimit(in_flight=3)
-    now, most = [], []
-
-    def call(x):
-        with limit:
-            now.append(x)
-            most.append(len(now))
-            sleep(1)
-            now.remove(x)
-
-    async def call_async(x):
-        async with limit:
-            now.append(x)
-            most.append(len(now))
-            await sleep_async(1)
-            now.remove(x)
-
-    def node(first):
-        with get_executor(kind, 8) as executor:
-            list(executor.imap(call_async if kind == "async" else call, range(first, first + 9)))
-
-    with record(clock="virtual"), get_executor("thread", 2) as nodes:
-        list(nodes.imap(node, [0, 100]))
-        assert current_clock().now_ns() == 6 * SECOND
-    assert max(most) == 3
-
-
 @given(cancelled=st.sets(st.integers(0, 9)), at_s=st.integers(0, 5))
 @settings(deadline=None)
 def test_what_a_cancelled_call_had_or_waited_for_is_free(cancelled, at_s):
