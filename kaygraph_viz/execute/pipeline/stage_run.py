@@ -73,18 +73,16 @@ class StageRun:
         index, attempt = queued.index, self._delivery(queued, outcome)
         if attempt(None) is not None:
             self._note_end(index)
-            return
-        since_ns = self._now_ns()
-        self._note_end(index, since_ns, waiting(attempt))
+        else:
+            self._note_end(index, self._now_ns(), waiting(attempt))
 
     async def finish_async(self, queued: QueuedItem, outcome: Outcome) -> None:
         """Do as `finish`, in a coroutine."""
         index, attempt = queued.index, self._delivery(queued, outcome)
         if attempt(None) is not None:
             self._note_end(index)
-            return
-        since_ns = self._now_ns()
-        self._note_end(index, since_ns, await waiting_async(attempt))
+        else:
+            self._note_end(index, self._now_ns(), await waiting_async(attempt))
 
     def close(self) -> None:
         """Close the outbox: the last item is in it."""
