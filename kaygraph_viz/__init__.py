@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from kaygraph_viz.execute.outcome import Outcome as Outcome, Outcomes as Outcomes
     from kaygraph_viz.execute.pipeline.stages import DeadLetter as DeadLetter, Stage as Stage, StageFacts as StageFacts
     from kaygraph_viz.execute.progress import ProgressCallback as ProgressCallback, ProgressInfo as ProgressInfo
-    from kaygraph_viz.execute.rates.rate_limit import AdaptiveLimit as AdaptiveLimit, RateLimit as RateLimit
+    from kaygraph_viz.execute.rates.in_flight import AdaptiveLimit as AdaptiveLimit
+    from kaygraph_viz.execute.rates.rate_limit import RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
     from kaygraph_viz.execute.retries import RetryPolicy as RetryPolicy
     from kaygraph_viz.export.frame import to_frame as to_frame
@@ -143,10 +144,8 @@ _HOME = {
         "Exploration",
         "explore",
     ),
-    "execute.rates.rate_limit": (
-        "AdaptiveLimit",
-        "RateLimit",
-    ),
+    "execute.rates.in_flight": ("AdaptiveLimit",),
+    "execute.rates.rate_limit": ("RateLimit",),
     "execute.pipeline.stages": (
         "DeadLetter",
         "Stage",

@@ -1,7 +1,7 @@
 """The asynchronous node: prep -> exec -> post as coroutines, with the same hooks under names that end in ``_async``.
 
-Belongs here: what one asynchronous node does when it runs. Does not belong here: several items (``async_batch``),
-several nodes (``async_graph``), loops (``execute.coroutines.executor``).
+Belongs here: what one asynchronous node does when it runs. Does not belong here: several items (``batch``), several
+nodes (``graph``), loops (``execute.coroutines.loops``).
 
 A hook or method that is not overridden calls its plain twin, so that a class can be moved over method by method.
 """
@@ -21,8 +21,6 @@ from kaygraph_viz.execute.retries import Attempts, as_branch_error, as_node_erro
 from kaygraph_viz.graph.node import BaseNode, Node, Shared
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
-
-__all__ = ["AsyncBase", "AsyncNode", "run_step"]
 
 
 class AsyncBase(BaseNode):
@@ -106,7 +104,12 @@ class AsyncBase(BaseNode):
         shared = watched(shared)
         with span(self.node_id, kind=self._kind):
             try:
-                return await self._phases_async(shared)
+                await self._hook_async("before_prep", shared)
+                prep_res = await self._phase_async("prep", self.prep_async, shared)
+                exec_res = await self._exec_phase_async(shared, prep_res)
+                await self._hook_async("after_exec", shared, prep_res, exec_res)
+                action = await self._phase_async("post", self.post_async, shared, prep_res, exec_res)
+                self._refuse_generator("post", action)
             except CancelledError:
                 raise  # of the task: what user code raises by itself has become an error
             except BaseException as raised:
@@ -114,14 +117,6 @@ class AsyncBase(BaseNode):
                 if not isinstance(error, Exception) or not await self._hook_async("on_error", shared, error):
                     raise error  # noqa: B904  (it is the same one, or has its cause)
                 return None, None
-
-    async def _phases_async(self, shared: Shared) -> tuple[str | None, Any]:
-        await self._hook_async("before_prep", shared)
-        prep_res = await self._phase_async("prep", self.prep_async, shared)
-        exec_res = await self._exec_phase_async(shared, prep_res)
-        await self._hook_async("after_exec", shared, prep_res, exec_res)
-        action = await self._phase_async("post", self.post_async, shared, prep_res, exec_res)
-        self._refuse_generator("post", action)
         return action, exec_res
 
     async def _phase_async(self, name: str, function: Callable[..., Any], *args: Any) -> Any:

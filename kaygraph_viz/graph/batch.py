@@ -1,11 +1,6 @@
-"""Nodes that run the same operation on many items, one after the other or at once.
+"""Nodes that run the same operation on many items, one after the other or at once; plain ones, and asynchronous ones.
 
 Belongs here: items in, results out. Does not belong here: different operations (``fan_out``), workers (``execute``).
-
-Asynchronous nodes that run the same operation on many items, one after the other or at once.
-
-Belongs here: items in, results out, as coroutines of one loop. Does not belong here: slots and loops
-(``execute.coroutines.executor``).
 """
 
 from __future__ import annotations
@@ -32,8 +27,6 @@ from kaygraph_viz.execute.schedules import Schedule, checked_schedule, imap_in_c
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import span
-
-__all__ = ["BatchNode", "BranchingNode", "ParallelBatchNode", "by_index"]
 
 by_index = attrgetter("index")
 
@@ -325,9 +318,6 @@ class BatchNode(ParallelBatchNode):
 
     def __init__(self, max_retries: int = 1, wait: float = 0, **options: Any) -> None:
         super().__init__(1, "serial", max_retries=max_retries, wait=wait, **options)
-
-
-__all__ = ["AsyncBatchNode", "AsyncBranching", "AsyncParallelBatchNode"]
 
 
 class AsyncBranching(BranchingNode):

@@ -20,8 +20,6 @@ from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import BaseNode, Shared, refuse_to_contain_itself
 from kaygraph_viz.trace.trace import NodeView
 
-__all__ = ["FanOutNode"]
-
 Operation = Callable[[Any], Any] | BaseNode  # functions and nodes may be asynchronous
 
 

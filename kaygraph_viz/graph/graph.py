@@ -1,11 +1,7 @@
 """Graphs: they run nodes one after the other, by the actions these return, once or for each set of params.
 
-Belongs here: which node is next. Does not belong here: what a node does (``node``) and several branches (``batch``).
-
-Asynchronous graphs: plain and asynchronous nodes one after the other, or the whole graph for each set of params.
-
-Belongs here: which node is next, in a loop. Does not belong here: how a node is chosen, which is the same for plain
-graphs (``graph``).
+Belongs here: which node is next, in plain graphs and in asynchronous ones. Does not belong here: what a node does
+(``node``) and several branches (``batch``).
 """
 
 from __future__ import annotations
@@ -24,8 +20,6 @@ from kaygraph_viz.graph.async_node import AsyncBase, run_step
 from kaygraph_viz.graph.batch import AsyncBranching, BranchingNode
 from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_id, refuse_to_contain_itself
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
-
-__all__ = ["MAX_STEPS", "BatchGraph", "Graph", "ParallelBatchGraph", "Walk", "checked_params"]
 
 MAX_STEPS = 1_000_000
 
@@ -234,54 +228,7 @@ class ParallelBatchGraph(BatchGraph):
         return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
 
 
-class Walk:
-    """A way through a graph: the nodes to run, each a copy with its name and params; plain or asynchronous."""
-
-    def __init__(self, graph: Graph, params: Mapping[str, Any]) -> None:
-        if graph.start_node is None:
-            raise GraphError(f"{graph!r} has no start; write: Graph(start=first_node)")
-        refuse_to_contain_itself(graph)
-        self.action: str | None = None
-        self._graph = graph
-        self._params = params
-        self._names = graph._names()
-        self._node: BaseNode | None = None
-        self._count = 0
-
-    def next_step(self) -> BaseNode | None:
-        """Return the next node to run, or None at the end."""
-        graph, last = self._graph, self._node
-        self._node = node = graph.start_node if last is None else graph.get_next_node(last, self.action)
-        if node is None:
-            return None
-        if not isinstance(node, BaseNode):
-            refuse_if_async(node, where := f"get_next_node of {graph!r}")
-            raise GraphError(f"{where} returned {short(node)}, expected a node, or None at the end")
-        self._count += 1
-        if self._count > graph.max_steps:
-            raise StepLimitExceeded(
-                f"{graph!r} took {graph.max_steps:,} steps and was at {node!r}; is there a loop without an exit? "
-                "Return an action that leaves it, or write: Graph(start=..., max_steps=...)"
-            )
-        step = copy.copy(node)
-        step.node_id = self._names.get(node, node.node_id)
-        step.set_params({**node.params, **self._params})
-        return step
-
-
-def checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:
-    """Return the sets of params that a batch graph runs with; raise `GraphError` if one is not a mapping."""
-    sets: list[Any] = [] if batch is None else all_of(batch, f"what prep of {graph!r} returned")
-    for position, params in enumerate(sets):
-        if not isinstance(params, Mapping):
-            raise GraphError(
-                f"prep of {graph!r} returned {short(params)} at position {position}, expected a dict of params; "
-                'write: return [{"name": "Ada"}, {"name": "Grace"}]'
-            )
-    return sets
-
-
-__all__ = ["AsyncBatchGraph", "AsyncGraph", "AsyncParallelBatchGraph"]
+# -- asynchronous ----------------------------------------------------------------------------------------------------
 
 
 class AsyncGraph(AsyncBase, Graph):
@@ -375,3 +322,53 @@ class AsyncParallelBatchGraph(AsyncBatchGraph):
 
         outcomes = await self._runner.branches_async(checked_params(self, prep_res), run_one)
         return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
+
+
+# -- steps -----------------------------------------------------------------------------------------------------------
+
+
+class Walk:
+    """A way through a graph: the nodes to run, each a copy with its name and params; plain or asynchronous."""
+
+    def __init__(self, graph: Graph, params: Mapping[str, Any]) -> None:
+        if graph.start_node is None:
+            raise GraphError(f"{graph!r} has no start; write: Graph(start=first_node)")
+        refuse_to_contain_itself(graph)
+        self.action: str | None = None
+        self._graph = graph
+        self._params = params
+        self._names = graph._names()
+        self._node: BaseNode | None = None
+        self._count = 0
+
+    def next_step(self) -> BaseNode | None:
+        """Return the next node to run, or None at the end."""
+        graph, last = self._graph, self._node
+        self._node = node = graph.start_node if last is None else graph.get_next_node(last, self.action)
+        if node is None:
+            return None
+        if not isinstance(node, BaseNode):
+            refuse_if_async(node, where := f"get_next_node of {graph!r}")
+            raise GraphError(f"{where} returned {short(node)}, expected a node, or None at the end")
+        self._count += 1
+        if self._count > graph.max_steps:
+            raise StepLimitExceeded(
+                f"{graph!r} took {graph.max_steps:,} steps and was at {node!r}; is there a loop without an exit? "
+                "Return an action that leaves it, or write: Graph(start=..., max_steps=...)"
+            )
+        step = copy.copy(node)
+        step.node_id = self._names.get(node, node.node_id)
+        step.set_params({**node.params, **self._params})
+        return step
+
+
+def checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:
+    """Return the sets of params that a batch graph runs with; raise `GraphError` if one is not a mapping."""
+    sets: list[Any] = [] if batch is None else all_of(batch, f"what prep of {graph!r} returned")
+    for position, params in enumerate(sets):
+        if not isinstance(params, Mapping):
+            raise GraphError(
+                f"prep of {graph!r} returned {short(params)} at position {position}, expected a dict of params; "
+                'write: return [{"name": "Ada"}, {"name": "Grace"}]'
+            )
+    return sets

@@ -1,11 +1,7 @@
 """The node: prep -> exec -> post with hooks, retries and validation, and the wiring of nodes.
 
-Belongs here: what one node does when it runs. Does not belong here: several items (``batch``), several nodes
-(``graph``).
-
-Nodes inside nodes: graphs, and branches that are nodes.
-
-Belongs here: refusing what contains itself. Does not belong here: which nodes are inside a node, which it says itself.
+Belongs here: what one node does when it runs, and refusing one that contains itself. Does not belong here: several
+items (``batch``), several nodes (``graph``).
 """
 
 from __future__ import annotations
@@ -24,11 +20,8 @@ from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Kind
 from kaygraph_viz.trace.trace import GraphView, NodeView
 
-__all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "items_of", "readable_id"]
-
 Shared = MutableMapping[str, Any]
 NodeT = TypeVar("NodeT", bound="BaseNode")
-
 ID_LIMIT = 80
 DEFAULT = "default"
 
@@ -128,20 +121,17 @@ class BaseNode:
         shared = watched(shared)
         with span(self.node_id, kind=self._kind):
             try:
-                return self._phases(shared)
+                self._hook("before_prep", shared)
+                prep_res = self._phase("prep", self.prep, shared)
+                exec_res = self._exec_phase(shared, prep_res)
+                self._hook("after_exec", shared, prep_res, exec_res)
+                action = self._phase("post", self.post, shared, prep_res, exec_res)
+                self._refuse_generator("post", action)
             except BaseException as raised:
                 error = as_node_error(raised, f"node {self.node_id!r}")
                 if not isinstance(error, Exception) or not self._hook("on_error", shared, error):
                     raise error  # noqa: B904  (it is the same one, or has its cause)
                 return None, None
-
-    def _phases(self, shared: Shared) -> tuple[str | None, Any]:
-        self._hook("before_prep", shared)
-        prep_res = self._phase("prep", self.prep, shared)
-        exec_res = self._exec_phase(shared, prep_res)
-        self._hook("after_exec", shared, prep_res, exec_res)
-        action = self._phase("post", self.post, shared, prep_res, exec_res)
-        self._refuse_generator("post", action)
         return action, exec_res
 
     def _phase(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -378,9 +368,6 @@ def _check_action(node: BaseNode, action: object) -> None:
             f"{node!r} - {short(action)}: an action is {type(action).__name__}, expected a text that is not empty; "
             f'write: {node.node_id} - "approved" >> other'
         )
-
-
-__all__ = ["refuse_to_contain_itself"]
 
 
 def refuse_to_contain_itself(node: BaseNode) -> None:

@@ -21,8 +21,6 @@ from kaygraph_viz.graph.node import Node, Shared, items_of
 from kaygraph_viz.trace.recorder import current_scope, span
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 
-__all__ = ["PipelineNode", "PipelineResult"]
-
 
 @dataclass(frozen=True)
 class PipelineResult:

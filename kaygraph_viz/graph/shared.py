@@ -18,8 +18,6 @@ from kaygraph_viz.base.threads import RLock
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.trace.shared_access import SharedWatch
 
-__all__ = ["watched"]
-
 
 def watched(shared: Any) -> Any:
     """Return the store, or under ``record(shared_access=True)`` a dict that notes accesses to it."""

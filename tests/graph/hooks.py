@@ -116,7 +116,6 @@ def async_cases(make: Callable[[], Any], *hooks: str, **others: Any) -> dict[str
 
 AROUND = ("before_prep", "prep", "after_exec", "post")
 AROUND_ASYNC = tuple(f"{hook}_async" for hook in AROUND)
-FAILED = {"exec": fails}
 
 
 async def items_async(_: Any) -> list[int]:

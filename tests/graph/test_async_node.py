@@ -109,13 +109,6 @@ def test_spans_of_the_phases(run):
     trace.validate()
 
 
-def test_run_takes_the_lane_of_the_one_who_waits():
-    with record() as trace, kv.span("around"):
-        Loud().run({"said": []})
-    assert {s.lane for s in trace} == {"main"}
-    assert all(s.cpu_ns is None or s.cpu_ns >= 0 for s in trace)
-
-
 class Flaky(AsyncNode):
     async def exec_async(self, prep_res):
         await asyncio.sleep(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from contextlib import nullcontext
 from functools import cache
 
 import pytest
@@ -22,7 +21,6 @@ from kaygraph_viz.execute.schedules import SCHEDULES, edges
 from kaygraph_viz.graph.batch import AsyncBatchNode, AsyncParallelBatchNode, BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.recording import record
-from kaygraph_viz.testing import FakeClock
 from tests.list_schedule import list_schedule
 
 GUARD_S = 20.0
@@ -44,11 +42,6 @@ def fail_on_3(x):
     if x == 3:
         raise ValueError("bad record")
     return 2 * x
-
-
-@BOTH
-def test_values_come_in_the_order_of_the_items(base):
-    assert run(base, range(100), lambda x: x * x) == [x * x for x in range(100)]
 
 
 @BOTH
@@ -91,12 +84,6 @@ def test_each_failing_item_has_its_own_attempts(base):
 
     Fails(max_retries=3, on_error="collect").run({})
     assert sorted(tried) == [(x, n) for x in range(8) for n in range(3 if x % 2 else 1)]
-
-
-@BOTH
-def test_a_policy_can_take_the_place_of_retries(base):
-    result = run(base, [3], fail_on_3, on_error="collect", retry=RetryPolicy(4))
-    assert result[0].attempts == 4
 
 
 @BOTH
@@ -152,14 +139,6 @@ def test_branches_can_be_named_by_their_item(base):
     assert sorted(s.name for s in trace.where(kind="branch")) == ["check Ada", "check Grace"]
 
 
-@BOTH
-def test_progress_is_told_how_many_are_done(base):
-    seen = []
-    run(base, range(3), abs, progress=lambda done, total: seen.append((done, total)))
-    run(base, iter(range(2)), abs, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3), (1, None), (2, None)]
-
-
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_an_interrupt_while_progress_is_told_waits_for_no_branch(schedule):
     release, begun = threading.Event(), threading.Event()
@@ -183,14 +162,6 @@ def test_an_interrupt_while_progress_is_told_waits_for_no_branch(schedule):
         timer.cancel()
         release.set()
     assert trace.counts()["abandoned"] == 1
-
-
-@BOTH
-def test_a_timeout_is_a_collected_outcome(base):
-    clock = FakeClock()
-    with record(clock=clock):
-        result = run(base, [0, 9], lambda x: clock.sleep(x), timeout=5, on_error="collect", max_retries=1)
-    assert (result[1].status, type(result[1].error)) == ("timeout", DeadlineExceeded)
 
 
 @BOTH
@@ -267,28 +238,6 @@ def test_a_batch_inside_a_batch_does_not_deadlock():
 
 
 # -- schedules ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def dask_client():
-    distributed = pytest.importorskip("distributed")
-    from kaygraph_viz.execute.dask.cluster import local_cluster
-
-    with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
-        yield client
-
-
-@pytest.fixture(params=KINDS)
-def opened(request):
-    """Return what opens an executor of each kind with a number of workers."""
-    if request.param == "process":
-        processes = request.getfixturevalue("processes")
-        return lambda workers: nullcontext(processes(min(workers, 3)))  # more would only take longer to start
-    if request.param != "dask":
-        return lambda workers: get_executor(request.param, workers)
-    from kaygraph_viz.execute.dask.executor import DaskExecutor
-
-    return lambda workers: DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
 
 
 def makespan(durations, workers, schedule, **options):

@@ -106,12 +106,6 @@ def test_nodes_in_branches_get_the_params_of_the_graphs_around():
     assert shared["greeted"] == ["Ada", "Grace"]
 
 
-def test_the_first_error_ends_the_node():
-    with pytest.raises(TypeError) as caught:
-        results({"bad": lambda text: text + 1}, node_id="Check")
-    assert "in item 0 of 'Check'" in caught.value.__notes__
-
-
 def test_collecting_gives_outcomes_by_name():
     found = results({"good": len, "bad": lambda text: text + 1}, on_error="collect", max_retries=2)
     assert list(found) == ["good", "bad"]

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -18,14 +17,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.base.errors import BranchError, DataError, DeadlineExceeded, NodeError, OptionError, WorkerLostError
-from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.map_reduce import MapReduceNode, Reduced, partition_of
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
-GUARD_S = 20.0
 TEXTS = ["to be or not to be", "that is the question", "", "whether 'tis nobler", "to suffer or to take arms"] * 7
 COUNTS = Counter(word for text in TEXTS for word in text.split())
 
@@ -43,28 +41,6 @@ def reduced(items=TEXTS, mapper=words, reducer=add, **options):
     node = MapReduceNode(mapper, reducer, **options)
     node.run(shared := {"items": items})
     return shared["result"]
-
-
-@pytest.fixture(scope="module")
-def dask_client():
-    distributed = pytest.importorskip("distributed")
-    from kaygraph_viz.execute.dask.cluster import local_cluster
-
-    with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
-        yield client
-
-
-@pytest.fixture(params=[*KINDS])
-def opened(request):
-    """Return what opens an executor of each kind with a number of workers."""
-    if request.param == "process":
-        processes = request.getfixturevalue("processes")
-        return lambda workers=2: nullcontext(processes(min(workers, 3)))  # more would only take longer to start
-    if request.param != "dask":
-        return lambda workers=2: get_executor(request.param, workers)
-    from kaygraph_viz.execute.dask.executor import DaskExecutor
-
-    return lambda workers=2: DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
 
 
 # -- results --------------------------------------------------------------------------------------------------------
@@ -367,32 +343,6 @@ def test_no_reducer_starts_before_the_last_mapper_has_ended(opened):
         assert {by_id[s.parent_id].parent_id for s in inside} == {part.span_id}
 
 
-def test_map_branches_really_run_at_once_and_so_do_reduce_branches():
-    together = threading.Barrier(3)
-
-    def meet(number):
-        together.wait(GUARD_S)
-        yield number, number
-
-    def meet_again(_, values):
-        together.wait(GUARD_S)
-        return sum(values)
-
-    keys = [key for key in range(20) if partition_of(key, 3) == 0][:1]
-    keys += [key for key in range(20) if partition_of(key, 3) == 1][:1]
-    keys += [key for key in range(20) if partition_of(key, 3) == 2][:1]
-    assert reduced(keys, meet, meet_again, partitions=3, max_workers=3) == {key: key for key in keys}
-
-
-def test_a_straggling_mapper_holds_up_all_reducers():
-    clock = FakeClock()
-    with record(clock=clock) as trace:
-        reduced([1, 31, 1], lambda s: clock.compute(s) or [(s, s)], add, executor="serial", partitions=2)
-    straggler = max(trace.where(kind="branch"), key=lambda s: s.service_s)
-    assert (straggler.name, straggler.service_s) == ("map 1", 31.0)
-    assert all(s.started_ns >= straggler.ended_ns for s in trace.where(kind="branch") if s.name.startswith("reduce"))
-
-
 def test_the_diagram_shows_reduce_branches_after_map_branches():
     graph = Graph(start=WordCount(partitions=2)).structure().nodes[0].graph
     assert [node.node_id for node in graph.nodes] == ["WordCount map", "WordCount reduce"]
@@ -453,16 +403,6 @@ def test_collecting_leaves_out_the_key_that_fails_and_nothing_else(opened):
         found = reduced(["a b c", "a b"], reducer=unless_bad, partitions=1, executor=executor, on_error="collect")
     assert found == {"a": 2, "c": 1}
     assert [(failed.name, str(failed.error)) for failed in found.failed] == [("key 'b'", "bad key")]
-
-
-def test_collecting_without_a_failure_says_so():
-    found = reduced(["a"], on_error="collect")
-    assert (found, found.failed) == ({"a": 1}, [])
-
-
-def test_if_all_items_fail_there_is_no_result_but_a_list_of_what_failed():
-    found = reduced(["bad", "bad"], first_letters, on_error="collect")
-    assert (found, len(found.failed)) == ({}, 2)
 
 
 def test_what_was_left_out_is_a_detail_of_its_branch_in_the_trace(opened):

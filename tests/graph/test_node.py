@@ -10,7 +10,7 @@ from kaygraph_viz.base.errors import BranchError, NodeError, OptionError, Wiring
 from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.graph.node import BaseNode, Node, ValidatedNode, readable_id
+from kaygraph_viz.graph.node import Node, ValidatedNode, readable_id
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
@@ -346,23 +346,10 @@ def test_an_id_is_a_short_printable_text(node_id, readable):
     assert readable_id(node_id, "Node") == readable
 
 
-def test_params_are_copied():
-    params = {"city": "Oslo"}
-    node = made()
-    node.set_params(params)
-    node.params["city"] = "Rome"
-    assert params == {"city": "Oslo"}
-
-
 def test_texts_and_loggers():
     assert repr(Node()) == "<Node>"
     assert repr(Node(node_id="a")) == "<Node 'a'>"
     assert Steps().logger.name == "kaygraph_viz.Steps"
-
-
-@pytest.mark.parametrize("cls", [BaseNode, Node, ValidatedNode, BatchNode, ParallelBatchNode])
-def test_a_node_that_does_nothing_runs(cls):
-    assert cls().run({}) is None
 
 
 @pytest.mark.parametrize(

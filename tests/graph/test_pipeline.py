@@ -16,40 +16,14 @@ from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.graph.pipeline import PipelineNode, PipelineResult
 from kaygraph_viz.recording import record
+from tests.execute.pipeline.run_helpers import double, endless, fail_odd, wait_10_ms, wait_40_ms
 
 GUARD_S = 20.0
-
-
-def double(x):
-    return 2 * x
-
-
-def fail_odd(x):
-    if x % 2:
-        raise ValueError(f"{x} is odd")
-    return x
-
-
-def wait_10_ms(x):
-    sleep(0.01)
-    return x
-
-
-def wait_40_ms(x):
-    sleep(0.04)
-    return x
 
 
 def result_of(stages, items, **options):
     PipelineNode(stages, **options).run(shared := {"items": items})
     return shared["result"]
-
-
-def endless(closed):
-    try:
-        yield from itertools.count()
-    finally:
-        closed.append(True)
 
 
 class Squares(PipelineNode):
@@ -116,16 +90,6 @@ def test_a_sink_that_returns_nothing_still_counts():
     assert (result.values, loaded) == ([None] * 4, [0, 1, 2, 3])
 
 
-def test_order_is_kept_or_not():
-    def slow_first(x):
-        sleep(1 if x == 0 else 0.1)
-        return x
-
-    for ordered, expected in ((True, [0, 1, 2]), (False, [1, 2, 0])):
-        with record(clock="virtual"):
-            assert result_of([Stage("slow", slow_first, 3)], range(3), ordered=ordered).values == expected
-
-
 def test_by_default_it_reads_items_and_says_so():
     with pytest.raises(DataError, match=r"reads shared\['items'\], which is not there"):
         PipelineNode([Stage("double", double)]).run({})
@@ -163,29 +127,10 @@ def test_with_raise_the_first_error_is_that_of_the_node():
     assert caught.value.__notes__ == ["in item 1 of 'Load: even'", "in exec of node 'Load'"]
 
 
-def test_on_error_can_forgive_it():
-    node = PipelineNode([Stage("even", fail_odd)], on_error="raise")
-    told = []
-    node.on_error = lambda shared, error: told.append(str(error)) or True
-    node.run({"items": [1]})
-    assert told == ["1 is odd"]
-
-
 def test_exec_may_take_the_results_as_they_come_and_stop_early():
     closed = []
     FirstThree([Stage("double", double, 2)]).run(shared := {"items": endless(closed)})
     assert (shared["result"], closed) == ([0, 2, 4], [True])
-
-
-def test_exec_that_fails_stops_the_pipeline():
-    class Fails(PipelineNode):
-        def exec(self, results):
-            raise RuntimeError(f"got {next(results).value}")
-
-    closed = []
-    with pytest.raises(RuntimeError, match="got 0"):
-        Fails([Stage("double", double)]).run({"items": endless(closed)})
-    assert closed == [True]
 
 
 def test_the_same_node_can_run_several_times_at_once():

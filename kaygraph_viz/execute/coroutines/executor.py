@@ -1,7 +1,7 @@
 """Coroutines: many branches in one thread, each giving way to the others while it waits.
 
 Belongs here: the slots of one call, and cancelling them. Does not belong here: what happens to one item
-(``core.branch``), loops of our own (``loops``).
+(``branch``), loops of our own (``loops``).
 
 As in a TaskGroup, the first error cancels the branches beside it, and the call returns only when all of them have
 ended.
@@ -24,8 +24,6 @@ from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S, Service
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.retries import Fallback
 from kaygraph_viz.trace.lanes import Lane
-
-__all__ = ["MAX_SLOTS", "AsyncExecutor"]
 
 MAX_SLOTS = 1_000_000
 TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
@@ -67,8 +65,7 @@ class AsyncExecutor(Executor):
         )
         slots = _Slots(request, self.slots(request.count))
         arrange = arranging(request)
-        stop = slots.stop_from_outside(asyncio.get_running_loop())
-        with self._stoppable(request), request.token.stopping(stop):
+        with self._stoppable(request), request.token.stopping(slots.end):
             async with slots:
                 while await slots.has_more():
                     for outcome in arrange(slots.done.popleft()):
@@ -92,8 +89,7 @@ class AsyncExecutor(Executor):
         """Run ``fn(item)`` as `aimap` does and call `take` with each outcome; twice as fast for short items."""
         request = self._checked(fn, items, on_error=on_error, name=name, owner=owner, fallback=fallback, **options)
         slots = _Slots(request, self.slots(request.count))
-        stop = slots.stop_from_outside(asyncio.get_running_loop())
-        with self._stoppable(request), request.token.stopping(stop):
+        with self._stoppable(request), request.token.stopping(slots.end):
             async with slots:
                 while await slots.has_more():
                     outcomes = slots.take_all()
@@ -249,19 +245,16 @@ class _Slots:
     def _is_full(self) -> bool:
         return self._pulled - self._delivered >= (self._limit or self._request.limit(self._slots))
 
-    def stop_from_outside(self, loop: asyncio.AbstractEventLoop) -> Callable[[BaseException], None]:
-        """Return a function that other threads may call to end the call with an error."""
+    def end(self, reason: BaseException) -> None:
+        """End the call with an error; from any thread."""
 
-        def stop(reason: BaseException) -> None:
-            with suppress(RuntimeError):  # the loop has just been closed
-                loop.call_soon_threadsafe(self._break_off, reason)
+        def break_off() -> None:
+            self._is_stopped, self._fault = True, reason
+            self._is_broken_off = True
+            self._news.set()
 
-        return stop
-
-    def _break_off(self, reason: BaseException) -> None:
-        self._is_stopped, self._fault = True, reason
-        self._is_broken_off = True
-        self._news.set()
+        with suppress(RuntimeError):  # the loop has just been closed
+            self._loop.call_soon_threadsafe(break_off)
 
     def count_delivery(self, count: int = 1) -> None:
         """Make room for more items; called by the one reader, which may be in another thread."""

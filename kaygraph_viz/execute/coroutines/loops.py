@@ -22,10 +22,7 @@ from kaygraph_viz.clock.sync import new_event_loop, run_loop, threads
 from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.trace.recorder import current_scope
 
-__all__ = ["INTERRUPT_WAIT_S", "Service", "run", "run_in_private_loop", "with_ticker"]
-
 T = TypeVar("T")
-
 INTERRUPT_WAIT_S = 0.4  # what cancelled coroutines get to clean up before control goes back to the person
 TICK_S = 0.1
 

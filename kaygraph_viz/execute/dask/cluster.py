@@ -1,7 +1,7 @@
 """The connection to a Dask cluster: starting one, and asking workers for their names and clocks.
 
 Belongs here: everything that is asked of `distributed` apart from running items. Does not belong here: items
-(``call``).
+(``executor``).
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from kaygraph_viz.execute.dask import worker as dask_worker
 from kaygraph_viz.execute.dask.worker import WorkerThread, introduce, now_ns
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset, offset_from
 from kaygraph_viz.trace.row import describe_error
-
-__all__ = ["Link", "connected", "local_cluster", "threads_of"]
 
 PROBES = 24
 PROBE_S = 1.0  # a worker that has just died would be waited for half a minute

@@ -1,11 +1,8 @@
-"""Dask workers: branches on a cluster of processes, on this machine or on many.
+"""Branches on a cluster of Dask workers, on this machine or on many: the executor, and one `imap` call.
 
-Belongs here: the executor. Does not belong here: one call (``call``), what runs on a worker (``worker``).
-
-One `imap` call on a Dask cluster, at the caller: pulling, cutting into chunks, taking answers, losses.
-
-Belongs here: what happens between an item of the input and its outcome. Does not belong here: opening a cluster
-(``executor``), running items (``worker``), reading what came back (``results``).
+Belongs here: what happens between an item of the input and its outcome: pulling, cutting into chunks, taking answers,
+losses. Does not belong here: opening a cluster (``cluster``), running items (``worker``), reading what came back
+(``results``).
 
 A Dask task costs a millisecond or two, so short items travel several at a time. Errors, order, look-ahead and stamps
 are those of each item all the same.
@@ -40,8 +37,6 @@ from kaygraph_viz.execute.pickling import by_value
 from kaygraph_viz.execute.worker_pool import run_pool, simulated_pool
 from kaygraph_viz.trace.row import describe_error
 
-__all__ = ["DaskCall"]
-
 CHUNK_NS = 20_000_000  # the work that one Dask task should hold
 MAX_ITEMS = 256
 POLL_S = 0.01  # how long to wait for news while something else may have to be done
@@ -50,6 +45,81 @@ SCHEDULER_GONE_S = 5.0
 SCHEDULER_SILENT_S = 7.0  # a scheduler that was stopped keeps its connections
 OVERDUE_NS = 500_000_000
 MAX_TRIES = 3  # of an item whose worker dies before it begins
+
+
+class DaskExecutor(Executor):
+    """Runs branches on the workers of a Dask cluster."""
+
+    kind: ClassVar[str] = "dask"
+    items_ahead: ClassVar[int] = 64
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=True, can_kill=False, shares_memory=False, needs_pickling=True
+    )
+
+    def __init__(self, max_workers: int | None = None, client: Any = None) -> None:
+        super().__init__(max_workers)
+        self._threads: int | None = None
+        if client is not None:
+            distributed = require("distributed")
+            if not isinstance(client, distributed.Client) or client.asynchronous:
+                what = "a distributed.Client with asynchronous=False"
+                raise OptionError("client", client, what, "client=Client(address)")
+            self._threads = threads_of(client)
+        if not current_clock().simulates(self.kind):  # simulated workers need no cluster
+            require_installed("workers of the kind 'dask' in real time", SIMULATE)
+            require("distributed")
+        self._client = client
+        self._link: Link | None = None
+
+    def _default_workers(self) -> int:
+        if self._threads is None or current_clock().simulates(self.kind):
+            return super()._default_workers()
+        return self._threads
+
+    @property
+    def client(self) -> Any:
+        """The client in use: the one that was given, or that of our own cluster, which is started if need be."""
+        return self._connected().client
+
+    def _connected(self) -> Link:
+        if self._link is None:
+            workers = self.workers
+
+            def connect() -> Link:
+                if self._client is not None:
+                    return Link(self._client, workers)
+                cluster = local_cluster(workers)
+                return Link(require("distributed").Client(cluster, set_as_default=False), workers, cluster)
+
+            self._link = connected(connect)
+        return self._link
+
+    def _run(self, request: Call) -> Generator[Outcome, None, None]:
+        pool = simulated_pool(self.kind)
+        if pool is not None:
+            return run_pool(partial(pool, request, self.workers, self))
+        return self._run_on_cluster(request)
+
+    def _run_on_cluster(self, request: Call) -> Generator[Outcome, None, None]:
+        call = DaskCall(request, self._connected())
+        outcomes = call.outcomes()
+        try:
+            for outcome in in_order(outcomes) if request.ordered else outcomes:
+                call.count_delivery()
+                yield outcome
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit):
+                call.give_up_all()  # an interrupt, a cancelled call, a lost scheduler: control goes back at once
+            raise
+        finally:
+            call.stop()
+
+    def close(self) -> None:
+        """Release the cluster if it is our own; a client that was given stays open."""
+        super().close()
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
 
 class DaskCall:
@@ -100,21 +170,19 @@ class DaskCall:
                 except BaseException as error:  # the input's own fault: raised after the outcomes of what came before
                     self._end_input(self._branches.input_error(error))
                 else:
-                    self._keep(item)
+                    ready_ns = self._request.submitted_ns
+                    with self._changed:
+                        ready_ns = self._branches.now_ns() if ready_ns is None else ready_ns
+                        self._buffer.append((self._pulled, item, ready_ns))
+                        self._pulled += 1
+                        if len(self._buffer) == 1 and self._max_items > 1:
+                            self._news.put(News())  # from now on the reader looks whether the input blocks
         except BaseException as error:  # a fault of our own, or of the connection: no item may get lost without a word
             self._news.put(News(reason=error))
 
     def _end_input(self, error: BaseException | None) -> None:
         with self._changed:
             self._is_exhausted, self._fault = True, error
-
-    def _keep(self, item: Any) -> None:
-        submitted = self._request.submitted_ns
-        with self._changed:
-            self._buffer.append((self._pulled, item, self._branches.now_ns() if submitted is None else submitted))
-            self._pulled += 1
-            if len(self._buffer) == 1 and self._max_items > 1:
-                self._news.put(News())  # from now on the reader looks whether the input blocks
 
     def _may_pull(self) -> bool:
         """Send what is ready; return once there is room for another item, or False when nothing more is to be sent."""
@@ -286,16 +354,12 @@ class DaskCall:
         outcomes = self._results.of(chunk.pairs, answer.worker, answer.finished)
         if not outcomes:  # as where somebody has removed the folder of the journals
             return self._unbegun(chunk, read_journal(None, 0), None)
-        self._learn(outcomes)
+        mean_ns = sum(outcome.ended_ns - outcome.started_ns for outcome in outcomes) / len(outcomes)
+        self._service_ns = mean_ns if not self._service_ns else (mean_ns + self._service_ns) / 2
         if len(outcomes) < len(chunk.pairs):
             with self._changed:
                 self._to_resend.appendleft(chunk.pairs[len(outcomes) :])
         return outcomes
-
-    def _learn(self, outcomes: list[Outcome]) -> None:
-        if outcomes:
-            mean = sum(outcome.ended_ns - outcome.started_ns for outcome in outcomes) / len(outcomes)
-            self._service_ns = mean if not self._service_ns else (mean + self._service_ns) / 2
 
     def _forget(self, chunk: Chunk) -> None:
         """Empty a journal; the file stays, since by it a worker sees that Dask runs the chunk again."""
@@ -418,79 +482,3 @@ class DaskCall:
         self._results.free_all()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-__all__ = ["DaskExecutor"]
-
-
-class DaskExecutor(Executor):
-    """Runs branches on the workers of a Dask cluster."""
-
-    kind: ClassVar[str] = "dask"
-    items_ahead: ClassVar[int] = 64
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        runs_in_parallel=True, can_kill=False, shares_memory=False, needs_pickling=True
-    )
-
-    def __init__(self, max_workers: int | None = None, client: Any = None) -> None:
-        super().__init__(max_workers)
-        self._threads: int | None = None
-        if client is not None:
-            distributed = require("distributed")
-            if not isinstance(client, distributed.Client) or client.asynchronous:
-                what = "a distributed.Client with asynchronous=False"
-                raise OptionError("client", client, what, "client=Client(address)")
-            self._threads = threads_of(client)
-        if not current_clock().simulates(self.kind):  # simulated workers need no cluster
-            require_installed("workers of the kind 'dask' in real time", SIMULATE)
-            require("distributed")
-        self._client = client
-        self._link: Link | None = None
-
-    def _default_workers(self) -> int:
-        if self._threads is None or current_clock().simulates(self.kind):
-            return super()._default_workers()
-        return self._threads
-
-    @property
-    def client(self) -> Any:
-        """The client in use: the one that was given, or that of our own cluster, which is started if need be."""
-        return self._connected().client
-
-    def _connected(self) -> Link:
-        if self._link is None:
-            self._link = connected(partial(self._connect, self.workers))
-        return self._link
-
-    def _connect(self, workers: int) -> Link:
-        if self._client is not None:
-            return Link(self._client, workers)
-        cluster = local_cluster(workers)
-        return Link(require("distributed").Client(cluster, set_as_default=False), workers, cluster)
-
-    def _run(self, request: Call) -> Generator[Outcome, None, None]:
-        pool = simulated_pool(self.kind)
-        if pool is not None:
-            return run_pool(partial(pool, request, self.workers, self))
-        return self._run_on_cluster(request)
-
-    def _run_on_cluster(self, request: Call) -> Generator[Outcome, None, None]:
-        call = DaskCall(request, self._connected())
-        outcomes = call.outcomes()
-        try:
-            for outcome in in_order(outcomes) if request.ordered else outcomes:
-                call.count_delivery()
-                yield outcome
-        except BaseException as error:
-            if not isinstance(error, GeneratorExit):
-                call.give_up_all()  # an interrupt, a cancelled call, a lost scheduler: control goes back at once
-            raise
-        finally:
-            call.stop()
-
-    def close(self) -> None:
-        """Release the cluster if it is our own; a client that was given stays open."""
-        super().close()
-        if self._link is not None:
-            self._link.close()
-            self._link = None

@@ -1,7 +1,7 @@
 """The results of Dask workers as outcomes and rows of the trace, and what the workers are sent to know.
 
 Belongs here: stamps, lanes, clock offsets, and the outcomes of branches that did not come back. Does not belong here:
-deciding that a branch is lost or late (``call``).
+deciding that a branch is lost or late (``executor``).
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from kaygraph_viz.execute.dask.worker import Answer, Finished, Setup, WorkerThre
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pickling import by_value, context_values, unpack_result
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.offsets import NO_OFFSET, Move, Offset
+from kaygraph_viz.trace.offsets import NO_OFFSET, Move
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
-
-__all__ = ["Chunk", "News", "Pair", "Results", "packed_setup"]
 
 Pair = tuple[int, Any, int]  # index, item, when it was ready [ns]
 
@@ -103,7 +101,14 @@ class Results:
             shift = squeezed(done.started_ns, submitted, now_ns)
         started, ended = shift(done.started_ns), shift(done.ended_ns)
         if self._branches.is_recorded:
-            self._check(worker, offset, submitted - started)
+            if started < submitted and not self._has_warned:  # by more than the clock can be off
+                self._has_warned = True
+                warn(
+                    f"a branch on {worker.address} started {(submitted - started) / 1e6:.3f} ms before it was "
+                    f"submitted, although the clock of that worker is known within {offset.bound_ns / 1e6:.3f} ms: its "
+                    "times may be wrong",
+                    stacklevel=2,
+                )
             rows = [Row._make(row) for row in done.rows]
             if (worker.address, worker.thread) not in self._lanes:
                 facts = {"worker": worker.address, "pid": worker.pid, **offset.attributes}
@@ -118,16 +123,6 @@ class Results:
                 self._recorder, rows, parent_id=self._branches.parent_id, lane=lane, submitted_ns=submitted, shift=shift
             )
         return Outcome(index, value, error, status, done.attempts, submitted, started, max(started, ended), done.name)
-
-    def _check(self, worker: WorkerThread, offset: Offset, early_ns: int) -> None:
-        """Warn, once a call, of a branch that began before it was submitted, by more than the clock can be off."""
-        if early_ns > 0 and not self._has_warned:
-            self._has_warned = True
-            warn(
-                f"a branch on {worker.address} started {early_ns / 1e6:.3f} ms before it was submitted, although the "
-                f"clock of that worker is known within {offset.bound_ns / 1e6:.3f} ms: its times may be wrong",
-                stacklevel=2,
-            )
 
     # -- lanes --------------------------------------------------------------------------------------------------
 
@@ -193,40 +188,22 @@ class Results:
     ) -> None:
         if not self._branches.is_recorded:
             return
-        index, item, submitted = pair
-        started = max(times[0], submitted)
-        lane = self._lane(worker).name if worker is not None else "dask"
-        row = Row(
-            self._recorder.next_id(),
-            self._branches.parent_id,
-            index,
-            self._branches.name_of(item),
-            "branch",
-            lane,
-            submitted,
-            started,
-            max(started, times[1]),
-            status=status,
-            error=None if error is None else describe_error(error),
-        )
-        self._recorder.add(row)
+        bar = self._bar(pair, worker, times[0])
+        text = None if error is None else describe_error(error)
+        self._recorder.add(bar.row(max(bar.started_ns, times[1]), status, text))
 
     def hold(self, number: int, pair: Pair, worker: WorkerThread | None, started_ns: int) -> None:
         """Keep the bar of an item open that was given up and still runs."""
         if not self._branches.is_recorded:
             return
+        self._held[number] = bar = self._bar(pair, worker, started_ns)
+        self._recorder.keep_open(bar)
+
+    def _bar(self, pair: Pair, worker: WorkerThread | None, started_ns: int) -> OpenBranch:
         index, item, submitted = pair
-        lane = self._lane(worker).name if worker is not None else "dask"
-        held = self._held[number] = OpenBranch(
-            index,
-            self._branches.name_of(item),
-            submitted,
-            max(started_ns, submitted),
-            self._recorder.next_id(),
-            self._branches.parent_id,
-            lane,
-        )
-        self._recorder.keep_open(held)
+        branches, lane = self._branches, self._lane(worker).name if worker is not None else "dask"
+        ids = self._recorder.next_id(), branches.parent_id, lane
+        return OpenBranch(index, branches.name_of(item), submitted, max(started_ns, submitted), *ids)
 
     def release(self, number: int) -> None:
         """End the bar of an item that was given up and has now ended."""

@@ -1,7 +1,7 @@
 """The program of a Dask worker: runs a few items one after the other, and keeps a journal of them.
 
 Belongs here: what is imported there. Does not belong here: cutting the input into chunks, what happens when a worker
-is lost (``call``).
+is lost (``executor``).
 
 The journal is a small file on the worker's machine. It says which item was started and keeps the outcomes of those
 before it, so that a worker that dies takes with it only the item that it was running.
@@ -34,21 +34,6 @@ from kaygraph_viz.trace.lanes import NO_LANE
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import RowList
-
-__all__ = [
-    "GO",
-    "Answer",
-    "Finished",
-    "Journal",
-    "Setup",
-    "WorkerThread",
-    "Written",
-    "dask_setup",
-    "introduce",
-    "now_ns",
-    "read_journal",
-    "run_chunk",
-]
 
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
 BUDGET_NS = 60_000_000  # the rest of a chunk whose items turn out to be long is given back after this time

@@ -16,8 +16,6 @@ from typing import Any, Final, TypeVar
 from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.clock.sync import threads
 
-__all__ = ["END", "Buffer", "QueuedItem", "Wake", "waiting", "waiting_async"]
-
 T = TypeVar("T")
 Wake = Callable[[], None]
 

@@ -1,7 +1,7 @@
 """The stages of a pipeline as users write them, and what is told about them afterwards.
 
 Belongs here: one stage and the checks of its options, the record of an item that failed, the load of a stage. Does
-not belong here: running stages (``stage_run``, ``workers``, ``run``).
+not belong here: running stages (``stage_run``, ``run``).
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.registry import executor_class
 from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.trace.row import describe_error
-
-__all__ = ["SOURCE", "STAGE_KINDS", "DeadLetter", "Stage", "StageFacts", "checked_stages"]
 
 SOURCE = "source"  # the name of reading the items in charts
 STAGE_KINDS = ("thread", "process", "async", "serial")

@@ -1,6 +1,6 @@
-"""The parts of a limit on the calls to a service, which `kaygraph_viz.execute.rates.rate_limit` puts together.
+"""The parts of a limit on the calls to a service, which ``rate_limit`` puts together.
 
-Belongs here: how much may begin in a window of time (``windows``), how many calls may be in progress at once
-(``in_flight``), whose turn it is (``turns``), and asking from other processes (``owner``, ``remote``). Does not belong
-here: what users call.
+Belongs here: how much may begin in a window of time (``turns``), how many calls may be in progress at once
+(``in_flight``), whose turn it is (``turns``), and asking from other processes (``remote``). Does not belong here:
+running branches (``execute``).
 """

@@ -11,8 +11,6 @@ from typing import Literal
 from kaygraph_viz.base.checks import checked_number, checked_whole
 from kaygraph_viz.base.errors import OptionError
 
-__all__ = ["MAX_CALLS", "AdaptiveBound", "AdaptiveLimit", "Bound", "bound_of"]
-
 MAX_CALLS = 1_000_000
 SMOOTH = 0.2  # the share of the newest call in the mean duration
 

@@ -1,14 +1,9 @@
 """A limit on the calls to one service, shared by all branches that call it.
 
-Belongs here: what users call. Does not belong here: when a call may begin (``rates``), and how often a failed call is
-tried again (``limits``).
+Belongs here: what users call, and the block in which a call is made, whatever comes in between. Does not belong here:
+when a call may begin (``turns``), and how often a failed call is tried again (``execute.retries``).
 
 The time that a branch waits for its turn is recorded as blocked time, and as a ``wait`` span inside the branch.
-
-A call under a limit: the ``with`` block in which it is made.
-
-Belongs here: entering and leaving the block, whatever comes in between. Does not belong here: whose turn it is
-(``turns``).
 """
 
 from __future__ import annotations
@@ -20,65 +15,11 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.execute.rates.in_flight import MAX_CALLS, AdaptiveLimit, bound_of
 from kaygraph_viz.execute.rates.remote import Asking, Ticket
-from kaygraph_viz.execute.rates.turns import Backend, Ending, Place, Turns, Window
+from kaygraph_viz.execute.rates.turns import Ending, Place, Turns, Window
 from kaygraph_viz.trace.recorder import held_up
-
-__all__ = ["MAX_UNITS", "LimitedCall"]
 
 SHORTEST_BLOCK_NS = 100_000  # a shorter wait is the time that taking a lock costs
 MAX_UNITS = 1 << 50
-
-
-class LimitedCall:
-    """A call that waits for its turn: use it once, as ``with limit.units(1200): call()`` or with ``async with``."""
-
-    def __init__(self, turns: Backend, units: int) -> None:
-        self._turns = turns
-        self.place = Place(units)
-
-    def used(self, units: int) -> None:
-        """Count the number of units that the call has really taken, in the block or after it."""
-        self._turns.correct(self.place, checked_whole("units", units, 0, MAX_UNITS, "call.used(800)"))
-
-    def __enter__(self) -> Self:
-        try:
-            facts: dict[str, str] = {}
-            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
-                self._turns.take(self.place)
-                if self.place.held_by:
-                    facts["limit"] = self.place.held_by
-            self.place.is_entered = True  # last: an interrupt comes before it, or in the block
-        except BaseException:
-            self._turns.give_back(self.place)
-            raise
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        try:
-            self._turns.leave(self.place, Ending.of(error))
-        except BaseException:  # an interrupt, maybe before the call has left
-            self._turns.leave(self.place, Ending.of(error))
-            raise
-
-    async def __aenter__(self) -> Self:
-        try:
-            facts: dict[str, str] = {}
-            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
-                await self._turns.take_async(self.place)
-                if self.place.held_by:
-                    facts["limit"] = self.place.held_by
-            self.place.is_entered = True
-        except BaseException:
-            self._turns.give_back(self.place)
-            raise
-        return self
-
-    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._turns.leave(self.place, Ending.of(error))
-
-
-__all__ = ["AdaptiveLimit", "LimitedCall", "RateLimit"]
-
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 
@@ -157,7 +98,7 @@ class RateLimit:
         self.in_flight = in_flight
         self.name = one_line(name)
         self._ticket: Ticket | None = None
-        self._turns: Backend = Turns(
+        self._turns: Turns | Asking = Turns(
             [*_window("calls per second", per_second, SECOND_NS), *_window("calls per minute", per_minute, MINUTE_NS)],
             _window("units per minute", units_per_minute, MINUTE_NS),
             bound_of(in_flight),
@@ -210,12 +151,8 @@ class RateLimit:
 
     def _call(self) -> LimitedCall:
         if self.units_per_minute is not None:
-            raise OptionError(
-                "units",
-                None,
-                "the units of each call, since there is a limit on them",
-                "with limit.units(1200): call()",
-            )
+            what = "the units of each call, since there is a limit on them"
+            raise OptionError("units", None, what, "with limit.units(1200): call()")
         return LimitedCall(self._turns, 0)
 
     def _leave(self, error: BaseException | None, left: list[Place]) -> None:
@@ -257,3 +194,51 @@ def _arrived(ticket: Ticket, options: tuple[Any, ...]) -> RateLimit:
     limit._ticket, limit._turns = ticket, Asking(ticket)
     ticket.keep(limit)
     return limit
+
+
+class LimitedCall:
+    """A call that waits for its turn: use it once, as ``with limit.units(1200): call()`` or with ``async with``."""
+
+    def __init__(self, turns: Turns | Asking, units: int) -> None:
+        self._turns = turns
+        self.place = Place(units)
+
+    def used(self, units: int) -> None:
+        """Count the number of units that the call has really taken, in the block or after it."""
+        self._turns.correct(self.place, checked_whole("units", units, 0, MAX_UNITS, "call.used(800)"))
+
+    def __enter__(self) -> Self:
+        try:
+            facts: dict[str, str] = {}
+            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
+                self._turns.take(self.place)
+                if self.place.held_by:
+                    facts["limit"] = self.place.held_by
+            self.place.is_entered = True  # last: an interrupt comes before it, or in the block
+        except BaseException:
+            self._turns.give_back(self.place)
+            raise
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            self._turns.leave(self.place, Ending.of(error))
+        except BaseException:  # an interrupt, maybe before the call has left
+            self._turns.leave(self.place, Ending.of(error))
+            raise
+
+    async def __aenter__(self) -> Self:
+        try:
+            facts: dict[str, str] = {}
+            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
+                await self._turns.take_async(self.place)
+                if self.place.held_by:
+                    facts["limit"] = self.place.held_by
+            self.place.is_entered = True
+        except BaseException:
+            self._turns.give_back(self.place)
+            raise
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._turns.leave(self.place, Ending.of(error))

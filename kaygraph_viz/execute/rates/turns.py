@@ -1,18 +1,10 @@
 """Whose turn it is to call a service: first come, first served.
 
-Belongs here: the queue of calls, those in flight, and what they wait for. Does not belong here: the ``with`` blocks
-(``rate_limit``), and calls from other processes (``owner``).
+Belongs here: the queue of calls, those in flight, what they wait for and for how long. Does not belong here: the
+``with`` blocks (``rate_limit``), and calls from other processes (``remote``).
 
 Only the first in the queue waits for the time or for room; the others wait until they are first. So a call that needs
 many units is not overtaken for ever by calls that need few.
-
-What has held up the first call in the queue, and for how long.
-
-Belongs here: adding up. Does not belong here: what holds it up (``turns``).
-
-Windows of time: so many calls, or units of them, in any second or minute.
-
-Belongs here: counting what has begun, and when more fits in. Does not belong here: who waits for that (``turns``).
 """
 
 from __future__ import annotations
@@ -23,7 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.clock.clock import Clock, current_clock
@@ -32,109 +24,7 @@ from kaygraph_viz.execute.rates.in_flight import Bound
 from kaygraph_viz.execute.retries import asked_s, is_refusal
 from kaygraph_viz.trace.recorder import current_scope
 
-__all__ = ["Obstacles"]
-
-
-class Obstacles:
-    """How long each limit has held up the first in the queue, whichever call that was."""
-
-    def __init__(self) -> None:
-        self._lasted_ns: dict[str, int] = {}
-        self._name = ""
-        self._since_ns = 0
-
-    def now(self, name: str, now_ns: int) -> None:
-        """Note what holds up the first call from now on; an empty name: nothing."""
-        if self._name:
-            self._lasted_ns[self._name] = self._lasted_ns.get(self._name, 0) + max(0, now_ns - self._since_ns)
-        self._name, self._since_ns = name, now_ns
-
-    def so_far(self, now_ns: int) -> dict[str, int]:
-        """Return how long it was for each so far [ns]."""
-        self.now(self._name, now_ns)
-        return self._lasted_ns.copy()
-
-    def longest_since(self, before: Mapping[str, int]) -> str:
-        """Return what has held up calls for the longest time since `so_far` was called; empty: nothing."""
-        lasted_ns = {name: ns - before.get(name, 0) for name, ns in self._lasted_ns.items()}
-        return max((name for name, ns in lasted_ns.items() if ns > 0), key=lasted_ns.__getitem__, default="")
-
-
-__all__ = ["Window"]
-
-
-class Window:
-    """An amount that may begin in any window of time of one length."""
-
-    def __init__(self, what: str, most: int, period_ns: int) -> None:
-        self.what = what
-        self.most = most
-        self.period_ns = period_ns
-        self.used = 0
-        self._begun: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()  # by call: when, and how much
-
-    def wait_ns(self, amount: int, now_ns: int) -> int:
-        """Return how long it is until there is room for `amount` [ns]; 0: there is."""
-        self._forget(now_ns)
-        missing = self.used + amount - self.most
-        if missing <= 0:
-            return 0
-        free_ns = now_ns
-        for begun_ns, used in self._begun.values():
-            missing, free_ns = missing - used, begun_ns + self.period_ns
-            if missing <= 0:
-                break
-        return free_ns - now_ns
-
-    def add(self, call: Hashable, amount: int, now_ns: int) -> None:
-        """Count a call that begins now."""
-        self._begun[call] = now_ns, amount
-        self.used += amount
-
-    def correct(self, call: Hashable, amount: int) -> None:
-        """Count another amount for a call that has begun, as if it had been known then."""
-        if call in self._begun:
-            begun_ns, before = self._begun[call]
-            self._begun[call] = begun_ns, amount
-            self.used += amount - before
-
-    def remove(self, call: Hashable) -> None:
-        """Count a call no more, since it was never made."""
-        self._begun.pop(call, None)
-        self.recount()
-
-    def recount(self) -> None:
-        """Put right what an interrupt has left half done in another method."""
-        self.used = sum(amount for _, amount in self._begun.values())
-
-    def clear(self) -> None:
-        """Forget all calls."""
-        self._begun.clear()
-        self.used = 0
-
-    def _forget(self, now_ns: int) -> None:
-        """Take out the calls that began a whole window ago."""
-        while self._begun and next(iter(self._begun.values()))[0] + self.period_ns <= now_ns:
-            self.used -= self._begun.popitem(last=False)[1][1]
-
-
-__all__ = ["Backend", "Ending", "Place", "Turns", "caller", "nothing"]
-
-
 IN_FLIGHT, PAUSE = "calls in flight", "a pause that the service asked for"
-
-
-class Ending(NamedTuple):
-    """How a call ended, as far as it tells something about the service."""
-
-    is_ok: bool = True
-    is_refused: bool = False
-    pause_s: float = 0.0
-
-    @classmethod
-    def of(cls, error: BaseException | None) -> Ending:
-        """Return what an error says, or that there was none."""
-        return cls() if error is None else cls(False, is_refusal(error), asked_s(error))
 
 
 class Place:
@@ -153,33 +43,17 @@ class Place:
         self.wake: Callable[[], None] = nothing  # called when it may be its turn
 
 
-def nothing() -> None:
-    """Do nothing: no call waits for a turn."""
+class Ending(NamedTuple):
+    """How a call ended, as far as it tells something about the service."""
 
+    is_ok: bool = True
+    is_refused: bool = False
+    pause_s: float = 0.0
 
-class Backend(Protocol):
-    """Where it is decided whose turn it is: in this process or in its parent."""
-
-    def take(self, place: Place) -> None:
-        """Wait for a turn; in a thread."""
-
-    async def take_async(self, place: Place) -> None:
-        """Wait for a turn; in a coroutine."""
-
-    def leave(self, place: Place, ending: Ending) -> None:
-        """End a call; a second time does nothing."""
-
-    def give_back(self, place: Place) -> None:
-        """Undo all that was done for a call that was not made."""
-
-    def correct(self, place: Place, units: int) -> None:
-        """Count another number of units for a call."""
-
-    def pause(self, seconds: float) -> None:
-        """Let no call begin for some time [s]."""
-
-    def entered(self) -> Place | None:
-        """Return a call whose block has begun: one of the caller if they differ."""
+    @classmethod
+    def of(cls, error: BaseException | None) -> Ending:
+        """Return what an error says, or that there was none."""
+        return cls() if error is None else cls(False, is_refusal(error), asked_s(error))
 
 
 class Turns:
@@ -381,3 +255,90 @@ def caller() -> object:
         return asyncio.current_task() or threading.get_ident()
     except RuntimeError:  # no loop runs here
         return threading.get_ident()
+
+
+def nothing() -> None:
+    """Do nothing: no call waits for a turn."""
+
+
+# -- what a call may wait for ------------------------------------------------------------------------------------
+
+
+class Window:
+    """An amount that may begin in any window of time of one length."""
+
+    def __init__(self, what: str, most: int, period_ns: int) -> None:
+        self.what = what
+        self.most = most
+        self.period_ns = period_ns
+        self.used = 0
+        self._begun: OrderedDict[Hashable, tuple[int, int]] = OrderedDict()  # by call: when, and how much
+
+    def wait_ns(self, amount: int, now_ns: int) -> int:
+        """Return how long it is until there is room for `amount` [ns]; 0: there is."""
+        self._forget(now_ns)
+        missing = self.used + amount - self.most
+        if missing <= 0:
+            return 0
+        free_ns = now_ns
+        for begun_ns, used in self._begun.values():
+            missing, free_ns = missing - used, begun_ns + self.period_ns
+            if missing <= 0:
+                break
+        return free_ns - now_ns
+
+    def add(self, call: Hashable, amount: int, now_ns: int) -> None:
+        """Count a call that begins now."""
+        self._begun[call] = now_ns, amount
+        self.used += amount
+
+    def correct(self, call: Hashable, amount: int) -> None:
+        """Count another amount for a call that has begun, as if it had been known then."""
+        if call in self._begun:
+            begun_ns, before = self._begun[call]
+            self._begun[call] = begun_ns, amount
+            self.used += amount - before
+
+    def remove(self, call: Hashable) -> None:
+        """Count a call no more, since it was never made."""
+        self._begun.pop(call, None)
+        self.recount()
+
+    def recount(self) -> None:
+        """Put right what an interrupt has left half done in another method."""
+        self.used = sum(amount for _, amount in self._begun.values())
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._begun.clear()
+        self.used = 0
+
+    def _forget(self, now_ns: int) -> None:
+        """Take out the calls that began a whole window ago."""
+        while self._begun and next(iter(self._begun.values()))[0] + self.period_ns <= now_ns:
+            self.used -= self._begun.popitem(last=False)[1][1]
+
+
+class Obstacles:
+    """How long each limit has held up the first in the queue, whichever call that was."""
+
+    def __init__(self) -> None:
+        self._lasted_ns: dict[str, int] = {}
+        self._name = ""
+        self._since_ns = 0
+
+    def now(self, name: str, now_ns: int) -> None:
+        """Note what holds up the first call from now on; an empty name: nothing."""
+        if self._name:
+            self._lasted_ns[self._name] = self._lasted_ns.get(self._name, 0) + max(0, now_ns - self._since_ns)
+        self._name, self._since_ns = name, now_ns
+
+    def so_far(self, now_ns: int) -> dict[str, int]:
+        """Return how long it was for each so far [ns]."""
+        self.now(self._name, now_ns)
+        return self._lasted_ns.copy()
+
+    def longest_since(self, before: Mapping[str, int]) -> str:
+        """Return what has held up calls for the longest time since `so_far` was called; empty: nothing."""
+        lasted_ns = {name: ns - before.get(name, 0) for name, ns in self._lasted_ns.items()}
+        return max((name for name, ns in lasted_ns.items() if ns > 0), key=lasted_ns.__getitem__, default="")

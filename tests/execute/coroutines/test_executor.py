@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import itertools
 import threading
 from contextlib import aclosing, closing
@@ -11,7 +10,7 @@ from contextlib import aclosing, closing
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.base.errors import BranchError, CallCancelled, DeadlineExceeded
 from kaygraph_viz.clock.clock import compute, sleep_async
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
@@ -20,7 +19,6 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 
 GUARD_S = 20.0
-city = contextvars.ContextVar("city", default="nowhere")
 
 
 async def double(x):
@@ -71,11 +69,17 @@ async def collected(executor, fn, items, **options):
     return [outcome async for outcome in executor.aimap(fn, items, **options)]
 
 
+def read(executor, is_inside, fn, items, **options):
+    """Run a call inside a loop or from plain code, and return its outcomes."""
+    if is_inside:
+        return run(collected(executor, fn, items, **options))
+    return list(executor.imap(fn, items, **options))
+
+
 def both(fn, items, workers=None, **options):
     """Return the outcomes of the call from plain code and of the one inside a loop, which are the same."""
     with AsyncExecutor(workers) as executor:
-        plain = list(executor.imap(fn, items, **options))
-        inside = run(collected(executor, fn, items, **options))
+        plain, inside = (read(executor, is_inside, fn, items, **options) for is_inside in (False, True))
     say = [[(o.index, o.value, repr(o.error), o.status, o.attempts) for o in some] for some in (plain, inside)]
     assert sorted(say[0]) == sorted(say[1])
     return inside
@@ -109,24 +113,6 @@ def test_by_default_a_hundred_are_inside_at_once_whether_the_length_is_known_or_
         inside = Inside()
         run(collected(AsyncExecutor(), inside, items))
         assert inside.most == 100  # each is inside for three turns of the loop, and every turn doubles the slots
-
-
-def test_no_more_workers_are_counted_than_there_are_items():
-    counts = [(None, 7), (5, 7), (None, 0), (None, 1_000)]
-    assert [AsyncExecutor(workers).slots(count) for workers, count in counts] == [7, 5, 1, 100]
-
-
-def test_all_meet_when_each_needs_all_the_others():
-    async def main():
-        together = asyncio.Barrier(200)
-
-        async def meet(x):
-            await together.wait()
-            return x
-
-        return await collected(AsyncExecutor(200), meet, range(200))
-
-    assert [o.value for o in run(main())] == list(range(200))
 
 
 def test_slots_are_opened_only_where_somebody_waits():
@@ -239,10 +225,7 @@ def test_the_first_error_cancels_the_others_and_waits_for_their_cleanup(is_insid
             cleaned.append(x)
 
     with pytest.raises(ValueError, match="third"), AsyncExecutor() as executor:
-        if is_inside:
-            run(collected(executor, branch, range(6), ordered=False))
-        else:
-            list(executor.imap(branch, range(6), ordered=False))
+        read(executor, is_inside, branch, range(6), ordered=False)
     assert set(cleaned) >= {0, 1, 2}
 
 
@@ -317,10 +300,7 @@ def test_a_coroutine_that_cancels_its_task_is_an_error_and_no_hang(waits, is_ins
         return x
 
     with pytest.raises(BranchError, match="cancelled its own task"), AsyncExecutor(1) as executor:
-        if is_inside:
-            run(collected(executor, branch, range(100), on_error="collect"))
-        else:
-            list(executor.imap(branch, range(100), on_error="collect"))
+        read(executor, is_inside, branch, range(100), on_error="collect")
 
 
 def test_closing_early_cancels_and_waits():
@@ -415,19 +395,7 @@ def test_a_token_that_was_cancelled_before_starts_nothing_or_ends_at_once(is_ins
     token.cancel()
     for _ in range(20):  # the loop of a private thread may or may not have begun
         with pytest.raises(CallCancelled), AsyncExecutor() as executor:
-            if is_inside:
-                run(collected(executor, forever, range(3), cancel=token))
-            else:
-                list(executor.imap(forever, range(3), cancel=token))
-
-
-@pytest.mark.parametrize("is_inside", [True, False])
-def test_a_deadline_for_all(is_inside):
-    with pytest.raises(DeadlineExceeded, match="the call of 'Check'"), AsyncExecutor() as executor:
-        if is_inside:
-            run(collected(executor, forever, range(3), deadline=0.01, owner="Check"))
-        else:
-            list(executor.imap(forever, range(3), deadline=0.01, owner="Check"))
+            read(executor, is_inside, forever, range(3), cancel=token)
 
 
 @pytest.mark.parametrize("is_inside", [True, False])
@@ -458,17 +426,6 @@ def test_an_input_that_cannot_be_iterated_over_is_no_hang():
 
     with pytest.raises(OSError, match="no input"), AsyncExecutor() as executor:
         list(executor.imap(double, Broken()))
-
-
-@pytest.mark.parametrize("on_error", ["raise", "collect"])
-def test_an_interrupt_stays_one_and_ends_the_call(on_error):
-    async def interrupted(x):
-        if x == 2:
-            raise KeyboardInterrupt
-        await forever()
-
-    with pytest.raises(KeyboardInterrupt):
-        run(collected(AsyncExecutor(), interrupted, range(3), on_error=on_error, ordered=False))
 
 
 def test_an_interrupt_of_the_reader_does_not_wait_for_branches_that_cannot_stop(monkeypatch):
@@ -506,47 +463,6 @@ async def minus(item, error):
 def test_a_fallback_may_be_plain_or_a_coroutine(fallback):
     outcomes = both(fail_odd, [1, 2], fallback=fallback, retry=RetryPolicy(2))
     assert [(o.value, o.status) for o in outcomes] == [(-1, "ok"), (2, "ok")]
-
-
-def test_context_variables_are_inherited_and_kept_apart():
-    async def leave(x):
-        before = city.get()
-        city.set(f"left by {x}")
-        await asyncio.sleep(0)
-        return before, city.get()
-
-    token = city.set("Oslo")
-    try:
-        outcomes = both(leave, range(10), 2)
-    finally:
-        city.reset(token)
-    assert [o.value for o in outcomes] == [("Oslo", f"left by {x}") for x in range(10)]
-    assert city.get() == "nowhere"
-
-
-def test_concurrent_items_count_their_own_attempts():
-    async def say(x):
-        await asyncio.sleep(0)
-        if attempt_number() <= x:
-            raise ValueError("again")
-        return attempt_number()
-
-    assert [o.value for o in both(say, range(5), retry=RetryPolicy(9))] == [1, 2, 3, 4, 5]
-
-
-@pytest.mark.parametrize("workers", [0, -1, True, 10**9])
-def test_impossible_numbers_of_workers(workers):
-    with pytest.raises(OptionError, match="1 to 1000000"):
-        AsyncExecutor(workers)
-
-
-def test_impossible_options_of_aimap():
-    async def main(**options):
-        await collected(AsyncExecutor(), double, [1], **options)
-
-    for options in ({"window": -1}, {"on_error": "ignore"}, {"deadline": -1}, {"cancel": 1}, {"retry": 3}):
-        with pytest.raises(OptionError, match=next(iter(options))):
-            run(main(**options))
 
 
 # -- traces --------------------------------------------------------------------------------------------------------
@@ -587,12 +503,6 @@ def test_cpu_time_counts_the_steps_and_not_the_waits(is_async):
     with record(clock=FakeClock()) as trace:
         run(collected(AsyncExecutor(), computing if is_async else plain, range(4)))
     assert [s.cpu_ns for s in trace.where(kind="branch")] == [3_000_000_000] * 4
-
-
-def test_cpu_time_is_not_read_where_it_is_not_wanted():
-    with record(cpu_time=False) as trace:
-        run(collected(AsyncExecutor(), double, range(4)))
-    assert [s.cpu_ns for s in trace.where(kind="branch")] == [None] * 4
 
 
 def test_a_recording_that_ends_before_its_branches_has_them_as_abandoned():

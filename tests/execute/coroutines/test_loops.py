@@ -32,13 +32,6 @@ def test_results_and_errors_come_back():
         run_in_private_loop(fail)
 
 
-def test_it_works_where_a_loop_is_running():
-    async def main():
-        return run_in_private_loop(answer)
-
-    assert asyncio.run(main()) == 42
-
-
 def test_the_context_reaches_it_and_stays_as_it_is():
     async def see_and_leave():
         seen = city.get()

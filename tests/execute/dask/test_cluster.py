@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import asyncio
-import os
 import socket
 import subprocess
 import sys
@@ -17,9 +16,8 @@ import pytest
 
 from kaygraph_viz.base.errors import NodeError
 from kaygraph_viz.execute.dask import cluster as dask_cluster, worker as dask_worker
-from kaygraph_viz.execute.dask.cluster import Link, connected, threads_of
+from kaygraph_viz.execute.dask.cluster import Link, connected
 from kaygraph_viz.execute.dask.executor import DaskExecutor
-from kaygraph_viz.execute.dask.worker import WorkerThread
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.offsets import NO_OFFSET
 from tests.execute.dask.worker_functions import (
@@ -127,11 +125,6 @@ class Client:
         self.is_closed = True
 
 
-@pytest.mark.parametrize(("threads", "count"), [({}, 1), ({"a": 1, "b": 4}, 5)])
-def test_threads_of_all_workers_are_counted(threads, count):
-    assert threads_of(SimpleNamespace(nthreads=lambda: threads)) == count
-
-
 @pytest.mark.parametrize(
     ("client", "has_journals"),
     [
@@ -172,22 +165,6 @@ def test_a_worker_that_has_died_is_taken_to_have_our_clock():
     client.run = fail
     assert link.offset("a") is NO_OFFSET
     link.close()
-
-
-def test_workers_and_client_of_somebody_else_are_left_alone():
-    link = Link(client := Client(), 2)
-    assert not link.kill(WorkerThread("tcp://a", os.getpid(), 1))
-    link.close()
-    assert not client.is_closed
-
-
-def test_our_own_are_closed():
-    cluster = Client()
-    link = Link(client := Client(), 2, cluster=cluster)
-    assert not link.kill(None)
-    link.close()
-    assert client.is_closed
-    assert cluster.is_closed
 
 
 def test_closing_does_not_wait_for_ever_for_a_scheduler_that_is_gone(monkeypatch):

@@ -87,11 +87,6 @@ def test_a_function_defined_again_runs_in_its_new_body(foreign):
         assert values(foreign.imap(scope["step"], [0])) == [int(body[-1])]
 
 
-def test_nothing_is_written_by_the_caller(foreign, capfd):
-    list(foreign.imap(fail, range(4), on_error="collect"))
-    assert capfd.readouterr() == ("", "")
-
-
 # -- clusters ------------------------------------------------------------------------------------------------------
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import pickle
 from types import SimpleNamespace
 
 import pytest
 
-from kaygraph_viz.base.errors import DeadlineExceeded, RemoteWorkerLostError
-from kaygraph_viz.clock.clock import use_clock
 from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.execute.call import Call
 from kaygraph_viz.execute.dask.cluster import Link
@@ -77,12 +74,6 @@ def test_an_impossible_start_is_told_and_left_as_it_is(foreign, monkeypatch, req
     assert all(s.started_ns < s.submitted_ns or s.submitted_ns == s.started_ns for s in trace)
 
 
-def test_the_errors_survive_pickling():
-    lost = pickle.loads(pickle.dumps(RemoteWorkerLostError("item 3 of 'Check'", "tcp://10.0.0.1:1", 17, 2)))
-    assert (lost.runs, lost.pid, lost.address) == (2, 17, "tcp://10.0.0.1:1")
-    assert "in run 2" in str(lost)
-
-
 # -- outcomes of branches that did not come back -------------------------------------------------------------------
 
 WORKER = WorkerThread("tcp://there", 17, 3)
@@ -112,30 +103,12 @@ def test_an_item_began_when_its_journal_says_so_or_else_when_it_was_sent(has_jou
     assert results(has_journals=has_journals).started_ns(70, journal) == started_ns
 
 
-def test_a_lost_item_names_worker_and_runs_in_error_and_bar():
-    with record(clock=FakeClock(start_s=1)) as trace:
-        found = results().lost(PAIR, 150, written(0, 200), None)
-    assert (found.index, found.status, found.started_ns, found.ended_ns) == (4, "lost", 200, 10**9)
-    assert (found.error.item, found.error.address, found.error.pid, found.error.runs) == (
-        "item 4 of 'Check'", "tcp://there", 17, 1,
-    )  # fmt: skip
-    assert [(s.status, s.lane, s.started_ns) for s in trace] == [("lost", "dask-1", 200)]
-
-
 def test_without_a_journal_dask_says_which_worker_it_was_and_how_often_it_ran():
     error = RuntimeError("killed")
     error.allowed_failures, error.last_worker = 2, SimpleNamespace(address="tcp://last")
     found = results(has_journals=False).lost(PAIR, 150, written(worker=None), error)
     assert (found.error.address, found.error.pid, found.error.runs) == ("tcp://last", 0, 3)
     assert found.error.__cause__ is error
-
-
-def test_a_late_item_is_a_timeout_from_its_start():
-    with use_clock(FakeClock(start_s=5)):
-        found = results(timeout_s=2).timed_out(PAIR, 300)
-    assert (found.status, type(found.error), found.started_ns, found.ended_ns) == (
-        "timeout", DeadlineExceeded, 300, 5 * 10**9,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("is_released", [True, False])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -14,14 +13,12 @@ import pytest
 from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.execute.dask import worker as dask_worker
 from kaygraph_viz.execute.dask.results import packed_setup
-from kaygraph_viz.execute.dask.worker import GO, Finished, Journal, WorkerThread, Written, read_journal, run_chunk
+from kaygraph_viz.execute.dask.worker import GO, Finished, Journal, WorkerThread, read_journal, run_chunk
 from kaygraph_viz.execute.pickling import by_value, unpack_result
-from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import (
     Trap,
     double,
-    fail,
     spend,
     statuses,
 )
@@ -97,12 +94,6 @@ def test_outcomes_of_a_chunk_come_back_and_are_in_its_journal(folder):
     assert (answer.worker.address, answer.worker.pid) == ("tcp://here", os.getpid())
 
 
-def test_an_error_is_data_with_its_attempts(folder):
-    (found,) = finished(run(folder, fail, [7], retry=RetryPolicy(2)))
-    assert (found.status, found.attempts) == ("error", 2)
-    assert str(unpack_result(None, found.failure, "item")[1]) == "bad 7"
-
-
 def test_a_call_that_was_stopped_begins_nothing_more(folder):
     def stop(x):
         Path(folder, GO).unlink()
@@ -124,11 +115,6 @@ def test_a_chunk_of_a_call_that_is_over_does_nothing(folder, tmp_path):
     assert (answer.is_rerun, answer.finished, answer.fault) == (False, [], None)
 
 
-def test_items_that_cannot_be_loaded_are_a_fault_of_the_chunk(folder):
-    answer = run_chunk(f"{folder}call", 0, packed_setup(Branches(double, name="a")), folder, by_value([(0, Trap())]))
-    assert (answer.finished, answer.fault) == ([], "ValueError: bad trap")
-
-
 def test_a_chunk_whose_time_is_up_is_handed_back(folder, monkeypatch):
     monkeypatch.setattr(dask_worker, "BUDGET_NS", -1)
     assert len(run(folder, double, [1, 2, 3]).finished) == 1
@@ -139,20 +125,3 @@ def test_a_large_outcome_ends_its_chunk_and_is_not_written_down(folder, monkeypa
     answer = run(folder, lambda x: "x" * x, [1, 2000, 1])
     assert [len(each.packed) for each in finished(answer)] == [1, 2000]
     assert read_journal(folder, 0).finished == answer.finished[:1]
-
-
-def test_a_value_that_cannot_be_sent_is_an_error_in_outcome_and_bar(folder):
-    with record():
-        (found,) = finished(run(folder, lambda _: threading.Lock(), [1]))
-    assert found.status == "error"
-    assert "item 0 of 'Check' returned a value that cannot be sent back" in str(
-        unpack_result(None, found.failure, "")[1]
-    )
-    assert [(row[4], row[11]) for row in found.rows] == [("branch", "error")]
-
-
-def test_without_a_folder_there_is_no_journal(folder, monkeypatch):
-    branches = Branches(double, name="look")
-    answer = run_chunk(f"{folder}none", 0, packed_setup(branches), None, by_value([(0, 4)]))
-    assert [each.packed for each in finished(answer)] == [8]
-    assert read_journal(None, 0) == Written(None, [], None, 0, False)

@@ -73,12 +73,6 @@ def record_inside(x):
         return x
 
 
-def exit_at_one(x):
-    if x == 1:
-        raise SystemExit("bye")
-    return x
-
-
 def interrupt_at_one(x):
     if x == 1:
         raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.base.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
+from kaygraph_viz.base.errors import BranchError, DeadlineExceeded, WorkerLostError
 from kaygraph_viz.clock.clock import compute, sleep
 from kaygraph_viz.execute.branch import Branches
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem
@@ -39,7 +39,6 @@ from tests.execute.pipeline.run_helpers import (
     values,
     wait_10_ms,
     wait_40_ms,
-    wait_async,
 )
 
 # -- results -------------------------------------------------------------------------------------------------------
@@ -64,15 +63,6 @@ def test_without_order_each_item_comes_once(kind):
     assert sorted((outcome.index, outcome.value) for outcome in found) == [(x, -2 * x) for x in range(50)]
 
 
-@pytest.mark.processes
-def test_kinds_can_be_mixed():
-    stages = [
-        Stage("a", double, 2, executor="process"), Stage("b", wait_async, 5, executor="async"),
-        Stage("c", negative, executor="serial"), Stage("d", double, 2),
-    ]  # fmt: skip
-    assert values(stages, range(20)) == [-4 * x for x in range(20)]
-
-
 @pytest.mark.parametrize("items", [[], (), iter(()), {}, ""])
 def test_no_items_no_outcomes(items):
     assert outcomes([Stage("a", double)], items) == []
@@ -91,12 +81,6 @@ def test_each_stage_gets_the_items_in_the_order_of_the_source():
     assert seen == list(range(20))
 
 
-def test_an_outcome_tells_how_long_its_item_was_on_the_way():
-    with record(clock="virtual"):
-        first, second = outcomes([Stage("a", wait_10_ms), Stage("b", wait_40_ms)], range(2))
-    assert (first.service_s, second.service_s, second.name) == (0.05, 0.09, "b")
-
-
 def test_stages_work_at_the_same_time():
     together = threading.Barrier(3)
 
@@ -111,15 +95,6 @@ def test_a_pipeline_may_run_within_a_stage():
     inner = Stage("a", lambda x: sum(values([Stage("b", double, 2)], range(x))), 2)
     with record():
         assert values([inner], range(5)) == [0, 0, 2, 6, 12]
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [({"items": 7}, "the source of 'pipeline' must be"), ({"on_error": "ignore"}, "on_error must be")],
-)
-def test_options_out_of_their_range_are_refused(options, told):
-    with pytest.raises(OptionError, match=told):
-        PipelineRun([Stage("a", double)], **{"items": []} | options)
 
 
 # -- backpressure --------------------------------------------------------------------------------------------------
@@ -595,14 +570,6 @@ def test_waiting_for_room_is_no_reason_to_time_out():
             assert values(stages, range(6)) == list(range(6))
 
 
-def test_messages_name_the_item_by_its_place_in_the_source():
-    for kind in ("thread", "process"):
-        stages = [Stage("a", fail_odd), Stage("b", hang_at_two, timeout=0.1, executor=kind)]
-        with record(clock="virtual"):
-            letters = [outcome for outcome in outcomes(stages, range(4)) if outcome.status == "timeout"]
-        assert [str(letter.error)[:28] for letter in letters] == ["item 2 of 'pipeline: b' was "]
-
-
 @pytest.mark.parametrize("clock", [None, "virtual"])
 @pytest.mark.parametrize(
     ("kind", "fn", "status"),
@@ -637,11 +604,6 @@ def test_a_process_that_dies_costs_the_item_that_it_had_in_hand():
     assert (letter.index, letter.stage, letter.status, type(letter.error)) == (1, "b", "lost", WorkerLostError)
     assert [outcome.value for outcome in found if outcome.ok] == [0, 4, 6]
     assert [branch.index for branch in trace.where(name="b", status="lost")] == [1]
-
-
-def test_a_coroutine_that_nobody_awaits_is_an_error_of_its_item():
-    (letter,) = outcomes([Stage("a", lambda x: wait_async(x))], [1])
-    assert "returned a coroutine" in str(letter.error)
 
 
 def test_a_function_that_cannot_travel_is_an_error_of_the_run():

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from kaygraph_viz.base.errors import BranchError
 from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stage_run import Meter
@@ -19,7 +18,6 @@ from tests.execute.pipeline.run_helpers import (
     MS,
     double,
     endless,
-    exit_at_one,
     fail_odd,
     interrupt_at_one,
     negative,
@@ -41,11 +39,6 @@ def test_a_dead_letter_says_where_what_why_and_how_often(kind):
     assert str(letter.error) == "1.0 is odd"
     assert letter.error.__notes__ == ["in item 1 of 'pipeline: fail', after 3 attempts"]
     assert [outcome.value for outcome in found if outcome.ok] == [-2, -4]
-
-
-def test_sys_exit_is_the_error_of_its_item():
-    found = outcomes([Stage("a", exit_at_one)], range(3))
-    assert [type(outcome.error) for outcome in found if not outcome.ok] == [BranchError]
 
 
 @pytest.mark.parametrize("kind", STAGE_KINDS)

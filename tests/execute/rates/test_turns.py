@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from kaygraph_viz.base.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.clock.clock import current_clock, sleep, sleep_async, use_clock
 from kaygraph_viz.execute.rates.rate_limit import RateLimit
-from kaygraph_viz.execute.rates.turns import Obstacles, Window
+from kaygraph_viz.execute.rates.turns import Obstacles
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
@@ -162,35 +162,6 @@ def test_units_that_were_needed_on_top_make_the_next_calls_wait():
             assert current_clock().now_ns() == 60 * SECOND
 
 
-@pytest.mark.parametrize("kind", ["thread", "async"])
-def test_two_nodes_share_one_ceiling(kind):
-    limit = RateLimit(in_flight=3)
-    now, most = [], []
-
-    def call(x):
-        with limit:
-            now.append(x)
-            most.append(len(now))
-            sleep(1)
-            now.remove(x)
-
-    async def call_async(x):
-        async with limit:
-            now.append(x)
-            most.append(len(now))
-            await sleep_async(1)
-            now.remove(x)
-
-    def node(first):
-        with get_executor(kind, 8) as executor:
-            list(executor.imap(call_async if kind == "async" else call, range(first, first + 9)))
-
-    with record(clock="virtual"), get_executor("thread", 2) as nodes:
-        list(nodes.imap(node, [0, 100]))
-        assert current_clock().now_ns() == 6 * SECOND
-    assert max(most) == 3
-
-
 @given(cancelled=st.sets(st.integers(0, 9)), at_s=st.integers(0, 5))
 @settings(deadline=None)
 def test_what_a_cancelled_call_had_or_waited_for_is_free(cancelled, at_s):
@@ -289,63 +260,7 @@ def test_an_interrupt_in_the_wait_gives_the_units_back(is_async):
         assert not limit._turns._inside
 
 
-# -- windows of time ----------------------------------------------------------------------------------------------
-
-
-PERIOD = 100
-
-
-def used_in(begun, start, period):
-    return sum(amount for at, amount in begun if start <= at < start + period)
-
-
-@given(
-    most=st.integers(1, 20),
-    asked=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 20)), max_size=30),
-)
-def test_no_window_ever_holds_more_and_a_call_waits_no_longer_than_it_must(most, asked):
-    window, now, begun = Window("units", most, PERIOD), 0, []
-    for number, (later, amount) in enumerate(asked):
-        now, amount = now + later, min(amount, most)
-        wait = window.wait_ns(amount, now)
-        if wait:  # a moment earlier there was no room
-            earlier = now + wait - 1
-            assert used_in(begun, earlier - PERIOD + 1, PERIOD) + amount > most
-        now += wait
-        assert window.wait_ns(amount, now) == 0
-        window.add(number, amount, now)
-        begun.append((now, amount))
-    assert all(used_in(begun, at, PERIOD) <= most for at, _ in begun)
-
-
-def test_what_is_corrected_counts_from_the_begin_of_the_call():
-    window = Window("units", 10, PERIOD)
-    window.add("a", 8, 0)
-    window.correct("a", 3)
-    assert window.used == 3
-    window.correct("a", 12)
-    assert window.wait_ns(1, 50) == 50
-    window.correct("long gone", 5)
-    assert window.used == 12
-
-
-def test_a_call_that_was_not_made_counts_no_more():
-    window = Window("units", 10, PERIOD)
-    window.add("a", 8, 0)
-    window.remove("a")
-    window.remove("never there")
-    assert window.wait_ns(10, 0) == 0
-
-
 # -- what held up calls -------------------------------------------------------------------------------------------
-
-
-def test_times_of_one_limit_add_up_and_gaps_do_not_count():
-    obstacles = Obstacles()
-    for name, now_ns in (("a", 10), ("", 20), ("b", 50), ("a", 65), ("", 75), ("a", 900)):
-        obstacles.now(name, now_ns)
-    assert obstacles.so_far(901) == {"a": 21, "b": 15}
-    assert obstacles.longest_since({}) == "a"
 
 
 def test_only_what_came_later_counts():
