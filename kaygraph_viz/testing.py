@@ -22,7 +22,8 @@ from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PartKind, RowParts
 from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.clock.clock import Clock
 from kaygraph_viz.trace.columns import Spans
-from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
+from kaygraph_viz.trace.row import row_of
+from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Span, Status
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["FakeClock", "SpanTree", "assert_trace", "bar", "make_trace"]
@@ -208,7 +209,7 @@ def make_trace(
     """
     collected = Spans()
     for span in _numbered(spans):
-        collected.append(_row(span))
+        collected.append(row_of(span))
     columns = collected.columns()
     columns.rows.flags.writeable = False
     trace = Trace(columns, dropped, machine=machine)
@@ -387,13 +388,6 @@ def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:
         expected = "Span objects or pairs (span, [children])"
         raise OptionError("make_trace(*spans)", tree, expected, 'make_trace(bar("a", "main", 0, 1))')
     return span, children
-
-
-def _row(span: Span) -> Row:
-    missing = {"parent_id": 0, "index": -1, "cpu_ns": -1}
-    values = {name: getattr(span, name) for name in Row._fields if name != "parts"}
-    given: dict[str, Any] = {name: missing.get(name) if value is None else value for name, value in values.items()}
-    return Row(**given, parts=span.noted_parts)
 
 
 def _ns(name: str, seconds: float) -> int:

@@ -31,8 +31,8 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.texts import MASK, is_secret, one_line, without_secrets
 from kaygraph_viz.trace.lanes import Measured
 from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, Scope, _active, _scope, span
-from kaygraph_viz.trace.row import describe_error, safe_attributes
-from kaygraph_viz.trace.span import Kind, RowTuple, Status
+from kaygraph_viz.trace.row import RowTuple, describe_error, safe_attributes
+from kaygraph_viz.trace.span import Kind, Status
 
 __all__ = [
     "belongs_to",

@@ -29,10 +29,9 @@ from kaygraph_viz.capture.calls import OpenCall, call_recorded, mapped_items, na
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.kinds import keep_hooked
 from kaygraph_viz.clock.clock import REAL
-from kaygraph_viz.trace.columns import RowList
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
-from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.row import RowList, RowTuple
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 __all__ = ["MOST_ROWS", "Away", "Page", "Place", "Wanted", "here", "own_lane", "recorder_for", "settle", "wanted_by"]

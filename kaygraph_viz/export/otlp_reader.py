@@ -39,8 +39,8 @@ from kaygraph_viz.export.perfetto_reader import Packed, pack_rows
 from kaygraph_viz.export.reader import LARGEST_NS, JsonStream, Reader, integer_ns
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
 from kaygraph_viz.trace.files import Allowance
-from kaygraph_viz.trace.row import LARGEST, LONGEST_NAME, safe_attributes, safe_error
-from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Row, Status
+from kaygraph_viz.trace.row import LARGEST, LONGEST_NAME, Row, safe_attributes, safe_error
+from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Status
 
 __all__ = ["SIGNALS", "attributes_in", "field_of", "id_of", "objects_in", "otlp_events", "time_ns"]
 

@@ -20,8 +20,7 @@ from typing import Any, TextIO
 from kaygraph_viz.base.errors import TraceFormatError
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.files import MAX_CHARACTERS, READ_CHUNK, Allowance, values_in
-from kaygraph_viz.trace.row import safe_attributes
-from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.row import RowTuple, safe_attributes
 
 __all__ = ["Reader", "integer_ns"]
 

@@ -24,7 +24,7 @@ Belongs here: keeping rows without NumPy. Does not belong here: columns (``colum
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, overload
@@ -34,7 +34,8 @@ import numpy.typing as npt
 
 from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, RowParts
 from kaygraph_viz.base.texts import cut, without_secrets
-from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Row, RowTuple, Span
+from kaygraph_viz.trace.row import Row, RowTuple
+from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Span
 
 __all__ = ["as_places", "repeated", "sums", "tally"]
 
@@ -428,68 +429,35 @@ def _coded(texts: Sequence[str], codes: Mapping[Any, int]) -> npt.NDArray[np.int
     return np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))
 
 
-__all__ = ["RowList", "Storage"]
+# -- links that are said once for two phases ---------------------------------------------------------------------------
 
-PARENT = Row._fields.index("parent_id")
-
-
-class Storage(Protocol):
-    """The interface of a storage of rows: `Spans`, or `RowList` in a process that only sends them on."""
-
-    buffer: list[RowTuple]
-    dropped: int
-
-    @property
-    def append(self) -> Callable[[RowTuple], None]:
-        """The function that keeps a row."""
-
-    def compact(self) -> None:
-        """Make room in the buffer."""
-
-    def columns(self) -> SpanColumns:
-        """Return all rows so far."""
-
-    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
-        """Return the rows compacted so far and those of `last` that are not among them."""
+Needs = Callable[[int], Iterable[int]]
 
 
-class RowList:
-    """The storage of a recorder in a process that keeps no trace of its own: rows that are fetched after each item."""
+class Relation(NamedTuple):
+    """A relation between two phases: branches of one needed the results of branches of the other."""
 
-    def __init__(self, max_spans: int) -> None:
-        self.buffer: list[RowTuple] = []
-        self.dropped = 0
-        self._max_spans = max_spans
-        self._rows: list[RowTuple] = []
+    consumers: int
+    producers: int
+    needs: Needs
 
-    def append(self, row: RowTuple) -> None:
-        """Keep a row."""
-        self.buffer.append(row)
 
-    def compact(self) -> None:
-        """Move the buffer, which the recorder keeps short, to the rows that are kept."""
-        count = len(self.buffer)
-        room = max(0, self._max_spans - len(self._rows))
-        rows = self.buffer[: min(count, room)] + [row for row in self.buffer[room:count] if not row[PARENT]]
-        self._rows += rows
-        self.dropped += count - len(rows)
-        del self.buffer[:count]
+def with_links(columns: SpanColumns, relations: Iterable[Relation]) -> SpanColumns:
+    """Return the same spans with a link for each pair of branches of the relations, beside the links that they have."""
+    links = dict(columns.links)
+    for relation in relations:
+        known = _branches(columns, relation.producers)
+        for index, span_id in _branches(columns, relation.consumers).items():
+            found = tuple(known[needed] for needed in relation.needs(index) if needed in known)
+            if found:
+                links[span_id] = (*links.get(span_id, ()), *found)
+    return replace(columns, links=links)
 
-    def fetch(self) -> list[Row]:
-        """Return the rows since the last time."""
-        return [Row._make(row) for row in self.take()]
 
-    def take(self) -> list[RowTuple]:
-        """Return the rows since the last time as they were given: most are plain tuples."""
-        count = len(self.buffer)
-        rows, self._rows = self._rows + self.buffer[:count], []
-        del self.buffer[:count]
-        return rows
-
-    def columns(self) -> SpanColumns:
-        """Raise `NotImplementedError`: a worker process keeps no trace."""
-        raise NotImplementedError("a worker process keeps no trace")
-
-    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
-        """Raise `NotImplementedError`: a worker process keeps no trace."""
-        raise NotImplementedError("a worker process keeps no trace")
+def _branches(columns: SpanColumns, around: int) -> dict[int, int]:
+    """Return the numbers of the branches in a span or in its phases, by the positions of their items."""
+    parents = columns.rows["parent_id"]
+    phases = columns.rows["span_id"][columns.is_kind("phase") & (parents == around)]
+    rows = columns.rows[columns.is_kind("branch") & np.isin(parents, [around, *phases.tolist()])]
+    rows = rows[np.argsort(rows["span_id"])]
+    return dict(zip(rows["index"].tolist(), rows["span_id"].tolist(), strict=True))

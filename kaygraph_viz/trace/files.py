@@ -38,10 +38,10 @@ from kaygraph_viz.base.machine import Machine, machine_from
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.base.texts import cut
 from kaygraph_viz.trace.columns import SpanColumns, Spans
+from kaygraph_viz.trace.gauges import GaugeSamples, gauges_as_fields, gauges_from
 from kaygraph_viz.trace.invariants import impossibilities
-from kaygraph_viz.trace.memory import NOTHING, GaugeSamples, MemorySamples, gauges_as_fields, gauges_from, memory_from
-from kaygraph_viz.trace.row import as_fields, as_row, problem_with
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
+from kaygraph_viz.trace.row import Row, as_fields, as_row, problem_with
 
 __all__ = ["written"]
 

@@ -24,8 +24,8 @@ from kaygraph_viz.base.checks import checked_function
 from kaygraph_viz.base.parts import MAX_ENTRIES, NO_SHARE, PART_CODE, RowParts, derived_parts
 from kaygraph_viz.trace.lanes import Measured
 from kaygraph_viz.trace.recorder import NO_RECORDER, Scope, current_scope, span, status_of, swap_scope
-from kaygraph_viz.trace.row import describe_error, safe_attributes
-from kaygraph_viz.trace.span import Kind, RowTuple, Status
+from kaygraph_viz.trace.row import RowTuple, describe_error, safe_attributes
+from kaygraph_viz.trace.span import Kind, Status
 
 __all__ = ["GeneratorSpan", "async_generator_function", "generator_function"]
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from kaygraph_viz.base.parts import shifted
-from kaygraph_viz.trace.columns import RowList
-from kaygraph_viz.trace.span import Row, RowTuple
+from kaygraph_viz.trace.row import Row, RowList, RowTuple
 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.recorder import Recorder

@@ -16,7 +16,7 @@ from dask._task_spec import Task
 from kaygraph_viz.capture.dask.workers import Inner, begin_inner, end_inner
 from kaygraph_viz.capture.kinds import hooked
 from kaygraph_viz.capture.process_recorder import here
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.row import Row
 
 PLAIN = distributed.worker._run_task, distributed.worker._run_task_async
 WANTED = (True, "futures", b"", here())

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from kaygraph_viz.capture.processes import RecordedRun, told
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.row import Row
 
 
 class Process:

@@ -35,7 +35,7 @@ from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.capture.process_recorder import Away, Wanted
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.recorder import _scope
-from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.row import RowTuple
 
 __all__ = ["Inner", "begin_inner", "end_inner"]
 
