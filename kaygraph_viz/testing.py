@@ -143,6 +143,10 @@ def bar(
     >>> [part.kind for part in bar("a", "thread-1", 0, 3, cpu_s=1, parts=[("wait", 2), ("cpu", 1)]).parts]
     ['wait', 'cpu']
     """
+    noted, end_s_of_part = [], start_s
+    for part_kind, lasts_s, *share in parts or ():
+        end_s_of_part += lasts_s
+        noted.append((PART_CODE[part_kind], round(end_s_of_part * 1e9), share[0] if share else NO_SHARE))
     return Span(
         span_id,
         parent_id,
@@ -160,16 +164,8 @@ def bar(
         error,
         attributes or NO_ATTRIBUTES,
         links,
-        None if parts is None else _noted_parts(start_s, parts),
+        None if parts is None else tuple(noted),
     )
-
-
-def _noted_parts(start_s: float, parts: Sequence[tuple[PartKind, float] | tuple[PartKind, float, float]]) -> RowParts:
-    found, end_s = [], start_s
-    for kind, lasts_s, *share in parts:
-        end_s += lasts_s
-        found.append((PART_CODE[kind], round(end_s * 1e9), share[0] if share else NO_SHARE))
-    return tuple(found)
 
 
 def make_trace(

@@ -192,7 +192,7 @@ def test_an_object_with_the_four_methods_that_is_no_clock_is_refused():
     class Duck:
         now_ns, cpu_ns, sleep, compute = Own.now_ns, Own.cpu_ns, Own.sleep, Own.compute
 
-    with pytest.raises(OptionError, match=r"a subclass of kaygraph_viz\.clock\.Clock"), record(clock=Duck()):
+    with pytest.raises(OptionError, match=r"a subclass of kaygraph_viz\.clock\.clock\.Clock"), record(clock=Duck()):
         pass
 
 

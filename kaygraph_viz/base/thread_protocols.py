@@ -11,8 +11,6 @@ from concurrent import futures
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Condition", "Event", "Lock", "Queue", "Thread", "Threads", "Timer"]
-
 T = TypeVar("T")
 
 

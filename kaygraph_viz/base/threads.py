@@ -27,11 +27,6 @@ from typing import Any
 from kaygraph_viz.base.optional import SIMULATE, require_installed
 from kaygraph_viz.base.thread_protocols import Lock as AnyLock, Threads
 
-__all__ = [
-    "REAL_THREADS", "SLICE_S", "Condition", "Event", "InnerMethod", "Lock", "RLock", "SteadyLock", "SteadyRLock",
-    "Thread", "end_as", "sleep", "slices",
-]  # fmt: skip
-
 SLICE_S = 0.1  # how late an interrupt may be noticed
 _now_s, _sleep = time.monotonic, time.sleep  # real ones, also while a block of simulated time replaces them
 

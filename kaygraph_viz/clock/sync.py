@@ -21,8 +21,6 @@ from kaygraph_viz.base.thread_protocols import Lock as AnyLock, Threads
 from kaygraph_viz.base.threads import InnerMethod, Lock as RealLock
 from kaygraph_viz.clock.clock import current_clock
 
-__all__ = ["Lock", "new_event_loop", "run_loop", "threads"]
-
 T = TypeVar("T")
 
 _moving = RealLock()

@@ -1,24 +1,8 @@
 """Many spans as typed columns: 76 bytes a span, and 13 bytes more for each part that was noted.
 
-Belongs here: the storage of finished spans and their translation to and from rows and `Span` objects.
-Does not belong here: when spans are collected (``recorder``) and what they mean (``analysis``).
-
-Counting and repeating by places in arrays, for every width of places.
-
-Belongs here: what NumPy refuses where a place has 32 bits, as in a browser tab, and a number that tells one has 64.
-Does not belong here: what is counted.
-
-NumPy takes a number of 64 bits for a place of 32 only where it is told to. Places are counted from 0, and there are
-fewer than 2**31 of them, so nothing is lost. Where numbers of two places make one key, they are multiplied as int64.
-
-The parts of many spans as typed columns: 13 bytes a part and 16 a span, and none for spans of which sums say it all.
-
-Belongs here: keeping parts, and reading those of any spans at once. Does not belong here: what a part is and who notes
-it (``kaygraph_viz.base.parts``).
-
-The storage of a recorder: its interface, and the light one of processes that send their rows on.
-
-Belongs here: keeping rows without NumPy. Does not belong here: columns (``columns``), translating rows (``wire``).
+Belongs here: the storage of finished spans, their parts and their links, and the way to and from rows and `Span`
+objects. Does not belong here: one row (``row``), when spans are collected (``recorder``), what they mean
+(``analysis``).
 """
 
 from __future__ import annotations
@@ -26,7 +10,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
@@ -34,10 +17,12 @@ import numpy.typing as npt
 
 from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, RowParts
 from kaygraph_viz.base.texts import cut, without_secrets
-from kaygraph_viz.trace.row import Row, RowTuple
+from kaygraph_viz.trace.row import Row, RowTuple, kind_of
 from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Span
 
-__all__ = ["as_places", "repeated", "sums", "tally"]
+# -- places in arrays, also where they have 32 bits, as in a browser tab ----------------------------------------------
+# NumPy takes a number of 64 bits for a place of 32 only where it is told to. Places are counted from 0, and there are
+# fewer than 2**31 of them, so nothing is lost. Where numbers of two places make one key, they are multiplied as int64.
 
 
 def as_places(numbers: npt.ArrayLike) -> npt.NDArray[np.intp]:
@@ -60,7 +45,8 @@ def repeated(values: npt.ArrayLike, times: npt.ArrayLike) -> npt.NDArray[Any]:
     return np.repeat(np.asarray(values), as_places(times))
 
 
-__all__ = ["PART_DTYPE", "PartCollector", "PartTable", "Stretches", "part_totals_ns", "stretches"]
+# -- the parts of many spans: 13 bytes a part and 16 a span, and none for spans of which sums say it all --------------
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -69,17 +55,13 @@ NO_SPAN = 0  # no number of a span: they begin at 1, and those that analyses add
 CPU, WAIT, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "blocked", "unknown"))
 
 
-def _no_parts() -> npt.NDArray[np.void]:
-    return np.empty(0, PART_DTYPE)
-
-
 @dataclass(frozen=True, slots=True)
 class PartTable:
     """The parts of those spans that have noted any."""
 
     span_id: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     first: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
-    parts: npt.NDArray[np.void] = field(default_factory=_no_parts)
+    parts: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, PART_DTYPE))
 
     @classmethod
     def of_spans(cls, span_id: Ints, counts: Ints, parts: npt.NDArray[np.void]) -> PartTable:
@@ -199,7 +181,8 @@ def part_totals_ns(columns: _Columns, positions: npt.NDArray[np.intp] | None = N
     return totals
 
 
-__all__ = ["SPAN_DTYPE", "SpanColumns", "SpanSequence", "Spans"]
+# -- spans ------------------------------------------------------------------------------------------------------------
+
 
 SPAN_DTYPE = np.dtype(
     [
@@ -223,7 +206,6 @@ TEXT_LIMIT = 200  # characters of a name: longer ones belong into an attribute
 ALWAYS_KEPT = ("graph", "node", "phase")  # dropped spans must not take the structure of the run with them
 TRANSPOSE_ROWS = 512  # rows that are turned into columns at once: few enough to stay in the processor's cache
 
-_kind_of = itemgetter(Row._fields.index("kind"))  # a `Row` for each of very many that are dropped would take long
 _KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
 _STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _INTEGERS = ("span_id", "parent_id", "index", "submitted_ns", "started_ns", "ended_ns", "cpu_ns", "blocked_ns")
@@ -333,17 +315,13 @@ class Spans:
         """Move the rows buffered so far into columns; the caller holds a lock, so that only one thread compacts."""
         count = len(self.buffer)
         if count:
-            rows = self._within_cap(self.buffer[:count])
+            room = max(0, self.max_spans - self.kept)
+            rows = self.buffer[: min(count, room)]
+            rows += [row for row in self.buffer[room:count] if kind_of(row) in ALWAYS_KEPT]
             del self.buffer[:count]
+            self.kept += len(rows)
+            self.dropped += count - len(rows)
             self._chunks.append(self._to_array(rows))
-
-    def _within_cap(self, rows: list[RowTuple]) -> list[RowTuple]:
-        room = max(0, self.max_spans - self.kept)
-        wanted = rows[:room]
-        wanted += [row for row in rows[room:] if _kind_of(row) in ALWAYS_KEPT]
-        self.kept += len(wanted)
-        self.dropped += len(rows) - len(wanted)
-        return wanted
 
     def columns(self) -> SpanColumns:
         """Return all rows so far as one ordered table; the caller holds the same lock as for `compact`."""
@@ -399,16 +377,13 @@ class _Numbers(dict[str, int]):
 
 
 def _texts(known: Mapping[str, int]) -> tuple[str, ...]:
-    return tuple(text if len(text) <= TEXT_LIMIT and not _may_tell(text) else _kept(text) for text in known)
-
-
-def _may_tell(text: str) -> bool:
-    """Return whether there may be a credential in a name; this is fast, since there may be a million of them."""
-    return "=" in text or ":" in text
-
-
-def _kept(text: str) -> str:
-    return cut(without_secrets(text[: 4 * TEXT_LIMIT]), TEXT_LIMIT)
+    """Return names as they are kept; there may be a million, and only one with "=" or ":" may hold a credential."""
+    return tuple(
+        text
+        if len(text) <= TEXT_LIMIT and "=" not in text and ":" not in text
+        else cut(without_secrets(text[: 4 * TEXT_LIMIT]), TEXT_LIMIT)
+        for text in known
+    )
 
 
 def _whole_numbers(values: Sequence[int]) -> npt.NDArray[np.int64] | int:

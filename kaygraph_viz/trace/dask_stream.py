@@ -10,8 +10,6 @@ import re
 from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Clipped", "after_each_other", "function_of_key"]
-
 LONGEST_KEY = 200
 
 

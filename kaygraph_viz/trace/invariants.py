@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from kaygraph_viz.trace.columns import PartTable, SpanColumns, repeated
 
-__all__ = ["impossibilities", "violations"]
-
 Ints = npt.NDArray[np.int64]
 LARGEST_SUM_NS = float(1 << 62)  # 146 years
 

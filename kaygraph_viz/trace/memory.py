@@ -1,7 +1,7 @@
 """The memory in use during a run, read again and again while it is recorded; only where it was asked for.
 
-Belongs here: reading and keeping it. Does not belong here: drawing it (``plot.curves.memory``), and waiting for memory
-to be free (``execute.limits``).
+Belongs here: reading and keeping it. Does not belong here: drawing it (``plot.curves``), and waiting for memory to be
+free (``execute``).
 """
 
 from __future__ import annotations

@@ -1,18 +1,10 @@
-"""The recorder, which collects spans, and `span`, which makes them.
+"""The recorder, which collects spans, `span`, which makes them, and the waits that this package itself imposes.
 
 Belongs here: stamping, nesting (which span is the parent), lanes, the cap on the number of spans.
 Does not belong here: beginning and ending a recording (``recording``), storage (``columns``), the finished trace
 (``trace``), running branches (``execute``).
 
 A fault of the recorder never changes a result: it warns once, switches itself off, and the program goes on.
-
-The spans of a live trace that have not ended yet.
-
-Belongs here: open spans as if they ended now. Does not belong here: finished ones (``recorder``, ``columns``).
-
-Recording the waits that this package itself imposes on a branch: for a limit, or before another attempt.
-
-Belongs here: the ``wait`` span and the part of the branch around it. Does not belong here: waiting.
 """
 
 from __future__ import annotations
@@ -38,10 +30,6 @@ from kaygraph_viz.trace.span import KINDS, Kind, Status
 if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
     from kaygraph_viz.trace.columns import Relation, SpanColumns
 
-__all__ = [
-    "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "RecordScope", "Recorder", "Scope", "current_scope", "first_open",
-    "set_scope", "span", "status_of", "swap_scope",
-]  # fmt: skip
 
 COMPACT_FIRST_AT = 8_192  # rows: those of a short recording become columns when it ends, so no thread is held up
 COMPACT_AT = 2_048  # rows from then on: they stay in the cache (0.6 MB) and are turned over in 0.5 ms
@@ -407,14 +395,12 @@ class span:  # noqa: N801  (used like a function)
         try:
             _scope.reset(self._token)
         except ValueError:
-            status = self._left_elsewhere(status)
+            # Left in another context than it began in; if the span around it has ended, it was given up.
+            around, self.recorder = self._token.old_value, NO_RECORDER
+            if isinstance(around, span) and around.span_id not in recorder.open_spans:
+                status = "abandoned"
         recorder.add(self._row(ended, status, None if error is None else describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
-
-    def _left_elsewhere(self, status: Status) -> Status:
-        """Take this span out of the context in which it began; if the span around it has ended, it was given up."""
-        around, recorder, self.recorder = self._token.old_value, self.recorder, NO_RECORDER
-        return "abandoned" if isinstance(around, span) and around.span_id not in recorder.open_spans else status
 
     @property
     def parent_id(self) -> int:
@@ -465,7 +451,8 @@ def status_of(error: BaseException) -> Status:
     return "error" if isinstance(error, Exception) else "cancelled"
 
 
-__all__ = ["LOOP_BLOCKED", "held_up", "note_wait"]
+# -- waits that this package imposes on a branch: for a limit, or before another attempt -------------------------------
+
 
 LOOP_BLOCKED = "loop blocked"  # the wait span of a coroutine that did not let others go on for long
 

@@ -181,13 +181,11 @@ def as_fields(span: Span) -> dict[str, Any]:
     if span.links:
         fields["links"] = span.links
     if span.noted_parts is not None:
-        fields["parts"] = [_as_part(*part) for part in span.noted_parts]
+        fields["parts"] = [  # kind and end, and the share of CPU in thousandths where there is one
+            [PART_KINDS[code], until_ns, *([round(share * 1000)] if share >= 0 else [])]
+            for code, until_ns, share in span.noted_parts
+        ]
     return fields
-
-
-def _as_part(code: int, until_ns: int, share: float) -> list[Any]:
-    """Return kind and end of a part, and its share of CPU in thousandths where it has one."""
-    return [PART_KINDS[code], until_ns, *([round(share * 1000)] if share >= 0 else [])]
 
 
 def _finite(value: Any) -> Any:
@@ -248,20 +246,17 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 def as_row(fields: Mapping[str, Any]) -> Row:
     """Return the row of a span from fields that `problem_with` has accepted."""
-    value = {**_USUAL, "attributes": None, "links": None, **fields}
+    value = {**_USUAL, "attributes": None, "links": None, "parts": None, **fields}
+    parts: RowParts | None = None
+    if (noted := value["parts"]) is not None:
+        parts = tuple((PART_CODE[kind], end, share[0] / 1000 if share else -1.0) for kind, end, *share in noted)
     return Row(
         value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"],
         value["name"][:LONGEST_NAME], value["kind"], value["lane"][:LONGEST_NAME], value["submitted_ns"],
         value["started_ns"], value["ended_ns"], -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"],
         value["status"], value["attempt"], value["error"], value["attributes"],
-        tuple(value["links"] or ()), _row_parts(value.get("parts")),
+        tuple(value["links"] or ()), parts,
     )  # fmt: skip
-
-
-def _row_parts(parts: list[Any] | None) -> RowParts | None:
-    if parts is None:
-        return None
-    return tuple((PART_CODE[kind], ended, share[0] / 1000 if share else -1.0) for kind, ended, *share in parts)
 
 
 # -- values of the user's code: short, plain, without secrets, and never called back, since a ``__repr__`` may do all --
@@ -290,18 +285,13 @@ def safe_value(value: Any, depth: int = 0) -> Any:
     if kind is str:
         return cut(without_secrets(value[: SEEN * TEXT_LIMIT]), TEXT_LIMIT)
     if depth < DEPTH_LIMIT and kind in (list, tuple):
-        return _safe_items(value, depth)
+        if len(value) == 2 and _is_secret(value[0]):  # of a pair such as a header, the second may be a secret
+            return [safe_value(value[0], depth + 1), MASK]
+        return [safe_value(item, depth + 1) for item in value[:ITEM_LIMIT]] + ["..."] * (len(value) > ITEM_LIMIT)
     if depth < DEPTH_LIMIT and kind is dict:
         few = list(islice(value.items(), ITEM_LIMIT))  # at once: another thread may be writing to it
         return {_key(key): MASK if _is_secret(key) else safe_value(item, depth + 1) for key, item in few}
     return f"<{kind.__name__}>"
-
-
-def _safe_items(values: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
-    """Return the first items of a sequence; of a pair such as a header, the second may be a secret."""
-    if len(values) == 2 and _is_secret(values[0]):
-        return [safe_value(values[0], depth + 1), MASK]
-    return [safe_value(item, depth + 1) for item in values[:ITEM_LIMIT]] + ["..."] * (len(values) > ITEM_LIMIT)
 
 
 def _key(key: Any) -> str:

@@ -13,8 +13,6 @@ from typing import Any, Literal, get_args
 from kaygraph_viz.base.parts import PART_KINDS, Part, RowParts, derived_parts
 from kaygraph_viz.base.texts import one_line
 
-__all__ = ["KINDS", "STATUSES", "Kind", "Span", "Status"]
-
 Kind = Literal["graph", "node", "phase", "branch", "attempt", "wait"]
 Status = Literal["ok", "error", "cancelled", "timeout", "abandoned", "lost", "skipped"]
 

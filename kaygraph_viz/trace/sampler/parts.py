@@ -17,8 +17,6 @@ from kaygraph_viz.base.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import PART_DTYPE, PartTable, SpanColumns, Stretches, repeated, stretches, sums
 from kaygraph_viz.trace.sampler.thread_timeline import Timeline
 
-__all__ = ["LaneThread", "Pieces", "placed", "with_samples"]
-
 Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
 Codes = npt.NDArray[np.uint8]
