@@ -1,34 +1,41 @@
-"""Fields of a span in a file: what may not stand there, beyond what test_files reads from damaged files."""
+"""Rows: as JSON fields, kept for a while, with links and values made safe, and made in line by who stamps them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, strategies as st
 from pydantic import BaseModel, ValidationError
 
+import kaygraph_viz as kv
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace import row
+from kaygraph_viz.trace import row as row_module
 from kaygraph_viz.trace.columns import Relation, with_links
-from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.recorder import Recorder, held_up, span
 from kaygraph_viz.trace.row import (
     MAX_LEVELS,
     LateRows,
+    Row,
+    RowTuple,
     as_fields,
     as_row,
     describe_error,
     problem_with,
+    row_of,
     safe_attributes,
     safe_value,
     traceback_text,
 )
-from kaygraph_viz.trace.span import Span
+from kaygraph_viz.trace.span import KINDS, STATUSES, Span
+from kaygraph_viz.trace.traced import traced
 
 
 def nested(levels):
@@ -55,15 +62,15 @@ def test_attributes_that_are_nested_too_deeply_to_be_written_again_are_refused()
 # -- late rows -----------------------------------------------------------------------------------------------------
 
 
-def row_of(facts: tuple[Any, ...]) -> Any:
+def second_of(facts: tuple[Any, ...]) -> Any:
     return facts[1]
 
 
 def test_rows_are_made_when_they_are_asked_for() -> None:
     rows: list[Any] = []
     late = LateRows(rows.append, pytest.fail)
-    late.put((row_of, 1))
-    late.put((row_of, 2))
+    late.put((second_of, 1))
+    late.put((second_of, 2))
     assert rows == []
     late.make_all()
     late.make_all()
@@ -71,11 +78,11 @@ def test_rows_are_made_when_they_are_asked_for() -> None:
 
 
 def test_no_more_than_the_most_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row, "MOST_LATE", 3)
+    monkeypatch.setattr(row_module, "MOST_LATE", 3)
     rows: list[Any] = []
     late = LateRows(rows.append, pytest.fail)
     for number in range(5):
-        late.put((row_of, number))
+        late.put((second_of, number))
     assert rows == [0, 1]
 
 
@@ -83,8 +90,8 @@ def test_a_fault_is_told_and_the_others_are_made() -> None:
     rows: list[Any] = []
     told: list[BaseException] = []
     late = LateRows(rows.append, told.append)
-    late.put((row_of,))
-    late.put((row_of, 2))
+    late.put((second_of,))
+    late.put((second_of, 2))
     late.make_all()
     assert rows == [2]
     assert [type(error) for error in told] == [IndexError]
@@ -328,3 +335,72 @@ def test_what_would_steer_a_terminal_or_cannot_be_sent_is_written_out_in_an_erro
     text = describe_error(ValueError("a\0b\u202ec\ud800\x1b[1m\nnext"))
     assert text == "ValueError: a\\x00b\\u202ec\\ud800\\x1b[1m\nnext"
     assert len(describe_error(ValueError("\0" * 500))) == 500
+
+
+# -- rows that are made in line, where a call would cost too much ------------------------------------------------------
+
+
+def test_a_plain_tuple_has_the_fields_of_a_row():
+    """A type checker compares tuples that are made in line with `RowTuple`."""
+    assert get_args(RowTuple) == tuple(get_type_hints(Row).values())
+
+
+@traced
+def three():
+    yield from range(3)
+
+
+def fails_once(tried):
+    tried.append(1)
+    if len(tried) == 1:
+        raise ValueError("at first")
+
+
+def every_maker():
+    """Run what makes rows: spans, generators, waits, branches and attempts, calls of pools and tasks."""
+
+    async def rest(_):
+        with kv.span("inside", city="Oslo"):
+            await asyncio.sleep(0)
+
+    async def main():
+        await asyncio.gather(*(asyncio.create_task(rest(None)) for _ in range(2)))
+
+    with kv.span("node", kind="node") as node, kv.RateLimit(in_flight=1):
+        list(three())
+    with kv.get_executor("thread", 2) as executor, kv.span("after") as after:
+        after.link(node)
+        list(executor.imap(fails_once, [[], [1]], retry=kv.RetryPolicy(attempts=2)))
+    with kv.get_executor("async", 2) as executor:
+        list(executor.imap(rest, range(2)))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(len, []).result()
+    with held_up("blocked", "limit"):
+        kv.sleep(0.001)
+    asyncio.run(main())
+
+
+def test_each_row_that_is_made_is_one(monkeypatch):
+    rows = []
+    add = Recorder.add
+    monkeypatch.setattr(Recorder, "add", lambda self, new: (rows.append(Row._make(new)), add(self, new))[1])
+    with kv.record(capture=["futures", "asyncio"]) as trace:
+        every_maker()
+    trace.validate()
+    assert {"node", "three", "after", "attempt 1", "inside", "len", "limit", "rest"} <= {made.name for made in rows}
+    for made in rows:
+        assert (made.kind in KINDS, made.status in STATUSES, type(made.lane)) == (True, True, str)
+        assert 0 <= made.parent_id != made.span_id > 0
+        assert 0 < made.submitted_ns <= made.started_ns <= made.ended_ns
+        assert max(made.cpu_ns, made.blocked_ns) <= made.ended_ns - made.started_ns
+        assert 1 <= made.attempt <= 2
+        assert made.index in (-1, 0, 1)
+        assert (made.error is not None) == (made.status == "error")
+        assert made.attributes is None or isinstance(made.attributes, dict)
+        assert not made.links or made.name == "after"
+        assert made.parts is None or made.parts[-1][1] == made.ended_ns
+    by_id = {made.span_id: made for made in rows}
+    assert [row_of(span) for span in trace] == [
+        by_id[span.span_id]._replace(links=span.links, attributes=span.attributes, parts=span.noted_parts)
+        for span in trace
+    ]
