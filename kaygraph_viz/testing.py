@@ -295,20 +295,21 @@ def _with_comparable_parts(
     """Return the spans without the parts that are not compared; without any where spans are missing or too many."""
     if len(found) != len(wanted):
         return [replace(span, noted_parts=None) for span in found], [replace(span, noted_parts=None) for span in wanted]
+
+    def as_if_noted(span: Span) -> RowParts:
+        shares = (NO_SHARE if part.cpu_share is None else part.cpu_share for part in span.parts)
+        return tuple(
+            (PART_CODE[part.kind], part.ended_ns, share) for part, share in zip(span.parts, shares, strict=True)
+        )
+
     pairs = []
     for one, other in zip(found, wanted, strict=True):
         counts = other.noted_parts is not None and (one.noted_parts is not None or not both_noted)
         pairs.append((
-            replace(one, noted_parts=_all_parts(one) if counts else None),
+            replace(one, noted_parts=as_if_noted(one) if counts else None),
             other if counts else replace(other, noted_parts=None),
         ))  # fmt: skip
     return [one for one, _ in pairs], [other for _, other in pairs]
-
-
-def _all_parts(span: Span) -> RowParts:
-    """Return the parts of a span as if they had been noted."""
-    shares = (NO_SHARE if part.cpu_share is None else part.cpu_share for part in span.parts)
-    return tuple((PART_CODE[part.kind], part.ended_ns, share) for part, share in zip(span.parts, shares, strict=True))
 
 
 def _near_parts(found: Span, wanted: Span, tolerance_s: float) -> bool:
@@ -357,7 +358,13 @@ def _texts(row: Cells) -> tuple[str, ...]:
 def _numbered(trees: Sequence[SpanTree]) -> list[Span]:
     """Flatten the trees in the order of writing, with a stack: a trace may be nested deeper than Python can recurse."""
     found: list[Span] = []
-    next_id = 1 + _highest_id(trees)
+    highest, unread = 0, list(trees)
+    while unread:
+        span, children = _split(unread.pop())
+        highest = max(highest, span.span_id)
+        unread += children
+
+    next_id = highest + 1
     waiting: list[tuple[SpanTree, int | None]] = [(tree, None) for tree in reversed(trees)]
     while waiting:
         tree, parent_id = waiting.pop()
@@ -367,15 +374,6 @@ def _numbered(trees: Sequence[SpanTree]) -> list[Span]:
         found.append(replace(span, parent_id=parent_id) if parent_id is not None else span)
         waiting += [(child, span.span_id) for child in reversed(children)]
     return found
-
-
-def _highest_id(trees: Sequence[SpanTree]) -> int:
-    highest, waiting = 0, list(trees)
-    while waiting:
-        span, children = _split(waiting.pop())
-        highest = max(highest, span.span_id)
-        waiting += children
-    return highest
 
 
 def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:

@@ -222,6 +222,7 @@ class SpanColumns:
     attributes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     links: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     parts: PartTable = field(default_factory=PartTable)
+    _parents: npt.NDArray[np.intp] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -237,6 +238,18 @@ class SpanColumns:
     def is_status(self, *statuses: str) -> npt.NDArray[np.bool_]:
         """Return a mask, shape (n,), of the spans of any of these statuses."""
         return np.isin(self.rows["status"], [_STATUS_CODE[status] for status in statuses])  # type: ignore[index]
+
+    def parents(self) -> npt.NDArray[np.intp]:
+        """Return the position of the parent of each span, shape (n,); -1 where it has none. It is found once."""
+        if self._parents is None:
+            ids, wanted = self.column("span_id"), self.column("parent_id")
+            found = np.empty(0, np.intp)
+            if len(ids):
+                order = np.argsort(ids, kind="stable")
+                at = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)]
+                found = np.where((ids[at] == wanted) & (wanted > 0), at, -1)
+            self._parents = found
+        return self._parents
 
     def span(self, position: int) -> Span:
         """Return the span at `position` as an object."""

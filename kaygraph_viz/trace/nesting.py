@@ -32,13 +32,8 @@ class Nesting:
 
     @classmethod
     def of(cls, columns: SpanColumns) -> Nesting:
-        """Return the nesting of all spans, whose parents are looked up by number."""
-        ids, parents = columns.column("span_id"), columns.column("parent_id")
-        if not len(ids):
-            return cls(columns, np.empty(0, np.intp))
-        order = np.argsort(ids, kind="stable")
-        at = order[np.minimum(np.searchsorted(ids, parents, sorter=order), len(ids) - 1)]
-        return cls(columns, np.where((ids[at] == parents) & (parents > 0), at, -1))
+        """Return the nesting of all spans."""
+        return cls(columns, columns.parents())
 
     def enclosing(self, mask: Bools) -> Bools:
         """Return a mask of the spans that enclose, at any distance, a span of `mask`."""
