@@ -1,7 +1,7 @@
 """What threads are made of and wait with: the names of `threading` and `queue` as one typed interface.
 
-Belongs here: the interface. Does not belong here: which one is in force (``sync``), the real ones (``real_threads``),
-and those of simulated time (``virtual.threads``).
+Belongs here: the interface. Does not belong here: which one is in force (``clock.sync``), the real ones (``threads``),
+and those of simulated time (``clock.virtual.threads``).
 """
 
 from __future__ import annotations

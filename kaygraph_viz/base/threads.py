@@ -1,7 +1,7 @@
 """Real threads, and what they wait with: as `threading` has it, and safe against interrupts.
 
 Belongs here: waits in which an interrupt is noticed whenever it comes, and which leave nothing locked. Does not belong
-here: the interface (``thread_protocols``), and simulated time (``virtual``).
+here: the interface (``thread_protocols``), and simulated time (``clock.virtual``).
 
 Python raises KeyboardInterrupt in the main thread between two of its instructions. Two things follow. An interrupt that
 comes just as a wait in the system begins is noticed only when that wait is over, so a wait is one of many short ones.

@@ -351,7 +351,7 @@ def frames_of(awaited: Any) -> list[FrameType]:
             break
         frames.append(frame)
         inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-        awaited = inner if inner is not None else frame.f_locals.get("running")  # of ``core.stepwise``
+        awaited = inner if inner is not None else frame.f_locals.get("running")  # of ``execute.branch``
     return frames[::-1]
 
 

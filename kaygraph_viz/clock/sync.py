@@ -1,7 +1,7 @@
 """Threads, locks and event loops of the clock in force: real ones, or ones that wait in simulated time.
 
 Belongs here: the functions by which the rest of the package gets something to wait with. Does not belong here: the
-kinds of threads (``thread_protocols``, ``virtual``).
+kinds of threads (``base.threads``, ``clock.virtual``).
 
 >>> from kaygraph_viz.clock.sync import threads
 >>> news = threads().Event()

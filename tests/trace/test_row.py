@@ -182,30 +182,13 @@ def test_secret_looking_names_are_masked_at_any_depth(name):
     assert "hunter2" not in json.dumps(kept)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "city",
-        "passenger",
-        "author",
-        "authors",
-        "key",
-        "monkey",
-        "keyboard",
-        "tokenizer",
-        "tokenize",
-        "max_tokens",
-        "compass",
-        "secretary",
-        "sessions_count",
-        "primary_key",
-        "passed",
-        "authentic",
-        "cookies_method",
-        "access_keyboard",
-        "pwm",
-    ],
-)
+HARMLESS = """
+city passenger author authors key monkey keyboard tokenizer tokenize max_tokens
+compass secretary sessions_count primary_key passed authentic cookies_method access_keyboard pwm
+"""
+
+
+@pytest.mark.parametrize("name", HARMLESS.split())
 def test_other_names_are_kept(name):
     assert safe_attributes({name: 1}) == {name: 1}
 
