@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kaygraph_viz.base.threads import Lock
+from kaygraph_viz.trace.row import LARGEST
 
 MAX_SAMPLES = 2_048  # of one gauge; when there are more, every second one is kept, and half as many from then on
 MAX_GAUGES = 16
-LARGEST = 1 << 62  # of any number in a file
 
 
 class GaugeSamples(NamedTuple):

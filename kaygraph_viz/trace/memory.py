@@ -22,12 +22,11 @@ from kaygraph_viz.base.errors import OptionError, warn
 from kaygraph_viz.base.optional import require_installed
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.clock.clock import REAL, Clock
-from kaygraph_viz.trace.row import describe_error
+from kaygraph_viz.trace.row import LARGEST, describe_error
 
 INTERVAL_S = 0.02  # from one sample to the next, at first
 SHARE = 0.02  # of the time, at most, for finding child processes
 MAX_SAMPLES = 8_192  # samples; when there are more, every second one is kept, and from then on half as many are taken
-LARGEST = 1 << 62
 
 Ints = npt.NDArray[np.int64]
 

@@ -164,8 +164,13 @@ class Recorder:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
         try:
             self._spans.append(row)
-            if len(self._spans.buffer) >= self._compact_at:
-                self._compact()
+            if len(self._spans.buffer) < self._compact_at or not self.lock.acquire(blocking=False):
+                return  # where another thread compacts already, there is no need to wait
+            try:
+                self._spans.compact()
+                self._compact_at = COMPACT_AT
+            finally:
+                self.lock.release()
         except Exception as error:  # a recorder fault must never change a result
             self.give_up(error)
 
@@ -176,14 +181,6 @@ class Recorder:
     def forget(self, span_id: int) -> None:
         """Note that a span has ended; call it after its row was added, so that it is never in neither place."""
         self.open_spans.pop(span_id, None)
-
-    def _compact(self) -> None:
-        if self.lock.acquire(blocking=False):  # another thread compacts already: no need to wait
-            try:
-                self._spans.compact()
-                self._compact_at = COMPACT_AT
-            finally:
-                self.lock.release()
 
     def give_up(self, error: BaseException) -> None:
         """Switch this recorder off after a fault of its own, with one warning; never raises."""
