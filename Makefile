@@ -5,16 +5,14 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pages test test-browser test-execute test-engine test-served test-shown test-rest test-notebooks \
-  test-quick quick-execute quick-engine quick-served quick-shown quick-rest test-exercises test-thorough test-versions test-lowest \
-  fuzz fuzz-graphs fuzz-programs fuzz-files soak lab notebooks docs lite bench-tab test-tab get-pyodide lint format bench dist clean
+.PHONY: help demo pages test run-notebooks test-rest test-quick quick-rest test-thorough test-versions test-lowest fuzz soak lab \
+  notebooks docs lite bench-tab test-tab get-pyodide lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
 	@echo "make test        run all tests and execute all notebooks"
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
-	@echo "make test-exercises  run the lessons with right and wrong answers to their exercises"
-	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
+	@echo "make test-NAME   run the tests of one folder, as make test-browser (JupyterLab and Chromium)"
 	@echo "make fuzz        run thousands of random graphs and programs and read random files; SEED= and CASES= choose which"
 	@echo "make soak        do everything for MINUTES=10 and look for what is left over"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
@@ -51,46 +49,38 @@ $(VENV)/.has-%: pyproject.toml | $(VENV)/.made
 demo: $(VENV)/.has-lessons
 	$(BIN)/python main.py --example all --out out --force
 
-# The tests run in parts side by side, since many wait for other processes and for servers; the longest part begins.
+# The tests run in parts side by side, since many wait for other processes and for servers: the notebooks themselves, a
+# part for each folder of tests of 80 kB or more, the largest first, and one for the rest.
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
-ENGINE := $(addprefix tests/,virtual analysis export)
-SERVED := tests/patterns tests/services
-SHOWN := $(addprefix tests/,plot widgets html_report lessons docs pyodide)
-REST := $(addprefix --ignore=,tests/execute $(ENGINE) $(SERVED) $(SHOWN) tests/browser)
+FOLDERS := $(shell du -sk tests/*/ | sort -rn | awk '$$1 >= 80 {split($$2, path, "/"); print path[2]}')
 PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
-TESTS := test-rest test-execute test-shown test-notebooks test-engine test-browser test-served
+REST := $(FOLDERS:%=--ignore=tests/%)
 
 test: $(VENV)/.has-test
-	@echo "Seven parts side by side; each is shown when it is done. Together they take some minutes."
-	@$(PARTS) $(TESTS)
+	@echo "$(words lessons rest $(FOLDERS)) parts side by side; each is shown when it is done. Together they take some minutes."
+	@$(PARTS) run-notebooks $(FOLDERS:%=test-%) test-rest
 
-test-browser: $(VENV)/.has-test
-	$(PYTEST) tests/browser
-
-test-execute: $(VENV)/.has-test
-	$(PYTEST) tests/execute
-
-test-engine: $(VENV)/.has-test
-	$(PYTEST) $(ENGINE)
-
-test-served: $(VENV)/.has-test
-	$(PYTEST) $(SERVED)
-
-test-shown: $(VENV)/.has-test
-	$(PYTEST) $(SHOWN)
+run-notebooks: $(VENV)/.has-test
+	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
 test-rest: $(VENV)/.has-test
 	$(PYTEST) $(REST)
 
-test-notebooks: $(VENV)/.has-test
-	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
+test-%: $(VENV)/.has-test
+	$(PYTEST) tests/$*
 
-test-exercises: $(VENV)/.has-test
-	$(PYTEST) --thorough tests/notebooks/test_exercises.py
+test-quick: $(VENV)/.has-test
+	@$(PARTS) $(patsubst %,quick-%,$(filter-out browser,$(FOLDERS))) quick-rest
+
+quick-rest:
+	$(PYTEST) -m "not processes" $(REST)
+
+quick-%:
+	$(PYTEST) -m "not processes" tests/$*
 
 test-thorough: $(VENV)/.has-test $(VENV)/.has-docs
 	$(PYTEST) --thorough
-	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
+	$(MAKE) --no-print-directory run-notebooks
 
 # The suite on every Python of this machine, those without a GIL (python3.14t) included, and with the lowest versions that
 # pyproject.toml allows.
@@ -112,26 +102,8 @@ test-lowest:
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test,marimo]"
 	@touch $(LOWEST)/.has-test
-	$(PARTS) $(filter-out test-browser,$(TESTS)) VENV=$(LOWEST) \
+	$(PARTS) run-notebooks $(patsubst %,test-%,$(filter-out browser,$(FOLDERS))) test-rest VENV=$(LOWEST) \
 	  PYTEST="$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default"
-
-test-quick: $(VENV)/.has-test
-	@$(PARTS) quick-execute quick-engine quick-rest quick-shown quick-served
-
-quick-execute:
-	$(PYTEST) -m "not processes" tests/execute
-
-quick-engine:
-	$(PYTEST) -m "not processes" $(ENGINE)
-
-quick-served:
-	$(PYTEST) -m "not processes" $(SERVED)
-
-quick-shown:
-	$(PYTEST) -m "not processes" $(SHOWN)
-
-quick-rest:
-	$(PYTEST) -m "not processes" $(REST)
 
 CASES ?= 2000
 MINUTES ?= 10
@@ -139,8 +111,8 @@ MINUTES ?= 10
 fuzz: $(VENV)/.has-test
 	@$(MAKE) --no-print-directory -j 2 fuzz-graphs fuzz-programs fuzz-files
 
-fuzz-graphs fuzz-programs fuzz-files: $(VENV)/.has-test
-	$(BIN)/python -m tests.fuzz $(@:fuzz-%=%) --cases $(CASES) $(if $(SEED),--seed $(SEED))
+fuzz-%: $(VENV)/.has-test
+	$(BIN)/python -m tests.fuzz $* --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
 soak: $(VENV)/.has-test
 	$(BIN)/python -m tests.fuzz.soak --minutes $(MINUTES)

@@ -169,7 +169,7 @@ def _show(trace: Trace, title: str | None, by: str, *, key: bool) -> None:
         return
     import matplotlib.pyplot as plt
 
-    figure = figure_of(gantt(trace, title=title, color_by=by, key=key))
+    figure = figure_of(gantt(trace, title=title, color_by=by, legend=key))
     display(figure)
     plt.close(figure)
     print(summarize(trace).sentence)

@@ -113,7 +113,8 @@ def test_real_workers_know_nothing_of_simulated_ones():
 
 
 def test_no_import_goes_round_in_a_circle():
-    waiting = {name: imports_of(name) & MODULES.keys() for name in MODULES}
+    # The root loads a name when it is first used, so the course may import it, although one name comes from there.
+    waiting = {name: (imports_of(name) & MODULES.keys()) - {PACKAGE} for name in MODULES}
     while free := [name for name, needed in waiting.items() if not needed & waiting.keys()]:
         for name in free:
             del waiting[name]

@@ -62,7 +62,7 @@ def test_the_legend_is_explained_on_request(shell, monkeypatch):
     asked = []
     draw = magics.gantt
     monkeypatch.setattr(
-        magics, "gantt", lambda *args, **options: asked.append(options["key"]) or draw(*args, **options)
+        magics, "gantt", lambda *args, **options: asked.append(options["legend"]) or draw(*args, **options)
     )
     run(shell, "--key", CELL)
     run(shell, "", CELL)

@@ -103,7 +103,9 @@ def test_every_dependency_is_imported_by_the_package(package):
 
 
 def targets():
-    return set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)) | {
+        f"test-{path.name}" for path in (ROOT / "tests").iterdir()
+    }
 
 
 def test_ci_runs_the_commands_of_the_makefile():

@@ -9,7 +9,7 @@ import pytest
 
 import kaygraph_viz
 from kaygraph_viz.cli.run_output import write_outputs
-from kaygraph_viz.course.examples.outcome import ExampleRun, measured
+from kaygraph_viz.course.examples.example import ExampleRun, measured
 from kaygraph_viz.course.patterns.report_page import ReportPageNode
 from kaygraph_viz.export.perfetto import to_perfetto
 from kaygraph_viz.graph.batch import ParallelBatchNode

@@ -10,7 +10,7 @@ Belongs here: names, and which functions belong to a library. Does not belong he
 What tells a captured call from others of its function: its arguments, or what the program says of them.
 
 Belongs here: making labels, which are short plain texts. Does not belong here: names (``names``), and where a label is
-drawn (``plot.gantt.bar_labels``).
+drawn (``plot.gantt.layout``).
 
 A label is an attribute of the branch, and all calls of a function keep one name: charts, sums and comparisons go by
 that. It is made where the call is handed over or where it begins, whichever has the arguments at hand.

@@ -17,7 +17,7 @@ from typing import Any
 
 from kaygraph_viz.capture.kinds import KINDS
 from kaygraph_viz.cli.terminal import OK, Parser
-from kaygraph_viz.course.examples.registry import EXAMPLES
+from kaygraph_viz.course.examples.example import EXAMPLES
 
 __all__ = ["complete", "completer_for", "parser_for", "words_for"]
 

@@ -23,8 +23,7 @@ from kaygraph_viz.cli.run_output import (
     write_outputs,
 )
 from kaygraph_viz.cli.terminal import NOT_ACCEPTED, OK, Parser
-from kaygraph_viz.course.examples.outcome import ExampleRun, Setup
-from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.course.examples.example import EXAMPLES, ExampleRun, Setup, run_example
 from kaygraph_viz.execute.registry import KINDS
 
 __all__ = ["parser", "run"]

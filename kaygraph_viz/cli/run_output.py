@@ -29,7 +29,7 @@ from kaygraph_viz.trace.nesting import Nesting
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from kaygraph_viz.course.examples.outcome import ExampleRun
+    from kaygraph_viz.course.examples.example import ExampleRun
     from kaygraph_viz.course.patterns.validation import Verdict
     from kaygraph_viz.trace.trace import Trace
 

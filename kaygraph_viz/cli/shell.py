@@ -29,9 +29,8 @@ from kaygraph_viz.cli.run_output import (
     write_outputs,
 )
 from kaygraph_viz.cli.terminal import printable
+from kaygraph_viz.course.examples.example import EXAMPLES, ExampleRun, Setup, run_example
 from kaygraph_viz.course.examples.mapreduce import count_words
-from kaygraph_viz.course.examples.outcome import ExampleRun, Setup
-from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.course.examples.validation import sample_record, validate_records
 from kaygraph_viz.execute.registry import KINDS
 

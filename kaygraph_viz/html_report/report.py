@@ -1,21 +1,11 @@
 """The page: charts, numbers, reasons and spans of a run, or of several.
 
-Belongs here: the page and its sections. Does not belong here: the chart to move about in (``live_chart``), the table of
-spans (``spans``), and the files that the command line writes (``cli.run_output``).
+Belongs here: the page, its sections, its table of spans, and the data and script of the chart to move about in. Does
+not belong here: that chart (``widgets.timeline``), and the files that the command line writes (``cli.run_output``).
 
 The page needs no network, and its policy forbids it, as it forbids every script but our own: no label can do anything
-but be shown. Without scripts it shows pictures.
-
-The chart to move about in, as part of a page: its script, its looks, and the runs that it shows.
-
-Belongs here: what of a page is not text or pictures. Does not belong here: the chart (``widgets.timeline``), the page
-(``report``).
-
-The runs are in a block of JSON, which browsers never execute; the columns of numbers in it are compressed.
-
-The table of spans: which of them, and what is said of each.
-
-Belongs here: rows of text. Does not belong here: the page around it (``report``).
+but be shown. Without scripts it shows pictures. The runs are in a block of JSON, which browsers never execute; the
+columns of numbers in it are compressed.
 """
 
 from __future__ import annotations
@@ -58,9 +48,6 @@ if TYPE_CHECKING:
     from kaygraph_viz.plot.diagram.description import HasStructure
 
 
-__all__ = ["page_script", "policy", "run_data", "runs_block"]
-
-
 def run_data(trace: Trace, graph: GraphView | HasStructure | None = None, title: str | None = None) -> dict[str, Any]:
     """Return a run, and the graph that ran, as the script of the page reads them."""
     packed = pack(trace)
@@ -90,7 +77,7 @@ def policy() -> str:
     )
 
 
-__all__ = ["spans_table"]
+# -- the table of spans ----------------------------------------------------------------------------------------------
 
 MAX_SPANS = 500
 ERROR_LIMIT = 300
@@ -159,7 +146,7 @@ def _item(span: Span) -> str:
     return f"{span.index:,}" if span.index is not None else clean(label) if isinstance(label, str) else ""
 
 
-__all__ = ["save_report"]
+# -- the page --------------------------------------------------------------------------------------------------------
 
 MAX_SVG = 1 << 20  # bytes; a larger picture becomes a PNG, else browsers are slow
 DPI = 150

@@ -1,16 +1,7 @@
-"""The canvas of a picture: a matplotlib Axes with its size in points, its rows and the scale of its time axis.
+"""The canvas of a picture: a matplotlib Axes with its size in points, its rows and its time axis; and its file.
 
-Belongs here: what every picture does with its Axes: making it, axes, rows, texts, title. Does not belong here: what one
-picture shows, and the legend (``legend``).
-
-Checks of the arguments that several drawing functions share.
-
-Belongs here: returning an argument if it can be used, and else an error that says what to write. Does not belong here:
-arguments of one function only.
-
-Pictures as files that contain their description, for screen readers and for later readers of the file.
-
-Belongs here: writing a figure with its description. Does not belong here: what the description says.
+Belongs here: what every picture does with its Axes: checking and making it, axes, rows, texts, title, and writing it
+with its description. Does not belong here: what one picture shows.
 """
 
 from __future__ import annotations
@@ -37,8 +28,6 @@ from kaygraph_viz.plot.rows import Row, centres
 from kaygraph_viz.plot.style import GRID, LEGEND_LINE_PT, MUTED, TEXT, Key, Size, add_legend
 from kaygraph_viz.trace.files import written
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Canvas", "Margins", "figure_of"]
 
 POINTS = 72.0
 EMPTY_MARGINS_PT = (14.0, 14.0, 14.0, 46.0)
@@ -155,7 +144,7 @@ def _apart(rows: Sequence[Row], at: Sequence[float], least: float) -> list[int]:
     return shown
 
 
-__all__ = ["checked_axes", "checked_trace", "checked_traces"]
+# -- arguments -------------------------------------------------------------------------------------------------------
 
 
 def checked_axes(ax: object) -> Axes | None:
@@ -182,7 +171,7 @@ def checked_traces(trace: object) -> list[Trace]:
     return traces
 
 
-__all__ = ["FORMATS", "save_picture"]
+# -- files -----------------------------------------------------------------------------------------------------------
 
 FORMATS = ("png", "svg", "pdf")
 DPI = 150

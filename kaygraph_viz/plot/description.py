@@ -1,18 +1,11 @@
-"""Descriptions of pictures: one sentence, and small tables with the same information.
+"""Pictures in words: descriptions of single pictures, and alternative texts of whole figures.
 
-Belongs here: what a description consists of, and the one of each picture. Does not belong here: the words of one kind
+Belongs here: what a description consists of, and which one a picture has. Does not belong here: the words of one kind
 of picture, which stand beside it.
 
-They are for screen readers, for terminals, and for notebooks, where two runs are compared by their texts.
-
-Alternative texts: what a figure shows, in the metadata that a notebook stores beside the picture.
-
-Belongs here: the text of a whole figure, and telling IPython about it. Does not belong here: the description of one
-picture (``description``).
-
-Screen readers read it, and whoever looks at a page whose pictures do not load. IPython asks for it when it shows a
-figure, also one that was drawn with matplotlib alone; how figures look and in which formats they are shown stays as it
-is. matplotlib is not loaded for that.
+They are for screen readers, for terminals, and for notebooks, where two runs are compared by their texts. IPython asks
+for the text of each figure that it shows, also of one that was drawn with matplotlib alone, and stores it beside the
+picture; how figures look stays as it is.
 """
 
 from __future__ import annotations
@@ -29,8 +22,6 @@ from matplotlib.axes import Axes
 from kaygraph_viz.analysis.wording import aligned, html_table, join_words
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.texts import visible
-
-__all__ = ["Description", "Table", "attach", "describe", "description_of"]
 
 
 class Table(NamedTuple):
@@ -132,7 +123,7 @@ def describe(ax: Axes) -> Description:
     return found
 
 
-__all__ = ["alt_text", "tell_ipython"]
+# -- whole figures ---------------------------------------------------------------------------------------------------
 
 FORMATS = ("image/png", "image/jpeg", "image/svg+xml")
 NOTHING = "A figure without titles and labels."

@@ -1,17 +1,7 @@
-"""Labels from traces and graphs, made harmless: they come from files and programs of others.
+"""Texts in pictures: made harmless, told apart where they are cut, and measured as matplotlib draws them.
 
-Belongs here: what is kept of a label. Does not belong here: how wide it is drawn (``text``) and where
-(``gantt.layout``).
-
-Texts cut so that they can still be told apart: which characters of a name are kept.
-
-Belongs here: where the names of one chart are cut. Does not belong here: how wide a text is drawn (``text``), and
-making the texts of others harmless (``labels``).
-
-Texts as matplotlib draws them: missing characters and widths.
-
-Belongs here: escaping, measuring and cutting to a width. Does not belong here: making the texts of others harmless
-(``labels``) and where a text goes (``gantt.layout``, ``diagram.scene``).
+Belongs here: what is kept of a text from a file or a program of others, and how wide it is. Does not belong here: where
+a text goes (``gantt.layout``, ``diagram.scene``).
 """
 
 from __future__ import annotations
@@ -24,8 +14,6 @@ from itertools import accumulate, islice, takewhile
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
-
-__all__ = ["Shortener"]
 
 ELLIPSIS = "…"
 SHORTEST = 3  # characters: fewer say nothing
@@ -100,7 +88,7 @@ def _beginning(texts: list[str], beginning: str) -> range:
     return range(bisect_left(texts, beginning), bisect_left(texts, beginning + LAST))
 
 
-__all__ = ["LABEL_LIMIT", "clean", "clean_apart", "heading"]
+# -- harmless --------------------------------------------------------------------------------------------------------
 
 LABEL_LIMIT, TITLE_LIMIT = 60, 200
 APART = 4  # times the limit of a text: so far it is compared with others
@@ -139,7 +127,7 @@ def heading(title: str | None, default: str) -> str:
     return default if title is None else clean(title, TITLE_LIMIT)
 
 
-__all__ = ["cut_apart", "cut_to_width", "drawable", "escaped", "width_pt"]
+# -- as wide as they are drawn ---------------------------------------------------------------------------------------
 
 ROUNDING = 1.1  # a small text gets so much wider, since each character takes whole pixels
 MISSING = "\u25a1"  # the white square, as many fonts show it for what they lack

@@ -17,8 +17,6 @@ from kaygraph_viz.plot.labels import clean_apart
 from kaygraph_viz.trace.intervals import Ints, first_of_runs, running_max_by_group
 from kaygraph_viz.trace.nesting import Nesting, Places
 
-__all__ = ["GROUP_BY", "NAME_LIMIT", "Row", "assign_rows", "centres", "stack"]
-
 GROUP_BY = ("worker", "node")
 MAX_GROUPS = 40
 OUTSIDE = "outside nodes"

@@ -1,16 +1,11 @@
-"""The style of all pictures: colours, hatches, sizes and the words of legends.
+"""The style of all pictures: colours, hatches, sizes, the words of legends, and how a legend is drawn.
 
-Belongs here: constants. Does not belong here: geometry (``gantt.layout``, ``diagram.scene``) and drawing.
+Does not belong here: geometry (``gantt.layout``, ``diagram.scene``), and which entries a legend has.
 
 The colours derive from the palette of Okabe and Ito (2008), whose members stay distinct under the common forms of
 colour blindness. Nothing is said by colour alone: each kind of failure has a hatch, a word and a marker of its own,
 waiting is paler as well as another colour, waiting for the interpreter and for a core have a light hatch, the queue is
 thinner. Black text is readable on every fill (contrast of at least 4.5).
-
-The legend of a picture: above the Axes, in as many lines as its entries need.
-
-Belongs here: which entries stand beside each other, and how each is drawn. Does not belong here: which entries a
-picture has, and what they look like (``style``).
 """
 
 from __future__ import annotations
@@ -24,29 +19,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from kaygraph_viz.plot.labels import escaped, width_pt
-
-__all__ = [
-    "BANDS_NOTE",
-    "BAR",
-    "CRITICAL",
-    "FAILED",
-    "FILLS",
-    "GRID",
-    "LOOP_HELD_UP",
-    "MUTED",
-    "NAME_COLOURS",
-    "OTHER",
-    "PAPER",
-    "PREDICTED",
-    "STATUS_COLOURS",
-    "STATUS_FILLS",
-    "STATUS_WORDS",
-    "TEXT",
-    "Fill",
-    "Key",
-    "Size",
-    "Stroke",
-]
 
 BAR = "#2F4858"  # outlines and lines
 TEXT = "#1A1A1A"
@@ -147,7 +119,7 @@ MORE_FILL = "#F4F4F4"
 BOX_FILLS = {"node": NODE_FILL, "parallel": PARALLEL_FILL, "branch": BRANCH_FILL, "more": MORE_FILL, "join": BAR}
 
 
-__all__ = ["LEGEND_LINE_PT", "MARKER_PT", "add_legend", "legend_lines"]
+# -- the legend ------------------------------------------------------------------------------------------------------
 
 ENTRY_PT = 31.0  # width of an entry beside its text: the patch and the gaps around it
 LEGEND_LINE_PT = 14.0

@@ -1,6 +1,6 @@
 """The circle of a deadlock: threads, what they wait for, and who holds it.
 
-Belongs here: the picture. Does not belong here: finding the circle (``virtual.deadlock``).
+Belongs here: the picture. Does not belong here: finding the circle (``clock.virtual``).
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from kaygraph_viz.plot.canvas import Canvas, checked_axes
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import clean, escaped, heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, PAPER, Size, Stroke
-
-__all__ = ["wait_circle"]
 
 WAITS, HELD = Stroke(CRITICAL.colour, "waits for", 2.0, "--"), Stroke(BAR, "held by", 1.5)
 HEIGHT_IN, MARGINS_PT = 3.2, (14.0, 14.0, 14.0, 46.0)

@@ -1,11 +1,6 @@
-"""Widgets that refuse what a broken front end sends, before it is kept.
+"""Widgets that refuse what a broken front end sends, before it is kept, and that can be closed with all their parts.
 
-Belongs here: checking the messages of the browser. Does not belong here: what widgets are for (``playground``,
-``progress``).
-
-Closing a widget with all that it consists of.
-
-Belongs here: finding these parts. Does not belong here: when that is done.
+Does not belong here: what widgets are for (``playground``, ``progress``).
 
 ipywidgets keeps every widget until it is closed, and closes no parts with it: a button that stays keeps the panel whose
 method it calls.
@@ -25,18 +20,16 @@ with needed():
     import ipywidgets
     from traitlets import TraitError
 
-__all__ = ["Say", "careful"]
-
 Say = Callable[[str], object]
 INPUTS = ("value", "index")  # what a reader can change; all else is ours alone
 LARGEST = 1e15  # of a number
 OUT_OF_RANGE = "a value out of its range."
 
 
-def careful(widget: type[ipywidgets.Widget], say: Say, inputs: Collection[str] = INPUTS, **state: Any) -> Any:
+def guarded(widget: type[ipywidgets.Widget], say: Say, inputs: Collection[str] = INPUTS, **state: Any) -> Any:
     """Return a widget that says what is wrong with a message of its front end and ignores it, instead of raising."""
     if widget not in _classes:
-        _classes[widget] = type(widget.__name__, (_Careful, widget), {"__doc__": widget.__doc__})
+        _classes[widget] = type(widget.__name__, (_Guarded, widget), {"__doc__": widget.__doc__})
     made: Any = _classes[widget](**state)
     made.say, made.inputs = say, inputs
     return made
@@ -45,7 +38,7 @@ def careful(widget: type[ipywidgets.Widget], say: Say, inputs: Collection[str] =
 _classes: dict[type, type] = {}
 
 
-class _Careful:
+class _Guarded:
     """A mixin that checks the messages of the front end, which come in by ``set_state`` and ``_handle_custom_msg``."""
 
     say: Say = staticmethod(print)
@@ -93,7 +86,7 @@ def _is_plain(value: object) -> bool:
 with needed():
     import ipywidgets
 
-__all__ = ["parts_of"]
+# -- closing ---------------------------------------------------------------------------------------------------------
 
 
 def parts_of(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:

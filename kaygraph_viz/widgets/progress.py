@@ -17,12 +17,10 @@ from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
-from kaygraph_viz.widgets.guarded import careful, parts_of
+from kaygraph_viz.widgets.guarded import guarded, parts_of
 
 with needed():
     import ipywidgets
-
-__all__ = ["Progress", "progress"]
 
 EVERY_S = 0.1
 BARS = {False: "info", True: "warning"}  # colours of the page's theme; the words say the same
@@ -90,7 +88,7 @@ class Progress(ProgressCallback):
         self._is_placed = False
         self._lock = Lock()  # several batches may report at once
         self._has_warned = False
-        self.bar = careful(
+        self.bar = guarded(
             ipywidgets.FloatProgress,
             self._warn_once,
             (),
@@ -100,8 +98,8 @@ class Progress(ProgressCallback):
             bar_style=BARS[False],
             tooltip="How many items have ended",
         )
-        self.words = careful(ipywidgets.HTML, self._warn_once, ())
-        self.widget = careful(ipywidgets.HBox, self._warn_once, (), children=[self.bar, self.words])
+        self.words = guarded(ipywidgets.HTML, self._warn_once, ())
+        self.widget = guarded(ipywidgets.HBox, self._warn_once, (), children=[self.bar, self.words])
         self.widget.add_class("kv-progress")
         self._show()
 

@@ -12,8 +12,7 @@ import pytest
 
 from kaygraph_viz.cli import patterns as cli
 from kaygraph_viz.cli.main import main
-from kaygraph_viz.course.examples.outcome import Setup
-from kaygraph_viz.course.examples.registry import EXAMPLES
+from kaygraph_viz.course.examples.example import EXAMPLES, Setup
 from kaygraph_viz.course.services.datasets import load_customers, load_customers_key
 from kaygraph_viz.trace.trace import load
 

@@ -16,7 +16,7 @@ from kaygraph_viz.cli.run_output import (
     print_verdicts,
     write_outputs,
 )
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, measured
 from kaygraph_viz.course.patterns.records import Finding
 from kaygraph_viz.course.patterns.validation import Verdict
 from kaygraph_viz.graph.batch import ParallelBatchNode

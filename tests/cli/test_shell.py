@@ -14,7 +14,7 @@ import pytest
 
 from kaygraph_viz.cli import shell as shell_module
 from kaygraph_viz.cli.shell import COMMANDS, Shell
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 from kaygraph_viz.course.services.datasets import load_customers
 
 ROOT = Path(__file__).resolve().parents[2]

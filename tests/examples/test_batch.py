@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.course.examples.batch import SCHEDULES, run
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 
 RESULTS = ("priced", "net", "tax", "gross", "planted faults found", "good orders refused")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.course.examples.coordination import MEANINGS, run
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 
 
 @pytest.fixture(scope="module")

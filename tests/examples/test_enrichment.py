@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.course.examples.enrichment import BROKEN, run, settings_with_seed
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 from kaygraph_viz.course.services.endpoints import DEFAULT_SETTINGS
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kaygraph_viz.course.examples.example import Setup
 from kaygraph_viz.course.examples.mapreduce import count_words, run
-from kaygraph_viz.course.examples.outcome import Setup
 
 
 def table(found):

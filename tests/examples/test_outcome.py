@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.course.examples.outcome import measured
+from kaygraph_viz.course.examples.example import measured
 from kaygraph_viz.testing import bar, make_trace
 
 SERIAL = make_trace(bar("price 0", "main", 0, 3), bar("price 1", "main", 3, 4))

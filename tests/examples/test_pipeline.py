@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 from kaygraph_viz.course.examples.pipeline import DATABASE, run
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from kaygraph_viz.base.errors import OptionError, OutputExistsError
 from kaygraph_viz.cli.run_output import check_outputs
-from kaygraph_viz.course.examples.outcome import Setup
-from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.course.examples.example import EXAMPLES, Setup, run_example
 from kaygraph_viz.execute.registry import KINDS
 
 SEED_ORDER = ["validation", "enrichment", "batch", "mapreduce", "pipeline", "coordination", "report", "stream"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 from kaygraph_viz.course.examples.report import PAGE, run
 
 

@@ -7,7 +7,7 @@ import pytest
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.clock.clock import current_clock
-from kaygraph_viz.course.examples.outcome import DEFAULT_WORKERS, Setup
+from kaygraph_viz.course.examples.example import DEFAULT_WORKERS, Setup
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, 1e9, 4097, "4"])

@@ -6,9 +6,9 @@ import pytest
 
 from kaygraph_viz.base.errors import DataError
 from kaygraph_viz.course.examples import validation
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 from kaygraph_viz.course.examples.validation import run, sample_record, validate_records
-from kaygraph_viz.course.patterns.checks import CHECKS
+from kaygraph_viz.course.patterns.records import CHECKS
 from kaygraph_viz.course.services.datasets import load_customers, load_customers_key
 
 CUSTOMERS = load_customers()

@@ -16,7 +16,7 @@ from matplotlib import pyplot as plt
 
 import kaygraph_viz as kv
 from kaygraph_viz.base.errors import OptionError
-from kaygraph_viz.html_report import report as html_report, report as spans_module
+from kaygraph_viz.html_report import report as html_report
 from kaygraph_viz.html_report.report import page_script, run_data, runs_block, save_report, spans_table
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
@@ -265,7 +265,7 @@ def table_of(trace):
 
 
 def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_others_told(monkeypatch):
-    monkeypatch.setattr(spans_module, "MAX_SPANS", 3)
+    monkeypatch.setattr(html_report, "MAX_SPANS", 3)
     spans = [bar(f"b{i}", "t-1", i, i + 0.1 * (1 + i % 3), status="error" if i == 3 else "ok") for i in range(9)]
     table = table_of(make_trace(*spans, dropped=7))
     assert re.findall(r"<td[^>]*>(b\d)</td>", table) == ["b2", "b3", "b5"]

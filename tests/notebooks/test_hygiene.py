@@ -21,6 +21,7 @@ MAX_BYTES = 1_500_000
 PNG = b"\x89PNG\r\n\x1a\n"
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(hom[e]|User[s]|roo[t]|wor[k]|tmp|var|usr|opt|mnt)/[\w.-]+|[A-Z]:\\+User[s]")
 HIDDEN = {"source_hidden": True, "outputs_hidden": True}
+STEERS = re.compile("[\x1b\r]")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}|\bobject at 0x")
 
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -54,70 +55,42 @@ def texts(path):
     return found + [joined(data[kind]) for data in bundles(path) for kind in data if kind.startswith("text/")]
 
 
-def test_cells_were_executed_once_from_top_to_bottom(path):
+def test_it_was_executed_once_from_top_to_bottom_without_an_error(path):
     counts = [cell["execution_count"] for cell in code_cells(path)]
     assert counts == list(range(1, len(counts) + 1))
-
-
-def test_no_cell_ended_with_an_error(path):
     assert [output["ename"] for output in outputs(path) if output["output_type"] == "error"] == []
-
-
-def test_nothing_was_written_to_the_error_channel(path):
     assert [joined(output["text"]) for output in outputs(path) if output.get("name") == "stderr"] == []
 
 
-def test_every_code_cell_has_outputs_or_a_tag_that_says_why_not(path):
-    silent = [
-        joined(cell["source"])
-        for cell in code_cells(path)
-        if not cell["outputs"] and "no-output" not in cell["metadata"].get("tags", ())
-    ]
-    assert silent == []
+def test_a_code_cell_has_outputs_or_else_a_tag_that_says_so(path):
+    is_tagged = {joined(cell["source"]): "no-output" in cell["metadata"].get("tags", ()) for cell in code_cells(path)}
+    has_outputs = {joined(cell["source"]): bool(cell["outputs"]) for cell in code_cells(path)}
+    assert [source for source in is_tagged if is_tagged[source] == has_outputs[source]] == []
 
 
-def test_no_tag_says_that_there_is_no_output_where_there_is_one(path):
-    tagged = [cell for cell in code_cells(path) if "no-output" in cell["metadata"].get("tags", ())]
-    assert [joined(cell["source"]) for cell in tagged if cell["outputs"]] == []
-
-
-def test_no_cell_is_empty(path):
-    assert [cell for cell in notebook(path)["cells"] if not joined(cell["source"]).strip()] == []
-
-
-def test_first_cell_is_the_title(path):
-    first = notebook(path)["cells"][0]
-    assert first["cell_type"] == "markdown"
-    assert re.match(r"# \S", joined(first["source"]))
-
-
-def test_kernel_is_plain_python(path):
-    kernel = notebook(path)["metadata"]["kernelspec"]
-    assert (kernel["name"], kernel["language"]) == ("python3", "python")
-
-
-def test_no_state_of_widgets_is_stored(path):
-    assert "widgets" not in notebook(path)["metadata"]
-
-
-def test_cells_store_nothing_but_their_tags_and_what_is_hidden(path):
-    stored = [cell["metadata"] for cell in notebook(path)["cells"]]
+def test_it_stores_cells_with_tags_and_a_plain_kernel_and_nothing_else(path):
+    book = notebook(path)
+    assert [cell for cell in book["cells"] if not joined(cell["source"]).strip()] == []
+    stored = [cell["metadata"] for cell in book["cells"]]
     assert [each for each in stored if each.keys() - {"tags", "jupyter"}] == []
     assert [each for each in stored if each.get("jupyter", HIDDEN) != HIDDEN] == []
+    kernel = book["metadata"]["kernelspec"]
+    assert (kernel["name"], kernel["language"]) == ("python3", "python")
+    assert "widgets" not in book["metadata"]  # their state
+    assert path.stat().st_size <= MAX_BYTES  # to be read online
 
 
-def test_the_checks_for_machines_are_the_last_code_cell_and_hidden(path):
+def test_it_begins_with_a_title_and_ends_with_text_and_hidden_checks(path):
+    first, *_, before, end = notebook(path)["cells"]
+    assert first["cell_type"] == "markdown"
+    assert re.match(r"# \S", joined(first["source"]))
+    assert (before["cell_type"], end["cell_type"]) == ("markdown", "code")
     *others, last = code_cells(path)
     assert {"nbval-check-output", "checks", "remove-cell"} <= set(last["metadata"]["tags"])
     assert last["metadata"]["jupyter"] == HIDDEN
     assert [cell for cell in others if {"checks", "remove-cell"} & set(cell["metadata"].get("tags", ()))] == []
     shown = "".join(joined(output["text"]) for output in last["outputs"])
     assert re.fullmatch(r"checks: (\d+)/\1\n", shown)
-
-
-def test_the_last_thing_that_a_reader_sees_is_text(path):
-    *_, before, last = notebook(path)["cells"]
-    assert (before["cell_type"], last["cell_type"]) == ("markdown", "code")
 
 
 def test_predictions_start_empty(path):
@@ -131,25 +104,15 @@ def test_predictions_start_empty(path):
     assert [ast.unparse(call) for call in calls if ast.unparse(call.args[1]) != "None"] == []
 
 
-def test_no_path_of_a_machine_is_stored(path):
-    assert [found[0] for text in texts(path) if (found := MACHINE_PATH.search(text))] == []
+def test_no_text_has_a_path_of_a_machine_an_address_of_an_object_or_marks_that_steer_a_terminal(path):
+    found = [pattern.search(text) for text in texts(path) for pattern in (MACHINE_PATH, ADDRESS, STEERS)]
+    assert [each[0] for each in found if each] == []
 
 
-def test_no_address_of_an_object_is_stored(path):
-    assert [found[0] for text in texts(path) if (found := ADDRESS.search(text))] == []
-
-
-def test_no_marks_that_steer_a_terminal_are_stored(path):
-    assert [text for text in texts(path) if "\x1b" in text or "\r" in text] == []
-
-
-def test_pictures_are_whole(path):
-    pictures = [base64.b64decode(joined(data["image/png"])) for data in bundles(path) if "image/png" in data]
-    assert [len(picture) for picture in pictures if not (picture.startswith(PNG) and b"IEND" in picture[-12:])] == []
-
-
-def test_each_picture_has_an_alternative_text(path):
+def test_pictures_are_whole_and_have_an_alternative_text(path):
     pictures = [output for output in outputs(path) if "image/png" in output.get("data", ())]
+    found = [base64.b64decode(joined(output["data"]["image/png"])) for output in pictures]
+    assert [len(png) for png in found if not (png.startswith(PNG) and b"IEND" in png[-12:])] == []
     texts = [output["metadata"].get("image/png", {}).get("alt", "").strip() for output in pictures]
     assert [number for number, text in enumerate(texts, 1) if len(text) < len("A chart.")] == []
 
@@ -172,10 +135,6 @@ def test_nothing_is_loaded_from_the_network(path):
     assert [
         text for text in shown if re.search(r"(src|href)\s*=\s*[\"']?https?:|<script|@import|url\(http", text)
     ] == []
-
-
-def test_notebook_is_small_enough_to_read_online(path):
-    assert path.stat().st_size <= MAX_BYTES
 
 
 def test_stored_grades_are_those_of_exercises_that_are_still_to_be_done(path):

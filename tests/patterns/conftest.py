@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.course.patterns.validation import AddressVerifier
+from kaygraph_viz.course.patterns.checks import AddressVerifier
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import serve
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.explain import explain
-from kaygraph_viz.analysis.per_item import per_worker
-from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.base.errors import DataError, ServiceUnavailable
 from kaygraph_viz.clock.clock import compute, sleep
 from kaygraph_viz.course.patterns.batch import (
@@ -39,7 +35,7 @@ from kaygraph_viz.course.services.datasets import (
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.execute.retries import attempt_number
-from kaygraph_viz.execute.schedules import SCHEDULES, edges
+from kaygraph_viz.execute.schedules import SCHEDULES
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
@@ -79,10 +75,6 @@ def serial():
     return results(simulated(executor="serial")[0])
 
 
-def ends_ms(trace):
-    return [round(1000 * load.ended_s) for load in per_worker(trace)]
-
-
 # -- results --------------------------------------------------------------------------------------------------------
 
 
@@ -118,26 +110,12 @@ def test_results_of_real_workers_are_those_of_the_serial_run(kind, schedule):
     assert results(run(CHEAP, max_workers=2, executor=kind, schedule=schedule)) == expected
 
 
-def test_the_summary_adds_up(serial):
-    priced, failed, facts = serial
-    assert facts["net_cents"] == sum(order.total_cents for order in SAMPLE if order.order_id not in KEY)
-    assert facts["gross_cents"] == facts["net_cents"] + facts["tax_cents"] == sum(order.gross_cents for order in priced)
-    assert sum(facts["gross_cents_by_country"].values()) == facts["gross_cents"]
-    assert (facts["orders"], facts["priced"], facts["failed"]) == (64, len(priced), len(failed)) == (64, 63, 1)
-
-
 def test_times_are_measured():
     summary = simulated(max_workers=4)[0]["batch_summary"]
     assert round(1000 * summary["work_s"]) == sum(COSTS_MS)
     assert round(1000 * summary["makespan_s"]) == list_schedule(COSTS_MS, 4).makespan_ns
     assert summary["mean_concurrency"] == pytest.approx(summary["work_s"] / summary["makespan_s"])
     assert summary["orders_per_s"] == pytest.approx(64 / summary["makespan_s"])
-
-
-def test_an_empty_batch():
-    shared = run([], max_workers=2)
-    assert (shared["priced_orders"], shared["failed_orders"], shared["batch_summary"]["orders"]) == ([], [], 0)
-    assert shared["batch_summary"]["mean_concurrency"] == shared["batch_summary"]["orders_per_s"] == 0.0
 
 
 # -- errors, retries, progress --------------------------------------------------------------------------------------
@@ -181,26 +159,6 @@ def test_what_is_no_batch_is_a_clear_error(orders):
 
 
 # -- what a chapter says about the schedules ------------------------------------------------------------------------
-
-
-def test_with_static_chunks_one_worker_ends_long_after_the_others():
-    _, trace = simulated(max_workers=4, schedule="static")
-    cuts = edges(64, 4)
-    assert ends_ms(trace) == [sum(COSTS_MS[start:end]) for start, end in pairwise(cuts)]
-    *others, last = sorted(ends_ms(trace))
-    assert last > 2 * max(others)
-
-
-def test_with_dynamic_pulling_they_end_nearly_together():
-    _, trace = simulated(max_workers=4, schedule="dynamic")
-    assert min(ends_ms(trace)) > 0.85 * max(ends_ms(trace))
-    assert max(ends_ms(trace)) == list_schedule(COSTS_MS, 4).makespan_ns
-
-
-def test_with_the_longest_first_they_end_together():
-    _, trace = simulated(max_workers=4, schedule="longest-first")
-    assert max(ends_ms(trace)) - min(ends_ms(trace)) <= min(COSTS_MS)
-    assert max(ends_ms(trace)) <= sum(COSTS_MS) / 4 + min(COSTS_MS)
 
 
 def test_the_order_of_the_schedules():
@@ -247,12 +205,6 @@ def order(**changed):
         "order_id": "N1", "customer_id": "C00001", "order_date": "2025-12-01", "country": "FR",
         "items": "P001:2:450;P007:1:1200", "total_cents": 2100, **changed,
     })  # fmt: skip
-
-
-def test_lines_are_added_up_and_taxed():
-    priced = price_order(order())
-    assert (priced.order_id, priced.country, priced.lines) == ("N1", "FR", 2)
-    assert (priced.net_cents, priced.tax_cents, priced.gross_cents) == (2100, 420, 2520)
 
 
 def test_every_country_that_occurs_in_good_orders_has_a_rate():
@@ -324,14 +276,6 @@ def test_the_numbers_are_those_of_the_trace():
     assert metrics["queue_wait_s"] == (0 + 0 + 1 + 2 + 3) / 5
 
 
-def test_they_agree_with_the_trace_of_the_whole_run():
-    metrics, trace = measured([3, 1, 1, 1, 2], 2)
-    summary, explanation = summarize(trace), explain(trace)
-    for key in ("speedup", "efficiency", "mean_concurrency", "serial_s", "workers", "makespan_s", "work_s"):
-        assert metrics[key] == pytest.approx(getattr(summary, key))
-    assert metrics["lost_s"] == {cause: spent for cause, spent in explanation.parts.items() if cause != "useful work"}
-
-
 @pytest.mark.parametrize("items", [[3, 1, 1, 1, 2], [1] * 7, [5]])
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_serial_time_and_overhead_are_the_time_of_all_workers(items, workers):
@@ -348,12 +292,6 @@ def test_the_suggested_number_of_workers_is_within_5_percent_of_the_best():
     assert metrics["sentence"].endswith("in a replay, 3 workers of this kind would come within 5% of the best.")
 
 
-def test_the_suggestion_holds_when_it_is_followed():
-    before, _ = measured([4] + [1] * 8, 1)
-    after, _ = measured([4] + [1] * 8, before["suggested_workers"])
-    assert after["makespan_s"] == before["replayed_makespan_s"][before["suggested_workers"]]
-
-
 def test_more_threads_are_not_suggested_for_computing():
     metrics, _ = measured([0.1] * 16, 8, function=compute)
     assert metrics["suggested_workers"] == 1
@@ -361,15 +299,6 @@ def test_more_threads_are_not_suggested_for_computing():
     assert metrics["speedup"] == pytest.approx(1)
     assert metrics["mean_concurrency"] == pytest.approx(8, rel=0.05)
     assert measured([0.1] * 16, 8, kind="process", function=compute)[0]["suggested_workers"] == 4
-
-
-def test_each_worker_is_there_with_what_it_did():
-    metrics, _ = measured([3, 1, 1, 1, 2], 2)
-    keys = ("worker", "branches", "failed", "busy_s", "ended_s")
-    assert [tuple(load[key] for key in keys) for load in metrics["per_worker"]] == [
-        ("thread-1", 2, 0, 5.0, 5.0),
-        ("thread-2", 3, 0, 3.0, 3.0),
-    ]
 
 
 def test_without_a_recording_it_says_so():

@@ -74,18 +74,6 @@ def test_good_orders_pass_and_broken_ones_are_told_by_their_field(orders):
     assert found == {number: fault.field for number, fault in key.items()}
 
 
-def test_something_else_than_an_order_is_told_so():
-    with pytest.raises(DataError, match="expected an Order"):
-        OrderValidator(set(), set())("N1")
-
-
-def test_prices_are_those_of_the_lines():
-    order = load_orders(1)[0]
-    priced = price(order)
-    assert (priced.order_id, priced.lines, priced.net_cents) == (order.order_id, order.line_count, order.total_cents)
-    assert priced.customer == priced.plan == ""
-
-
 def test_enriching_adds_what_the_services_know():
     customers = {customer["customer_id"]: customer for customer in load_customers()}
     with services() as sources:
@@ -248,32 +236,11 @@ def test_without_orders_it_says_what_to_write():
         etl_graph(store, sources).run({})
 
 
-def test_the_graph_has_two_nodes_and_the_stages_in_the_first():
-    with OrderStore() as store, services() as sources:
-        view = etl_graph(store, sources).structure()
-    assert [node.label for node in view.nodes] == ["OrderPipelineNode", "LoadReportNode"]
-    inside = view.nodes[0].graph.nodes
-    assert [node.node_id.split()[-1] for node in inside] == ["source", "validate", "price", "enrich", "load"]
-
-
 # == order store ====================================================================================================
 
 
 def letter(order_id, stage="price"):
     return DeadLetter(0, error=ValueError("bad"), status="error", stage=stage, item=row(order_id))
-
-
-def test_an_order_that_comes_again_takes_its_own_place():
-    with OrderStore() as store:
-        for net_cents in (450, 500):
-            store.load(row("N1", net_cents=net_cents))
-        assert [(found.order_id, found.net_cents) for found in store.rows()] == [("N1", 500)]
-
-
-def test_rows_come_back_as_they_were():
-    with OrderStore() as store:
-        store.load(row("N2", customer="Anna-Lena Köhler", plan="plus"))
-        assert store.rows() == [row("N2", customer="Anna-Lena Köhler", plan="plus")]
 
 
 def test_loading_an_order_takes_its_dead_letter_away():
@@ -297,13 +264,6 @@ def test_a_letter_says_what_was_wrong():
             {"order_id": "N1", "stage": "price", "field": "", "reason": "ValueError: bad", "attempts": 1},
             {"order_id": "item 7", "stage": "validate", "field": "", "reason": "lost", "attempts": 2},
         ]
-
-
-def test_what_was_loaded_is_in_the_file(tmp_path):
-    with OrderStore(tmp_path / "orders.db") as store:
-        store.load(row("N1"))
-    with OrderStore(tmp_path / "orders.db") as store:
-        assert store.rows() == [row("N1")]
 
 
 def test_a_write_that_fails_changes_nothing(tmp_path):

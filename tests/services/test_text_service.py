@@ -11,7 +11,7 @@ from kaygraph_viz.base.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.course.patterns.text_client import TextClient
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.course.services.text_service import TextService, TextSettings, count_tokens
+from kaygraph_viz.course.services.text_service import TextService, TextSettings
 from kaygraph_viz.recording import record
 
 # == text service ===================================================================================================
@@ -77,10 +77,6 @@ def test_only_calls_that_were_let_through_cost_something():
     assert [(each.status, each.credits) for each in service.usage] == [(200, 0.103), (429, 0.0)]
 
 
-def test_more_tokens_than_a_minute_has_are_a_mistake():
-    assert ask(TextService(TextSettings(tokens_per_minute=4))).status == 400
-
-
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -99,10 +95,6 @@ def test_more_tokens_than_a_minute_has_are_a_mistake():
 )
 def test_what_it_cannot_answer(method, path, body, status):
     assert TextService().reply(method, path, "", 0, body).status == status
-
-
-def test_a_token_is_a_word():
-    assert count_tokens(" one\ttwo\nthree ") == 3
 
 
 def real():
@@ -137,11 +129,6 @@ def test_the_parts_of_a_stream_come_one_after_the_other():
     assert server.requests[0].answered_ns - begun_ns == 2 * SECOND
 
 
-def test_other_services_have_no_usage():
-    with serve() as server:
-        assert server.usage == ()
-
-
 # == text settings ==================================================================================================
 
 
@@ -174,10 +161,6 @@ def test_the_slow_tail_has_its_share_and_another_attempt_is_a_new_chance():
     assert first.count(7.0) == pytest.approx(200, rel=0.2)
     again = [settings.first_token_of(prompt, 2) for prompt, s in zip(PROMPTS, first, strict=True) if s == 7]
     assert again.count(7.0) < len(again) / 4
-
-
-def test_the_price_is_by_thousand_tokens():
-    assert TextSettings(input_price=2, output_price=10).credits_of(500, 100) == 2.0
 
 
 def test_steps_of_what_it_works_on_at_once():

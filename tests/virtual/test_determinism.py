@@ -17,8 +17,7 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.base.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.clock.virtual.clock import SIMULATED_WORKERS
-from kaygraph_viz.course.examples.outcome import Setup
-from kaygraph_viz.course.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.course.examples.example import EXAMPLES, Setup, run_example
 from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.execute.retries import MemoryBudget, default_workers
 from kaygraph_viz.testing import FakeClock

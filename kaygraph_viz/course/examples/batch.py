@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.per_item import per_worker
 from kaygraph_viz.analysis.wording import counted, duration
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
 from kaygraph_viz.course.patterns.batch import batch_graph, compare_with_key, sample_orders
 from kaygraph_viz.course.services.datasets import Order, load_orders, load_orders_key
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["run"]
 
 SCHEDULES = ("static", "dynamic", "longest-first")  # from the least to the most even
 WORKERS = 4
@@ -26,7 +22,7 @@ CAPTIONS = {
     "dynamic": "a free worker takes the next order: well balanced, except for a large order near the end",
     "longest-first": "the largest orders first: all workers end at nearly the same time",
 }
-Run = tuple[dict[str, Any], Graph, Trace]
+Run = tuple[dict[str, Any], kv.Graph, kv.Trace]
 
 
 def run(setup: Setup) -> ExampleRun:
@@ -34,7 +30,7 @@ def run(setup: Setup) -> ExampleRun:
     orders = sample_orders() if setup.items is None else load_orders(setup.items)
     kind = setup.kind("process")
     workers = setup.workers_for(kind, WORKERS)
-    _, _, serial = _priced(orders, setup, get_executor("serial"), "dynamic")
+    _, _, serial = _priced(orders, setup, kv.get_executor("serial"), "dynamic")
     traces = {"serial": serial}
     with setup.started(kind, workers, batch_graph.__module__, len(orders)) as executor:
         for schedule in SCHEDULES:
@@ -87,7 +83,7 @@ def _money(cents: int) -> str:
     return f"{cents / 100:,.2f}"
 
 
-def _balance(trace: Trace) -> str:
+def _balance(trace: kv.Trace) -> str:
     """Return how evenly the work was divided among the workers, in words."""
     busy = [load.busy_s for load in per_worker(trace)]
     if not busy or not max(busy):

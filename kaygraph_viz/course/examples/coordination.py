@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.course.examples.enrichment import settings_with_seed
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
 from kaygraph_viz.course.patterns.coordination import FAN_OUT, WAYS, SemaphoreNode, coordination_graph
 from kaygraph_viz.course.services.datasets import load_customers
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.graph.graph import AsyncGraph, Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["run"]
 
 SAMPLE = 8
 MEANINGS = {way: meaning for way, (_, meaning) in WAYS.items()} | {
@@ -31,7 +28,7 @@ CAPTIONS = {
     "fan-out": "different nodes at once",
     "parallel": "gather: a row for each question, and as long as the slowest of them",
 }
-Run = tuple[dict[str, Any], Graph, Trace]
+Run = tuple[dict[str, Any], kv.Graph, kv.Trace]
 
 
 def run(setup: Setup) -> ExampleRun:
@@ -76,7 +73,9 @@ def _asked(way: str, customers: Sequence[str], setup: Setup) -> Run:
     seeds = (setup.seed, setup.seed + 1) if way == "first wins" else (setup.seed,)  # each is slow for other customers
     with setup.record() as trace, ExitStack() as services:
         mirrors = [services.enter_context(serve(settings_with_seed(seed))).base_url for seed in seeds]
-        graph = coordination_graph(way, mirrors) if way else AsyncGraph(start=SemaphoreNode(1, mirrors, "one by one"))
+        graph = (
+            coordination_graph(way, mirrors) if way else kv.AsyncGraph(start=SemaphoreNode(1, mirrors, "one by one"))
+        )
         graph.run(shared := {"customer_ids": customers})
     return shared, graph, trace
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import counted, join_words
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
 from kaygraph_viz.course.patterns.enrichment import EnrichedRecord, enrichment_graph
 from kaygraph_viz.course.patterns.sources import (
     CompanyAnswer,
@@ -20,10 +21,6 @@ from kaygraph_viz.course.patterns.sources import (
 from kaygraph_viz.course.services.datasets import load_customers
 from kaygraph_viz.course.services.endpoints import DEFAULT_SETTINGS, ServiceSettings
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["run", "settings_with_seed"]
 
 SAMPLE, WORKERS = 12, 2  # records, and how many at once: 8 rows, for 4 sources of each
 BROKEN: Mapping[str, Mapping[str, Any]] = {"social": {"hang_rate": 1.0}, "company": {"fail_first": 1}}
@@ -35,7 +32,7 @@ CAPTIONS = {
     "parallel": "two records at once, and within each of them its four sources",
 }
 Changes = Mapping[str, Mapping[str, Any]]
-Run = tuple[dict[str, Any], Graph, Trace]
+Run = tuple[dict[str, Any], kv.Graph, kv.Trace]
 
 
 def run(setup: Setup) -> ExampleRun:

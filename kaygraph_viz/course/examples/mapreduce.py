@@ -6,14 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import counted, join_words
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
 from kaygraph_viz.course.patterns.map_reduce import word_count_graph
 from kaygraph_viz.course.services.datasets import Speech, load_speeches
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["count_words", "run"]
 
 LONG = 100_000  # letters from which starting processes pays
 MAX_NAMED = 5
@@ -59,7 +56,7 @@ def _compared(speeches: Sequence[Speech], setup: Setup, usual: str, what: str, u
     )
 
 
-def _counted(speeches: Sequence[Speech], setup: Setup, kind: str) -> tuple[dict[str, Any], Graph, Trace]:
+def _counted(speeches: Sequence[Speech], setup: Setup, kind: str) -> tuple[dict[str, Any], kv.Graph, kv.Trace]:
     workers = setup.workers_for(kind)
     with setup.started(kind, workers, word_count_graph.__module__, len(speeches)) as executor, setup.record() as trace:
         graph = word_count_graph(max_workers=workers, executor=executor, progress=setup.progress)

@@ -7,18 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import counted, significant
 from kaygraph_viz.course.examples.enrichment import settings_with_seed
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
 from kaygraph_viz.course.patterns.pipeline import OrderStore, etl_graph
 from kaygraph_viz.course.patterns.sources import customer_sources
 from kaygraph_viz.course.services.datasets import Order, load_orders
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, StageFacts
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["run", "stage_table"]
+from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS
 
 FIRST, SAMPLE, WORKERS = 1665, 40, 4  # two of these orders are broken
 SLOW_WRITE_S = 0.02
@@ -36,8 +33,8 @@ class Load(NamedTuple):
     """A load of orders: its result, its graph, its trace and its database."""
 
     shared: dict[str, Any]
-    graph: Graph
-    trace: Trace
+    graph: kv.Graph
+    trace: kv.Trace
     database: bytes
 
 
@@ -84,7 +81,7 @@ def run(setup: Setup) -> ExampleRun:
     )
 
 
-def stage_table(stages: Sequence[StageFacts]) -> list[tuple[str, ...]]:
+def stage_table(stages: Sequence[kv.StageFacts]) -> list[tuple[str, ...]]:
     """Return the utilization of the stages as rows of a table."""
     headings = ("stage", "workers", "busy", "blocked", "starved", "items a second", "longest queue")
     return [

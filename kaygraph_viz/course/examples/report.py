@@ -7,17 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.course.examples.enrichment import settings_with_seed
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
 from kaygraph_viz.course.patterns.report_page import SECTIONS, report_graph
 from kaygraph_viz.course.patterns.sources import customer_sources
 from kaygraph_viz.course.services.datasets import load_customers
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["run"]
 
 SAMPLE, WORKERS = 16, 3  # customers, and how many at once, each with four sources: 12 rows
 PAGE = "page.png"
@@ -26,7 +23,7 @@ CAPTIONS = {
     "parallel": "many questions at once; drawing waits for the last answer and cannot run in parallel",
     PAGE: "the report itself",
 }
-Run = tuple[dict[str, Any], Graph, Trace, bytes]
+Run = tuple[dict[str, Any], kv.Graph, kv.Trace, bytes]
 
 
 def run(setup: Setup) -> ExampleRun:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import counted, duration
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
 from kaygraph_viz.course.patterns.stream import EventStream, StreamResult, Window, stream_graph
 from kaygraph_viz.execute.pipeline.stages import SOURCE, STAGE_KINDS
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["run"]
 
 PER_SECOND, WIDTH_S, WINDOWS, WORKERS = 40.0, 0.25, 6, 4
 MAX_WORKERS = 64  # there are never more events at once
@@ -22,7 +19,7 @@ CAPTIONS = {
     "one-worker": "after the rush begins, the handler is never idle, and backpressure blocks the source",
     "parallel": "several events are handled at once, and the source never has to wait",
 }
-Run = tuple[StreamResult, Graph, Trace]
+Run = tuple[StreamResult, kv.Graph, kv.Trace]
 
 
 def run(setup: Setup) -> ExampleRun:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import join_words
-from kaygraph_viz.course.examples.outcome import ExampleRun, Fact, Setup, measured
-from kaygraph_viz.course.patterns.checks import CHECKS, local_checks
-from kaygraph_viz.course.patterns.records import Record, text_of
+from kaygraph_viz.course.examples.example import ExampleRun, Fact, Setup, measured
+from kaygraph_viz.course.patterns.checks import local_checks
+from kaygraph_viz.course.patterns.records import CHECKS, Record, text_of
 from kaygraph_viz.course.patterns.validation import Verdict, compare_with_key, validation_graph
 from kaygraph_viz.course.services.datasets import load_customers, load_customers_key
 from kaygraph_viz.course.services.endpoints import ServiceSettings
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["run", "sample_record", "validate_records"]
 
 SAMPLE = 40  # records, 160 bars: a chart that can be read
 MAX_COMPARED = 200  # records of the reader's own that are also checked one after the other
@@ -25,7 +22,7 @@ CAPTIONS = {
     "serial": "one row: while one check waits for the service, all others wait, too",
     "parallel": "a row for each worker: while one check waits, others run",
 }
-Run = tuple[dict[str, Any], Graph, Trace]
+Run = tuple[dict[str, Any], kv.Graph, kv.Trace]
 
 
 def run(setup: Setup) -> ExampleRun:
@@ -60,7 +57,7 @@ def validate_records(records: Sequence[Record], setup: Setup | None = None) -> t
     """Return the verdicts on records of the reader's own by the rules and the shipped customers, and the run."""
     setup = setup or Setup()
     everyone, kind = [*_others(records), *records], setup.kind("thread")
-    serial: dict[str, Trace] = {}
+    serial: dict[str, kv.Trace] = {}
     if len(records) <= MAX_COMPARED:
         serial["serial"] = _validated(records, everyone, setup, "serial", 1)[-1]
     shared, graph, parallel = _validated(records, everyone, setup, kind, setup.workers_for(kind))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from kaygraph_viz.base.errors import OptionError
-from kaygraph_viz.course.examples.outcome import Setup
+from kaygraph_viz.course.examples.example import Setup
 from kaygraph_viz.course.patterns.batch import batch_graph
 from kaygraph_viz.course.patterns.coordination import SemaphoreNode
 from kaygraph_viz.course.patterns.map_reduce import word_count_graph

@@ -1,21 +1,12 @@
 """Batch processing: a pool of workers prices orders and adds the tax, one order a branch.
 
-Belongs here: the nodes and their graph. Does not belong here: the price of one order (``pricing``), which worker gets
-which order (``execute.core.schedules``), reading the orders (``services``).
+Belongs here: the price of one order and the errors of one that cannot be right, the nodes and their graph, and the node
+that measures the graph it belongs to. Does not belong here: which worker gets which order (``execute.schedules``), and
+reading the orders (``services``).
 
 The graph is ``BatchSplitterNode >> OrderPricingNode >> ResultAggregator``. Orders differ 50-fold in what they cost, so
 it matters which worker gets which: see `ParallelBatchNode` for the schedules. A broken order fails by itself, the
 others are priced.
-
-The price of an order: the sum of its lines, the tax on them, and the errors of an order that cannot be right.
-
-Belongs here: the arithmetic of one order and the table of taxes. Does not belong here: many orders (``batch``), reading
-them (``services``).
-
-A node that measures the graph it belongs to while this runs, and the times that summaries of patterns report.
-
-Belongs here: reading the running trace, and the numbers in the shared store. Does not belong here: the arithmetic
-(``analysis``).
 """
 
 from __future__ import annotations
@@ -27,26 +18,16 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from kaygraph_viz.analysis.explain import USEFUL, explain
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.per_item import per_worker
-from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.base.checks import checked_function
 from kaygraph_viz.base.errors import DataError, ServiceUnavailable, short
-from kaygraph_viz.clock.clock import compute
 from kaygraph_viz.course.services.datasets import REFERENCE_DATE, Order, OrderFault, load_customers, load_orders
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.retries import RetryPolicy
-from kaygraph_viz.graph.batch import ParallelBatchNode
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["TAX_PER_MILLE", "PricedOrder", "check_order_date", "order_error", "price_order", "tax_cents"]
 
 # The tax on a net amount, in thousandths of it, by country of the customer. The numbers resemble standard rates of
 # these countries, but belong to a made-up shop.
@@ -76,21 +57,13 @@ TAX_PER_MILLE: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class PricedOrder:
-    """The price of an order.
+    """The price of an order."""
 
-    Parameters
-    ----------
-    order_id, country
-        The number of the order, and the country of the customer.
-    lines
-        The number of its lines.
-    net_cents, tax_cents
-        The sum of its lines, and the tax on that [cents].
-    """
-
+    # the number of the order, and the country of the customer
     order_id: str
     country: str
-    lines: int
+    lines: int  # the number of its lines
+    # the sum of its lines, and the tax on that [cents]
     net_cents: int
     tax_cents: int
 
@@ -173,8 +146,6 @@ def order_error(order: Order, field: str, why: str) -> DataError:
     return DataError(why if why.startswith(number) else f"{number}: {why}", order_id=order.order_id, field=field)
 
 
-__all__ = ["PerformanceMetricsNode", "measured_times", "performance_metrics", "running_trace"]
-
 OF_SUMMARY = (
     "workers",
     "makespan_s",
@@ -205,7 +176,7 @@ NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as tra
 NO_BRANCHES = "No branch has been recorded so far: put this node after the parallel ones."
 
 
-class PerformanceMetricsNode(Node):
+class PerformanceMetricsNode(kv.Node):
     """Measure what has been recorded so far, and store it in ``shared["performance_metrics"]``.
 
     Put it at the end of a graph. It measures spans that have ended: neither its own nor that of the graph around it.
@@ -243,16 +214,12 @@ class PerformanceMetricsNode(Node):
 
     Examples
     --------
-    >>> from kaygraph_viz.clock.clock import sleep
-    >>> from kaygraph_viz.graph.batch import ParallelBatchNode
-    >>> from kaygraph_viz.graph.graph import Graph
-    >>> from kaygraph_viz.recording import record
-    >>> wait = ParallelBatchNode(max_workers=2)
-    >>> wait.prep, wait.exec = lambda shared: [3, 1, 1, 1], sleep
+    >>> wait = kv.ParallelBatchNode(max_workers=2)
+    >>> wait.prep, wait.exec = lambda shared: [3, 1, 1, 1], kv.sleep
     >>> wait >> PerformanceMetricsNode()
     <PerformanceMetricsNode>
-    >>> with record(clock="virtual"):
-    ...     Graph(start=wait).run(shared := {})
+    >>> with kv.record(clock="virtual"):
+    ...     kv.Graph(start=wait).run(shared := {})
     >>> shared["performance_metrics"]["speedup"], shared["performance_metrics"]["suggested_workers"]
     (2.0, 2)
     """
@@ -260,11 +227,11 @@ class PerformanceMetricsNode(Node):
     def __init__(self, node_id: str | None = None) -> None:
         super().__init__(node_id=node_id)
 
-    def prep(self, shared: Shared) -> Trace | None:
+    def prep(self, shared: Shared) -> kv.Trace | None:
         """Return what has been recorded so far."""
         return running_trace()
 
-    def exec(self, prep_res: Trace | None) -> dict[str, Any]:
+    def exec(self, prep_res: kv.Trace | None) -> dict[str, Any]:
         """Return the numbers."""
         return performance_metrics(prep_res)
 
@@ -273,7 +240,7 @@ class PerformanceMetricsNode(Node):
         shared["performance_metrics"] = exec_res
 
 
-def running_trace() -> Trace | None:
+def running_trace() -> kv.Trace | None:
     """Return all spans of the recording around the caller that have ended so far, or None where there is none.
 
     Examples
@@ -284,17 +251,17 @@ def running_trace() -> Trace | None:
     recorder = current_scope().recorder
     if not recorder.is_open:
         return None
-    return Trace(recorder.snapshot(), recorder.dropped, machine=recorder.clock.machine)
+    return kv.Trace(recorder.snapshot(), recorder.dropped, machine=recorder.clock.machine)
 
 
-def performance_metrics(trace: Trace | None) -> dict[str, Any]:
+def performance_metrics(trace: kv.Trace | None) -> dict[str, Any]:
     """Return the numbers of a trace, None where nothing was recorded, with the keys of `PerformanceMetricsNode`."""
     missing = NOT_RECORDED if trace is None else "" if trace.columns.is_kind("branch").any() else NO_BRANCHES
     if trace is None or missing:
         return {"is_recorded": False, "sentence": missing, **dict.fromkeys(KEYS)}
-    summary, explanation = summarize(trace), explain(trace)
+    summary, explanation = kv.summarize(trace), kv.explain(trace)
     # Other numbers of workers, as if each took a branch whenever it is free.
-    predicted = what_if(trace, [n for n in TRIED if n <= summary.counts["branches"]], schedule="dynamic")
+    predicted = kv.what_if(trace, [n for n in TRIED if n <= summary.counts["branches"]], schedule="dynamic")
     spent_s = summary.workers * summary.makespan_s
     overhead_s = max(0.0, spent_s - summary.serial_s)
     best = predicted.best_workers
@@ -306,7 +273,7 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,
         "useful_workers": explanation.useful_workers,
-        "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
+        "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != "useful work"},
         "branches": summary.counts["branches"],
         "retries": summary.counts["retries"],
         "suggested_workers": best,
@@ -317,7 +284,7 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
     }
 
 
-def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> dict[str, float]:
+def measured_times(outcomes: Sequence[kv.Outcome], work_s: float | None = None) -> dict[str, float]:
     """Return the measured times of branches that ran in parallel.
 
     Parameters
@@ -335,7 +302,7 @@ def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> 
 
     Examples
     --------
-    >>> measured_times([Outcome(0, ended_ns=2_000_000_000), Outcome(1, ended_ns=1_000_000_000)])
+    >>> measured_times([kv.Outcome(0, ended_ns=2_000_000_000), kv.Outcome(1, ended_ns=1_000_000_000)])
     {'work_s': 3.0, 'makespan_s': 2.0, 'mean_concurrency': 1.5}
     """
     if work_s is None:
@@ -346,50 +313,26 @@ def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> 
     return {"work_s": work_s, "makespan_s": makespan_s, "mean_concurrency": mean}
 
 
-__all__ = [
-    "BatchSplitterNode",
-    "FailedOrder",
-    "OrderPricingNode",
-    "OrdersComparison",
-    "ResultAggregator",
-    "batch_graph",
-    "compare_with_key",
-    "sample_orders",
-]
-
 FIRST_OF_SAMPLE, SIZE_OF_SAMPLE = 5940, 64
 
 
 @dataclass(frozen=True, slots=True)
 class FailedOrder:
-    """An order that could not be priced.
+    """An order that could not be priced."""
 
-    Parameters
-    ----------
-    order_id, position
-        The number of the order, and its position in the batch, from 0.
-    field
-        The column that is wrong; empty where the order was not the cause.
-    reason
-        Type and message of the error.
-    status
-        The status of its branch: ``"error"``, ``"timeout"``, ``"lost"``, ...
-    attempts
-        The number of attempts.
-    """
-
+    # the number of the order, and its position in the batch, from 0
     order_id: str
     position: int
-    field: str
-    reason: str
-    status: str = "error"
-    attempts: int = 1
+    field: str  # the column that is wrong; empty where the order was not the cause
+    reason: str  # type and message of the error
+    status: str = "error"  # the status of its branch: ``"error"``, ``"timeout"``, ``"lost"``, ..
+    attempts: int = 1  # the number of attempts
 
 
 # -- the nodes ------------------------------------------------------------------------------------------------------
 
 
-class BatchSplitterNode(Node):
+class BatchSplitterNode(kv.Node):
     """Copy the batch ``shared["orders"]`` to ``shared["order_items"]``, one item for each branch.
 
     Raises
@@ -416,7 +359,7 @@ class BatchSplitterNode(Node):
         shared["order_items"] = exec_res
 
 
-class OrderPricingNode(ParallelBatchNode):
+class OrderPricingNode(kv.ParallelBatchNode):
     """Price the orders of ``shared["order_items"]``, several at once, and store ``shared["order_outcomes"]``.
 
     Each order uses as much CPU as it costs the shop: `Order.cost_s`, which is also its expected time with
@@ -445,7 +388,7 @@ class OrderPricingNode(ParallelBatchNode):
     ) -> None:
         checked_function("price", price, "a function of an order", "price=price_order")
         if not {"max_retries", "wait"} & set(options):
-            options.setdefault("retry", RetryPolicy(3, 0.1, retry_on=(ServiceUnavailable,)))
+            options.setdefault("retry", kv.RetryPolicy(3, 0.1, retry_on=(ServiceUnavailable,)))
         super().__init__(max_workers, executor, on_error="collect", **options)
         self.price = price
 
@@ -456,10 +399,10 @@ class OrderPricingNode(ParallelBatchNode):
 
     def exec(self, prep_res: Order) -> PricedOrder:
         """Return the priced order, after as much CPU time as it costs."""
-        compute(prep_res.cost_s)
+        kv.compute(prep_res.cost_s)
         return self.price(prep_res)
 
-    def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
+    def post(self, shared: Shared, prep_res: Any, exec_res: kv.Outcomes) -> None:
         """Store ``shared["order_outcomes"]``."""
         shared["order_outcomes"] = exec_res
 
@@ -472,7 +415,7 @@ class OrderPricingNode(ParallelBatchNode):
         return item.cost_s
 
 
-class ResultAggregator(Node):
+class ResultAggregator(kv.Node):
     """Collect the results in the order of the batch.
 
     It stores ``shared["priced_orders"]``, ``shared["failed_orders"]`` and ``shared["batch_summary"]`` with the keys
@@ -480,12 +423,12 @@ class ResultAggregator(Node):
     mean_concurrency orders_per_s``; the times are those of `measured_times`.
     """
 
-    def prep(self, shared: Shared) -> tuple[Sequence[Order], Outcomes]:
+    def prep(self, shared: Shared) -> tuple[Sequence[Order], kv.Outcomes]:
         """Return the orders and their outcomes."""
         return shared["order_items"], shared["order_outcomes"]
 
     def exec(
-        self, prep_res: tuple[Sequence[Order], Outcomes]
+        self, prep_res: tuple[Sequence[Order], kv.Outcomes]
     ) -> tuple[list[PricedOrder], list[FailedOrder], dict[str, Any]]:
         """Return the priced orders, the failed ones and the summary."""
         orders, outcomes = prep_res
@@ -499,14 +442,14 @@ class ResultAggregator(Node):
         shared["priced_orders"], shared["failed_orders"], shared["batch_summary"] = exec_res
 
 
-def _failed(order: Order, outcome: Outcome) -> FailedOrder:
+def _failed(order: Order, outcome: kv.Outcome) -> FailedOrder:
     error = outcome.error
     reason = describe_error(error) if error is not None else outcome.status
     field = getattr(error, "field", "") if isinstance(error, DataError) else ""
     return FailedOrder(order.order_id, outcome.index, field, reason, outcome.status, outcome.attempts)
 
 
-def _summary(outcomes: Outcomes) -> dict[str, Any]:
+def _summary(outcomes: kv.Outcomes) -> dict[str, Any]:
     priced: list[PricedOrder] = outcomes.values
     by_country: Counter[str] = Counter()
     for each in priced:
@@ -533,7 +476,7 @@ def batch_graph(
     schedule: str = "dynamic",
     metrics: bool = True,
     **options: Any,
-) -> Graph:
+) -> kv.Graph:
     """Return the graph ``BatchSplitterNode >> OrderPricingNode >> ResultAggregator``, for orders.
 
     Parameters
@@ -556,8 +499,7 @@ def batch_graph(
 
     Examples
     --------
-    >>> from kaygraph_viz.recording import record
-    >>> with record(clock="virtual"):
+    >>> with kv.record(clock="virtual"):
     ...     batch_graph(max_workers=4, schedule="longest-first").run(shared := {"orders": sample_orders()})
     >>> shared["batch_summary"]["gross_cents"], [order.order_id for order in shared["failed_orders"]]
     (8801035, ['N05947'])
@@ -572,7 +514,7 @@ def batch_graph(
     aggregate = last >> ResultAggregator()
     if metrics:
         aggregate >> PerformanceMetricsNode()
-    return Graph(start=split, node_id="batch processing")
+    return kv.Graph(start=split, node_id="batch processing")
 
 
 def sample_orders() -> list[Order]:
@@ -588,18 +530,12 @@ def sample_orders() -> list[Order]:
 
 @dataclass(frozen=True, slots=True)
 class OrdersComparison:
-    """Counts of results that agree with the answer key, and that do not.
+    """Counts of results that agree with the answer key, and that do not."""
 
-    Parameters
-    ----------
-    planted, found
-        The number of orders with a planted fault, and of those among them that failed because of that column.
-    good, wrongly_failed
-        The number of orders without a fault, and of those among them that failed.
-    """
-
+    # the number of orders with a planted fault, and of those among them that failed because of that column
     planted: int
     found: int
+    # the number of orders without a fault, and of those among them that failed
     good: int
     wrongly_failed: int
 

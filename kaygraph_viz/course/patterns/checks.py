@@ -1,31 +1,11 @@
-"""The four checks of a customer record, by name, and the service that one of them asks.
+"""The four checks of a customer record: format, security, business rules, and a service that is asked.
 
-Belongs here: their names, and running them beside a service of this machine. Each check has a module of its own:
-``security``, ``formats``, ``business_rules`` and ``external``. Does not belong here: running them in parallel
-(``validation``).
+Belongs here: the rules of each check, and running all four beside a service of this machine. Does not belong here:
+running them in parallel (``validation``).
 
 Each takes one record, a mapping from field to text, and returns a list of `Finding`, empty when the record passes.
 Records may hold anything: `check_format` reports wrong types and missing fields, and no value makes a check crash or
-take long.
-
-The format check: whether every field is there, is text, and has the format of such a value.
-
-Belongs here: rules about one value alone. Does not belong here: whether values agree with each other or with other
-records (``business_rules``), and whether a city or a domain exists (``external``).
-
-The security check: text that attacks a program or deceives a reader.
-
-Belongs here: patterns of SQL and script injection, and characters that hide or disguise text.
-Does not belong here: whether a value is well formed (``formats``).
-
-A filter like this is an alarm, not a defence: bound parameters and escaped output are the defence. It therefore has no
-false alarms on ordinary prose ("drop", "select", ``<3``, O'Brien) at the price of missing variants of an attack. Every
-repetition in the patterns is bounded, so that the time grows in proportion to the text.
-
-The business check: whether the values of a record agree with each other, with the date and with other records.
-
-Belongs here: rules that need more than one value. Does not belong here: how a single value is written (``formats``).
-A value that is not well formed is ignored here, since the format check reports it.
+take long. A value that is not well formed is left to the format check by the others.
 """
 
 from __future__ import annotations
@@ -37,25 +17,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache, partial
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from kaygraph_viz.base.errors import OptionError
+import kaygraph_viz as kv
+from kaygraph_viz.base.checks import checked_seconds
+from kaygraph_viz.base.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.parts import contextmanager
-from kaygraph_viz.clock.clock import cost
-from kaygraph_viz.course.patterns.records import CHECKS, Finding, Record, text_of, texts
-from kaygraph_viz.course.patterns.validation import AddressVerifier
+from kaygraph_viz.base.texts import without_secrets
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.course.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner, encoding_of, retry_after_s
+from kaygraph_viz.course.patterns.records import Finding, Record, can_be_sent, text_of, texts
 from kaygraph_viz.course.services.datasets import REFERENCE_DATE, Country, load_countries
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import serve
 
 with needed():
+    import httpx2
     import phonenumbers
     from email_validator import EmailNotValidError, validate_email
     from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
     from pydantic_core import PydanticCustomError
-
-__all__ = ["check_format", "known_country", "parse_date", "parse_phone"]
 
 _ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PHONE = re.compile(r"\+[0-9][0-9 ().-]{1,38}")
@@ -217,8 +199,6 @@ class _Customer(BaseModel):
     note: Annotated[str, Field(max_length=10_000)]
 
 
-__all__ = ["check_security"]
-
 _STATEMENT = r"""(?:
     drop \s{1,9} (?:table|database|schema|view|index|user) \b
   | (?:alter|truncate|create) \s{1,9} (?:table|database|user) \b
@@ -342,9 +322,8 @@ def _script(letter: str) -> str:
 
 
 with needed():
+    import httpx2
     import phonenumbers
-
-__all__ = ["BusinessRules"]
 
 _YOUNGEST, _OLDEST = 18, 120  # years, both allowed
 _DATES = ("birth_date", "signup_date", "last_order_date")
@@ -433,7 +412,7 @@ class BusinessRules:
             When `record` is not a mapping.
         """
         known = texts(record)
-        rules = (self._age(known), self._order(known), _business_rules_country(known), self._duplicates(known))
+        rules = (self._age(known), self._order(known), _country_rules(known), self._duplicates(known))
         return [Finding("business", *facts) for rule in rules for facts in rule]
 
     def _age(self, record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -466,7 +445,7 @@ class BusinessRules:
             yield "customer_id", "duplicate_customer_id", "another record has the same customer number"
 
 
-def _business_rules_country(record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _country_rules(record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     country = known_country(text_of(record, "country"))
     if country is None:
         return
@@ -484,16 +463,154 @@ def _normal_email(email: str) -> str:
     return email.strip().casefold()
 
 
-__all__ = [
-    "CHECKS",
-    "COSTS_S",
-    "AddressVerifier",
-    "BusinessRules",
-    "Finding",
-    "check_format",
-    "check_security",
-    "local_checks",
-]
+# -- with a service: whether city and mail domain exist ------------------------------------------------------------
+
+
+_DOMAIN_MESSAGES = {
+    "undeliverable": "the domain accepts no mail",
+    "disposable": "the domain provides disposable addresses",
+    "unknown": "the service knows no such domain",
+}
+
+
+class _Reply(BaseModel):
+    """The answer of the service, in which a number is never read from a text."""
+
+    model_config = ConfigDict(strict=True)
+
+    city_known: bool
+    domain_status: Literal["deliverable", "undeliverable", "disposable", "unknown"]
+
+
+class AddressVerifier(ClientOwner):
+    """Ask the verification service about the city and the mail domain of a record.
+
+    Threads may share one verifier. Close it, or use it as a context manager. A pickled verifier opens its own
+    connections in the other process.
+
+    Parameters
+    ----------
+    base_url
+        The address of the service, such as ``LocalServer.base_url``.
+    timeout_s
+        The time limit of an answer [s], above 0. A service that sends slowly has at most twice this time.
+    client
+        An ``httpx2.Client`` to use instead of its own; it stays open when the verifier is closed, and is not pickled.
+
+    Raises
+    ------
+    OptionError
+        When `base_url` is no HTTP address or `timeout_s` is not a positive number.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.course.services.server import serve
+    >>> with serve() as server, AddressVerifier(server.base_url) as verifier:
+    ...     record = {"city": "Lyon", "country": "DE", "email": "ann@throwaway.example.org"}
+    ...     [finding.code for finding in verifier.check(record)]
+    ['unknown_city', 'disposable_domain']
+    """
+
+    when_closed = "this AddressVerifier is closed; make a new one: AddressVerifier(base_url)"
+
+    def __init__(self, base_url: str, *, timeout_s: float = 2.0, client: httpx2.Client | None = None) -> None:
+        if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
+            raise OptionError("base_url", base_url, "an address that starts with http://", "server.base_url")
+        self.base_url = base_url.rstrip("/")
+        self.timeout_s = checked_seconds("timeout_s", timeout_s, "timeout_s=2.0", above=True)
+        super().__init__(client)
+
+    def check(self, record: Record) -> list[Finding]:
+        """Check that the city is in the country, and that the mail domain accepts mail and is not disposable.
+
+        Parameters
+        ----------
+        record
+            One record with ``city``, ``country`` and ``email``.
+
+        Returns
+        -------
+        list of Finding
+            Empty when both pass. The codes are ``unknown_city``, ``undeliverable_domain``, ``disposable_domain``,
+            ``unknown_domain``, and ``not_verifiable`` for a missing or malformed field, without a request.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When the service is down, slow, over its rate or failing, or its answer is malformed. Then nothing is known
+            about the record.
+        ServiceError
+            When the verifier was closed.
+        DataError
+            When `record` is not a mapping.
+        """
+        known = texts(record)
+        _, at, domain = text_of(known, "email").rpartition("@")
+        question = {
+            "city": text_of(known, "city"),
+            "country": text_of(known, "country"),
+            "email": domain.strip() if at else "",
+        }
+        broken = [field for field, value in question.items() if not can_be_sent(value)]
+        if broken:
+            message = "it is missing or too damaged to ask the service about"
+            return [Finding("external", field, "not_verifiable", message) for field in broken]
+        reply = self._ask({"city": question["city"], "country": question["country"], "domain": question["email"]})
+        findings = []
+        if not reply.city_known:
+            why = "the service knows no such city in this country"
+            findings.append(Finding("external", "city", "unknown_city", why))
+        if reply.domain_status != "deliverable":
+            why = _DOMAIN_MESSAGES[reply.domain_status]
+            findings.append(Finding("external", "email", f"{reply.domain_status}_domain", why))
+        return findings
+
+    def _ask(self, params: dict[str, str]) -> _Reply:
+        url = f"{self.base_url}/verify"
+        client = self._opened()
+        deadline_ns = current_clock().now_ns() + round(self.timeout_s * 1e9)
+        try:
+            with client.stream("GET", url, params=params, timeout=self.timeout_s, **PLAINLY) as response:
+                if encoding := encoding_of(response):
+                    why = f"the answer is compressed ({encoding}), although it was asked for plainly"
+                    raise ServiceUnavailable(url, why, response.status_code)
+                if response.status_code != 200:
+                    wait_s = retry_after_s(response.headers.get("Retry-After", ""))
+                    why = f"it answered {response.status_code}"
+                    raise ServiceUnavailable(url, why, response.status_code, wait_s)
+                body = self._read(url, response, deadline_ns)
+        except httpx2.TimeoutException:
+            raise self._too_slow(url) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise ServiceUnavailable(url, f"{type(error).__name__}: {error}") from error
+        try:
+            return _Reply.model_validate_json(body)
+        except ValidationError as error:
+            raise ServiceUnavailable(url, "the answer does not have the expected fields", 200) from error
+
+    def _read(self, url: str, response: httpx2.Response, deadline_ns: int) -> bytes:
+        body = bytearray()
+        for part in response.iter_bytes():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                raise ServiceUnavailable(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes", 200)
+            if current_clock().now_ns() > deadline_ns:  # the timeout of the client is for each part alone
+                raise self._too_slow(url)
+        return bytes(body)
+
+    def _too_slow(self, url: str) -> ServiceUnavailable:
+        return ServiceUnavailable(url, f"no complete answer within {self.timeout_s:g} s")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the settings; connections and locks stay behind."""
+        return partial(AddressVerifier, self.base_url, timeout_s=self.timeout_s), ()
+
+    def __repr__(self) -> str:
+        """Return how it was made."""
+        return f"AddressVerifier({without_secrets(self.base_url)!r}, timeout_s={self.timeout_s:g})"
+
+
+# -- all four ------------------------------------------------------------
 
 COSTS_S = {"security": 25e-6, "format": 60e-6, "business": 30e-6, "external": 1e-3}  # CPU of a check, as measured
 Check = Callable[[Record], list[Finding]]
@@ -540,5 +657,5 @@ def local_checks(
 
 def _at_cost(check: Check, cpu_s: float, record: Record) -> list[Finding]:
     """Run a check and declare its CPU time, which simulated time cannot measure."""
-    cost(cpu_s)
+    kv.cost(cpu_s)
     return check(record)

@@ -1,7 +1,7 @@
 """The HTTP client that threads share: opened when first used, closed once; and what all answers have in common.
 
-Belongs here: the life of the connections, the Retry-After header. Does not belong here: requests (``source_client``,
-``external``), and how a client reaches a service in real and in simulated time (``services.in_process``).
+Belongs here: the life of the connections, the Retry-After header. Does not belong here: requests (``sources``,
+``checks``), and how a client reaches a service in real and in simulated time (``services.in_process``).
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from kaygraph_viz.course.services.in_process import open_client
 
 with needed():
     import httpx2
-
-__all__ = ["MAX_ANSWER_BYTES", "PLAINLY", "ClientOwner", "encoding_of", "retry_after_s"]
 
 MAX_ANSWER_BYTES = 65_536  # a service that sends without end must not fill the memory
 

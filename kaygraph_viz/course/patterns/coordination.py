@@ -1,17 +1,16 @@
 """Coordination of coroutines: all at once, a semaphore, a rate limit, a deadline, the first answer wins.
 
-Belongs here: short functions to read and to use as they are. Does not belong here: requests to services
-(``coordination_examples``), and running coroutines (``execute.coroutines.executor``).
+Belongs here: a short function for each way, to read and to use as it is, and graphs that look up the followers of some
+customers in each of them.
 
 Every function takes a coroutine function `ask` of one item. Each call of it is a branch of its own in the trace, named
 after its item. Branches that still run when a function returns or raises are cancelled and awaited first.
 
 >>> import asyncio
 >>> async def ask(seconds):
-...     await sleep_async(seconds)
+...     await kv.sleep_async(seconds)
 ...     return seconds
->>> from kaygraph_viz.recording import record
->>> with record(clock="virtual") as trace:
+>>> with kv.record(clock="virtual") as trace:
 ...     asyncio.run(gather(ask, [3, 1, 2])), asyncio.run(first_wins(ask, [3, 1, 2]))
 ([3, 1, 2], 1)
 >>> trace.makespan_s
@@ -36,21 +35,13 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.checks import checked_seconds, checked_whole, checked_word
 from kaygraph_viz.base.errors import DataError, DeadlineExceeded, OptionError, short
 from kaygraph_viz.base.optional import needed
-from kaygraph_viz.clock.clock import sleep_async
 from kaygraph_viz.course.services.in_process import open_async_client, open_client
 from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.rates.rate_limit import RateLimit
-from kaygraph_viz.graph.async_node import AsyncNode
-from kaygraph_viz.graph.fan_out import FanOutNode
-from kaygraph_viz.graph.graph import AsyncGraph
-from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.trace.recorder import span
-
-__all__ = ["as_completed", "first_wins", "gather", "rate_limited", "until_deadline", "until_enough", "with_semaphore"]
+from kaygraph_viz.graph.node import Shared
 
 T = TypeVar("T")
 Ask = Callable[[Any], Awaitable[T]]
@@ -88,7 +79,7 @@ async def with_semaphore(in_flight: int, ask: Ask[T], items: Sequence[Any]) -> l
     return await _all_values(AsyncExecutor(in_flight), ask, items)
 
 
-async def rate_limited(limit: RateLimit, ask: Ask[T], items: Sequence[Any]) -> list[T]:
+async def rate_limited(limit: kv.RateLimit, ask: Ask[T], items: Sequence[Any]) -> list[T]:
     """Ask about all items at the rate that a limit allows, and return the answers in the order of the items.
 
     Parameters
@@ -106,7 +97,7 @@ async def rate_limited(limit: RateLimit, ask: Ask[T], items: Sequence[Any]) -> l
     return await gather(ask_in_turn, items)
 
 
-def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[Outcome, None]:
+def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[kv.Outcome, None]:
     """Ask about all items at once and yield the outcomes as the branches end.
 
     Parameters
@@ -144,7 +135,7 @@ async def until_enough(enough: int, ask: Ask[T], items: Sequence[Any]) -> list[T
     return answers
 
 
-async def until_deadline(seconds: float, ask: Ask[Any], items: Sequence[Any]) -> Outcomes:
+async def until_deadline(seconds: float, ask: Ask[Any], items: Sequence[Any]) -> kv.Outcomes:
     """Ask about all items at once and return the outcomes before a deadline; the other branches are cancelled.
 
     Parameters
@@ -161,7 +152,7 @@ async def until_deadline(seconds: float, ask: Ask[Any], items: Sequence[Any]) ->
     """
     checked_seconds("seconds", seconds, "seconds=0.5")
     options: dict[str, Any] = {"ordered": False, "on_error": "collect", "label": str}
-    in_time = Outcomes()
+    in_time = kv.Outcomes()
     with suppress(DeadlineExceeded):
         async for outcome in AsyncExecutor(MAX_SLOTS).aimap(ask, items, deadline=seconds, **options):
             in_time.append(outcome)
@@ -194,8 +185,8 @@ async def first_wins(ask: Ask[T], mirrors: Sequence[Any], *, hedge_s: float = 0.
 
     async def ask_later(reserve: str) -> T:
         position = positions[reserve]
-        await sleep_async(position * hedge_s)
-        with span(f"mirror {position + 1}"):  # its own bar, since that of the branch begins with the wait in reserve
+        await kv.sleep_async(position * hedge_s)
+        with kv.span(f"mirror {position + 1}"):  # its own bar, since that of the branch begins with the wait in reserve
             return await ask(mirrors[position])
 
     positions = {f"mirror {position + 1} as a reserve": position for position in range(len(mirrors))}
@@ -219,8 +210,6 @@ async def _all_values(executor: AsyncExecutor, ask: Ask[T], items: Sequence[Any]
 
 with needed():
     import httpx2
-
-__all__ = ["FAN_OUT", "WAYS", "CoordinationNode", "SemaphoreNode", "coordination_graph"]
 
 TIMEOUT_S = 30.0
 FAN_OUT = "fan-out"
@@ -254,7 +243,7 @@ async def _as_completed(look_up: Lookup, customers: Sequence[str]) -> list[Found
 
 async def _first_wins(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
     async def hedged(customer: str) -> Found:
-        with span(customer, kind="node"):
+        with kv.span(customer, kind="node"):
             return await first_wins(lambda mirror: look_up(customer, mirror), (0, 1), hedge_s=0.04)
 
     return [await hedged(customer) for customer in customers]
@@ -266,7 +255,7 @@ WAYS: Mapping[str, tuple[Way, str]] = MappingProxyType(
         "gather": (gather, "All at once: it takes as long as the slowest answer."),
         "semaphore": (partial(with_semaphore, 3), "At most three at once: the others wait in the queue."),
         "rate limit": (
-            lambda look_up, customers: rate_limited(RateLimit(4), look_up, customers),
+            lambda look_up, customers: rate_limited(kv.RateLimit(4), look_up, customers),
             "Four calls a second: a call above this rate is blocked.",
         ),
         "deadline": (_deadline, "60 ms for all: answers that are missing then are cancelled, the others are kept."),
@@ -280,7 +269,7 @@ WAYS: Mapping[str, tuple[Way, str]] = MappingProxyType(
 )
 
 
-class CoordinationNode(AsyncNode):
+class CoordinationNode(kv.AsyncNode):
     """Look up the followers of ``shared["customer_ids"]`` in one of the `WAYS`.
 
     It stores ``shared["answers"]``: pairs of customer and followers, in the order that the way returns.
@@ -328,7 +317,7 @@ class SemaphoreNode(CoordinationNode):
 # -- fan-out and fan-in -----------------------------------------------------------------------------------------------
 
 
-class FactNode(Node):
+class FactNode(kv.Node):
     """Look up one fact about the first customer: a plain node.
 
     Parameters
@@ -340,7 +329,7 @@ class FactNode(Node):
     """
 
     def __init__(self, url: str, fact: str) -> None:
-        super().__init__(node_id=f"{fact} ({'async' if isinstance(self, AsyncNode) else 'plain'})")
+        super().__init__(node_id=f"{fact} ({'async' if isinstance(self, kv.AsyncNode) else 'plain'})")
         self.url = url
         self.fact = fact
 
@@ -354,7 +343,7 @@ class FactNode(Node):
             return _fact(client.get(self.url, params=prep_res), self.fact)
 
 
-class AsyncFactNode(AsyncNode, FactNode):
+class AsyncFactNode(kv.AsyncNode, FactNode):
     """Look up one fact about the first customer: an asynchronous node with the parameters of `FactNode`."""
 
     def __init__(self, url: str, fact: str) -> None:
@@ -366,7 +355,7 @@ class AsyncFactNode(AsyncNode, FactNode):
             return _fact(await client.get(self.url, params=prep_res), self.fact)
 
 
-class FactsNode(FanOutNode):
+class FactsNode(kv.FanOutNode):
     """Look up several facts at once and store ``shared["facts"]``, the facts by name."""
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
@@ -374,7 +363,7 @@ class FactsNode(FanOutNode):
         shared["facts"] = exec_res
 
 
-class JoinNode(Node):
+class JoinNode(kv.Node):
     """Collect the facts in ``shared["answers"]``, pairs of name and fact in alphabetical order."""
 
     def prep(self, shared: Shared) -> dict[str, Any]:
@@ -391,7 +380,7 @@ class JoinNode(Node):
         shared["answers"] = exec_res
 
 
-def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
+def coordination_graph(way: str, mirrors: Sequence[str]) -> kv.AsyncGraph:
     """Return a graph that shows one way of coordination.
 
     Parameters
@@ -415,9 +404,8 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
     Examples
     --------
     >>> from kaygraph_viz.course.services.server import serve
-    >>> from kaygraph_viz.recording import record
     >>> shared = {"customer_ids": ["C00003", "C00004", "C00005", "C00006"]}
-    >>> with record(clock="virtual") as trace, serve() as server:
+    >>> with kv.record(clock="virtual") as trace, serve() as server:
     ...     coordination_graph("as completed", [server.base_url]).run(shared)
     >>> [customer for customer, _ in shared["answers"]]
     ['C00003', 'C00005', 'C00004', 'C00006']
@@ -426,7 +414,7 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
     if isinstance(mirrors, str) or not mirrors:
         raise OptionError("mirrors", mirrors, "addresses, at least one", "[server.base_url]")
     if way != FAN_OUT:
-        return AsyncGraph(start=CoordinationNode(way, mirrors), node_id=way)
+        return kv.AsyncGraph(start=CoordinationNode(way, mirrors), node_id=way)
     base = mirrors[0]
     facts = FactsNode(
         {
@@ -437,7 +425,7 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
         }
     )
     facts >> JoinNode()
-    return AsyncGraph(start=facts, node_id=FAN_OUT)
+    return kv.AsyncGraph(start=facts, node_id=FAN_OUT)
 
 
 def _customers(shared: Shared) -> Sequence[str]:

@@ -1,7 +1,6 @@
 """Data enrichment: several sources are asked about each record at once, and their answers are merged.
 
-Belongs here: the nodes, the graph, and enriched records. Does not belong here: one source (``sources``), and the
-sources of facts about customers (``customer_sources``).
+Belongs here: the nodes, the graph, and enriched records. Does not belong here: one source (``sources``).
 
 The graph is ``ParallelEnrichmentNode >> MergeNode``. Records run at once, and within each record all its sources do, so
 that a record takes as long as its slowest source. A source that fails or is late costs a record only its own facts,
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.checks import checked_seconds
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.clock.clock import current_clock
@@ -32,14 +32,7 @@ from kaygraph_viz.course.patterns.sources import (
 )
 from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.graph.batch import AsyncParallelBatchNode, ParallelBatchNode
-from kaygraph_viz.graph.graph import AsyncGraph, Graph
-from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.trace.recorder import span
-
-__all__ = ["AsyncParallelEnrichmentNode", "EnrichedRecord", "MergeNode", "ParallelEnrichmentNode", "enrichment_graph"]
+from kaygraph_viz.graph.node import Shared
 
 DEADLINE_S = 2.0
 Merged = tuple[list["EnrichedRecord"], dict[str, Any]]
@@ -49,15 +42,6 @@ GRACE_S = 0.1  # beyond the deadline, which the connection checks itself: giving
 @dataclass(frozen=True, slots=True)
 class EnrichedRecord:
     """One record with the answers of its sources.
-
-    Parameters
-    ----------
-    record
-        The record, unchanged.
-    results
-        The result of each source, by its name.
-    agreements
-        For each comparison that could be made, whether the answers agree.
 
     Notes
     -----
@@ -73,9 +57,9 @@ class EnrichedRecord:
     (0.5, 0.25, ['social'])
     """
 
-    record: Record
-    results: Results
-    agreements: Mapping[str, bool]
+    record: Record  # the record, unchanged
+    results: Results  # the result of each source, by its name
+    agreements: Mapping[str, bool]  # for each comparison that could be made, whether the answers agree
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -115,7 +99,7 @@ class _Enriching:
         """Return ``shared["records"]``."""
         return records_of(shared)
 
-    def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
+    def post(self, shared: Shared, prep_res: Any, exec_res: kv.Outcomes) -> None:
         """Store results and outcomes; all sources of a record whose worker was lost are unavailable."""
         shared["source_results"] = [
             outcome.value if outcome.ok else self._results([outcome] * len(self.sources)) for outcome in exec_res
@@ -135,11 +119,11 @@ class _Enriching:
         named = {"name": "source", "label": attrgetter("source.name"), "owner": self.node_id}
         return {"on_error": "collect", "retry": self.policy, "timeout": longest_s + GRACE_S, **named}
 
-    def _results(self, outcomes: Sequence[Outcome]) -> tuple[SourceResult, ...]:
+    def _results(self, outcomes: Sequence[kv.Outcome]) -> tuple[SourceResult, ...]:
         return tuple(map(SourceResult.of, self.sources.names, outcomes))
 
 
-class ParallelEnrichmentNode(_Enriching, ParallelBatchNode):
+class ParallelEnrichmentNode(_Enriching, kv.ParallelBatchNode):
     """Ask all sources about each of ``shared["records"]`` at once, in threads.
 
     It stores ``shared["source_results"]``, for each record a tuple with a `SourceResult` for each source, and
@@ -197,11 +181,11 @@ class ParallelEnrichmentNode(_Enriching, ParallelBatchNode):
 
     def exec(self, prep_res: Record) -> tuple[SourceResult, ...]:
         """Ask all sources about one record."""
-        with span(_name_of(prep_res), kind="node"), get_executor(self.asks_in, len(self.sources)) as executor:
+        with kv.span(_name_of(prep_res), kind="node"), kv.get_executor(self.asks_in, len(self.sources)) as executor:
             return self._results(list(executor.imap(self.sources.ask, self._questions(prep_res), **self._options())))
 
 
-class AsyncParallelEnrichmentNode(_Enriching, AsyncParallelBatchNode):
+class AsyncParallelEnrichmentNode(_Enriching, kv.AsyncParallelBatchNode):
     """Ask all sources about each of ``shared["records"]`` at once, with coroutines of one loop.
 
     Parameters
@@ -227,19 +211,19 @@ class AsyncParallelEnrichmentNode(_Enriching, AsyncParallelBatchNode):
     async def exec_async(self, prep_res: Record) -> tuple[SourceResult, ...]:
         """Ask all sources about one record."""
         executor = AsyncExecutor(len(self.sources))
-        with span(_name_of(prep_res), kind="node"):
+        with kv.span(_name_of(prep_res), kind="node"):
             asked = executor.aimap(self.sources.ask_async, self._questions(prep_res), **self._options())
             return self._results([outcome async for outcome in asked])
 
     async def branches_async(
         self, items: Iterable[Any], fn: Callable[[Any], Any], fallback: Callable[[Any, Exception], Any] | None = None
-    ) -> list[Outcome]:
+    ) -> list[kv.Outcome]:
         """Run the branches over the records, with connections that are open until all have ended."""
         async with self.sources.opened():
             return await super().branches_async(items, fn, fallback)
 
 
-class MergeNode(Node):
+class MergeNode(kv.Node):
     """Merge the answers of the sources: ``shared["enriched_records"]`` and ``shared["enrichment_summary"]``.
 
     The summary holds the keys ``records complete statuses enrichment_rate confidence work_s makespan_s
@@ -257,11 +241,11 @@ class MergeNode(Node):
         super().__init__()
         self.agreements = dict(agreements)
 
-    def prep(self, shared: Shared) -> tuple[Sequence[Record], list[tuple[SourceResult, ...]], Outcomes]:
+    def prep(self, shared: Shared) -> tuple[Sequence[Record], list[tuple[SourceResult, ...]], kv.Outcomes]:
         """Return the records, the results of their sources, and their outcomes."""
         return records_of(shared), shared["source_results"], shared["record_outcomes"]
 
-    def exec(self, prep_res: tuple[Sequence[Record], list[tuple[SourceResult, ...]], Outcomes]) -> Merged:
+    def exec(self, prep_res: tuple[Sequence[Record], list[tuple[SourceResult, ...]], kv.Outcomes]) -> Merged:
         """Return the enriched records and the summary."""
         records, found, outcomes = prep_res
         enriched = [self._merged(record, results) for record, results in zip(records, found, strict=True)]
@@ -279,7 +263,7 @@ class MergeNode(Node):
 
 def enrichment_graph(
     sources: Sources, *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
-) -> Graph:
+) -> kv.Graph:
     """Return the graph ``ParallelEnrichmentNode >> MergeNode``.
 
     Parameters
@@ -313,7 +297,7 @@ def enrichment_graph(
     else:
         ask = ParallelEnrichmentNode(sources, max_workers, executor, **options)
     ask >> MergeNode()
-    graph = AsyncGraph if executor == "async" else Graph
+    graph = kv.AsyncGraph if executor == "async" else kv.Graph
     return graph(start=ask, node_id="data enrichment")
 
 
@@ -321,7 +305,7 @@ def _name_of(record: Record) -> str:
     return text_of(record, "customer_id")[:40] or "a record"
 
 
-def _summary(enriched: Sequence[EnrichedRecord], outcomes: Outcomes) -> dict[str, Any]:
+def _summary(enriched: Sequence[EnrichedRecord], outcomes: kv.Outcomes) -> dict[str, Any]:
     results = [result for one in enriched for result in one.results.values()]
     count = len(enriched) or 1
     return {

@@ -1,7 +1,7 @@
 """Map-reduce: count words, index words by decade, and add up orders by customer.
 
-Belongs here: mappers and reducers for the shipped data, and their graphs. Does not belong here: how map and reduce
-branches run (``graph.map_reduce``), and reading the data (``services``).
+Belongs here: mappers and reducers for the shipped data, and their graphs. Does not belong here: reading the data
+(``services``).
 
 A `RankNode` at the end of a graph sorts counts and sums, the largest first.
 """
@@ -15,27 +15,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.checks import checked_whole
 from kaygraph_viz.base.errors import DataError
-from kaygraph_viz.clock.clock import cost
 from kaygraph_viz.course.patterns.records import value_of
 from kaygraph_viz.course.services.datasets import Order, Speech
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.graph.map_reduce import MapReduceNode
-from kaygraph_viz.graph.node import Node, Shared
-
-__all__ = [
-    "DecadeIndexNode",
-    "OrderTotalsNode",
-    "RankNode",
-    "Spending",
-    "WordCountNode",
-    "decade_index_graph",
-    "order_totals_graph",
-    "word_count_graph",
-    "words_of",
-]
+from kaygraph_viz.graph.node import Shared
 
 SECONDS_PER_LETTER, SECONDS_PER_KEY, SECONDS_PER_ORDER = 6e-8, 5e-7, 2e-5  # of CPU, as measured
 TEXTS_TOGETHER = 16  # texts of one time share most of their words: a quarter of the counts is left to be sent
@@ -53,7 +39,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-class WordCountNode(MapReduceNode):
+class WordCountNode(kv.MapReduceNode):
     """Count the words of ``shared["speeches"]`` and store ``shared["word_counts"]``, a number by word.
 
     Parameters
@@ -73,12 +59,12 @@ class WordCountNode(MapReduceNode):
 
     def map(self, item: Speech) -> list[str]:
         """Return the words of one text, which a `Counter` for all texts of the branch counts."""
-        cost(SECONDS_PER_LETTER * len(item.text))
+        kv.cost(SECONDS_PER_LETTER * len(item.text))
         return words_of(item.text)
 
     def reduce(self, key: str, values: list[int]) -> int:
         """Return the sum of all map branches."""
-        cost(SECONDS_PER_KEY)
+        kv.cost(SECONDS_PER_KEY)
         return sum(values)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[Any, Any]) -> None:
@@ -86,7 +72,7 @@ class WordCountNode(MapReduceNode):
         shared["word_counts"] = exec_res
 
 
-class DecadeIndexNode(MapReduceNode):
+class DecadeIndexNode(kv.MapReduceNode):
     """Find the decades of each word of ``shared["speeches"]`` and store them in ``shared["decades_of_word"]``.
 
     The result is an inverted index: from a word to where it occurs.
@@ -99,14 +85,14 @@ class DecadeIndexNode(MapReduceNode):
 
     def map(self, item: Speech) -> Iterator[tuple[str, int]]:
         """Yield the decade for every different word."""
-        cost(SECONDS_PER_LETTER * len(item.text))
+        kv.cost(SECONDS_PER_LETTER * len(item.text))
         decade = item.year // 10 * 10
         for word in dict.fromkeys(words_of(item.text)):
             yield word, decade
 
     def reduce(self, key: str, values: list[int]) -> tuple[int, ...]:
         """Return the decades, each once, the earliest first."""
-        cost(SECONDS_PER_KEY)
+        kv.cost(SECONDS_PER_KEY)
         return tuple(sorted(set(values)))
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[Any, Any]) -> None:
@@ -116,19 +102,12 @@ class DecadeIndexNode(MapReduceNode):
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The sum of orders of a customer.
+    """The sum of orders of a customer."""
 
-    Parameters
-    ----------
-    orders, units
-        The number of orders, and of pieces in them.
-    cents
-        The price of all of them [cents].
-    """
-
+    # the number of orders, and of pieces in them
     orders: int
     units: int
-    cents: int
+    cents: int  # the price of all of them [cents]
 
     @classmethod
     def total(cls, parts: Sequence[Spending]) -> Spending:
@@ -144,7 +123,7 @@ class Spending:
         )
 
 
-class OrderTotalsNode(MapReduceNode):
+class OrderTotalsNode(kv.MapReduceNode):
     """Add up ``shared["orders"]`` by customer and store ``shared["spending"]``, a `Spending` by customer number.
 
     An order whose items do not add up to its total, or cannot be read, fails by itself: it is left out of the sums, and
@@ -166,7 +145,7 @@ class OrderTotalsNode(MapReduceNode):
 
     def map(self, item: Order) -> Iterator[tuple[str, Spending]]:
         """Yield the pair of customer number and `Spending` of one order."""
-        cost(SECONDS_PER_ORDER)
+        kv.cost(SECONDS_PER_ORDER)
         lines = item.lines()
         cents = sum(line.amount_cents for line in lines)
         if cents != item.total_cents:
@@ -187,7 +166,7 @@ class OrderTotalsNode(MapReduceNode):
         shared["spending"] = exec_res
 
 
-class RankNode(Node):
+class RankNode(kv.Node):
     """Sort results, the largest first, and store ``shared["ranking"]``, a list of pairs of key and result.
 
     Parameters
@@ -220,7 +199,9 @@ class RankNode(Node):
         shared["ranking"] = exec_res
 
 
-def word_count_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
+def word_count_graph(
+    *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
+) -> kv.Graph:
     """Return the graph ``WordCountNode >> RankNode``, for speeches.
 
     Parameters
@@ -243,10 +224,12 @@ def word_count_graph(*, max_workers: int | None = None, executor: str | Executor
     """
     words = WordCountNode(max_workers=max_workers, executor=executor, **options)
     words >> RankNode("word_counts", size=int)
-    return Graph(start=words, node_id="word count")
+    return kv.Graph(start=words, node_id="word count")
 
 
-def decade_index_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
+def decade_index_graph(
+    *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
+) -> kv.Graph:
     """Return the graph of a `DecadeIndexNode`, for speeches.
 
     Parameters
@@ -262,10 +245,14 @@ def decade_index_graph(*, max_workers: int | None = None, executor: str | Execut
     >>> shared["decades_of_word"]["internet"]
     (1990, 2000, 2010, 2020)
     """
-    return Graph(start=DecadeIndexNode(max_workers=max_workers, executor=executor, **options), node_id="decade index")
+    return kv.Graph(
+        start=DecadeIndexNode(max_workers=max_workers, executor=executor, **options), node_id="decade index"
+    )
 
 
-def order_totals_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
+def order_totals_graph(
+    *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
+) -> kv.Graph:
     """Return the graph ``OrderTotalsNode >> RankNode``, for orders; customers are ranked by the sum of their orders.
 
     Parameters
@@ -283,4 +270,4 @@ def order_totals_graph(*, max_workers: int | None = None, executor: str | Execut
     """
     totals = OrderTotalsNode(max_workers=max_workers, executor=executor, **options)
     totals >> RankNode("spending", size=attrgetter("cents"))
-    return Graph(start=totals, node_id="order totals")
+    return kv.Graph(start=totals, node_id="order totals")

@@ -1,14 +1,10 @@
 """A pipeline: orders are validated, priced, enriched over HTTP and loaded into a database, all at the same time.
 
-Belongs here: the stages, the nodes and their graph. Does not belong here: the database (``order_store``), the price of
-an order (``pricing``), requests over HTTP (``source_client``), running stages (``execute.pipeline.run``).
+Belongs here: the stages, the nodes and their graph, and the SQLite database. Does not belong here: the price of an
+order (``batch``), and requests over HTTP (``sources``).
 
 The graph is ``OrderPipelineNode >> LoadReportNode``. A load is idempotent: the number of an order is its key, so an
 order that is loaded again replaces itself. After any failure run it again: nothing is lost, nothing is there twice.
-
-The database of a pipeline of orders: a row for each order, and one for each that could not be loaded.
-
-Belongs here: SQLite, and that each order is there once. Does not belong here: what is loaded and when (``pipeline``).
 """
 
 from __future__ import annotations
@@ -21,55 +17,37 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.checks import checked_seconds
 from kaygraph_viz.base.errors import DataError, OptionError, ServiceUnavailable, short
 from kaygraph_viz.base.parts import contextmanager
-from kaygraph_viz.clock.clock import cost, current_clock, sleep
-from kaygraph_viz.clock.sync import Lock
+from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.course.patterns.batch import check_order_date, order_error, price_order
 from kaygraph_viz.course.patterns.records import value_of
 from kaygraph_viz.course.patterns.sources import LocationAnswer, ProfileAnswer, Question, Sources, wait_for_service
 from kaygraph_viz.course.services.datasets import REFERENCE_DATE, Order, load_countries, load_customers
-from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage
-from kaygraph_viz.execute.retries import RetryPolicy
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.graph.pipeline import PipelineNode, PipelineResult
+from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.trace.row import describe_error
-
-__all__ = ["OrderRow", "OrderStore"]
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One row of the database; its last five fields are empty until the order has been enriched.
+    """One row of the database; its last five fields are empty until the order has been enriched."""
 
-    Parameters
-    ----------
-    order_id, customer_id, ordered_on, country
-        As in `Order`.
-    lines
-        The number of its lines.
-    net_cents, tax_cents
-        The sum of its lines, and the tax on that [cents].
-    customer, city
-        The name and the city of the customer.
-    country_name
-        The name of the country; empty for a city that the service does not know.
-    language, plan
-        As in the customer's profile; empty for one without a profile.
-    """
-
+    # as in `Order`
     order_id: str
     customer_id: str
     ordered_on: str
     country: str
-    lines: int
+    lines: int  # the number of its lines
+    # the sum of its lines, and the tax on that [cents]
     net_cents: int
     tax_cents: int
+    # the name and the city of the customer
     customer: str = ""
     city: str = ""
-    country_name: str = ""
+    country_name: str = ""  # the name of the country; empty for a city that the service does not know
+    # as in the customer's profile; empty for one without a profile
     language: str = ""
     plan: str = ""
 
@@ -99,7 +77,7 @@ class OrderStore:
 
     def __init__(self, path: str | PathLike[str] = ":memory:", *, write_s: float = 0.0) -> None:
         self.write_s = checked_seconds("write_s", write_s, "write_s=0.01")
-        self._lock = Lock()  # one connection for all threads: SQLite has one writer at a time anyway
+        self._lock = kv.Lock()  # one connection for all threads: SQLite has one writer at a time anyway
         self._connection = sqlite3.connect(path, check_same_thread=False)
         with self._writing() as connection:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -113,14 +91,14 @@ class OrderStore:
     def load(self, row: OrderRow) -> None:
         """Write one order, in place of one with the same number."""
         if self.write_s:
-            sleep(self.write_s)
+            kv.sleep(self.write_s)
         values = astuple(row)
         marks = ", ".join("?" for _ in values)
         with self._writing() as connection:
             connection.execute(f"INSERT OR REPLACE INTO orders VALUES ({marks})", values)  # noqa: S608  (only marks)
             connection.execute("DELETE FROM dead_letters WHERE order_id = ?", (row.order_id,))
 
-    def write_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
+    def write_dead_letters(self, letters: Iterable[kv.DeadLetter]) -> None:
         """Write which orders could not be loaded, and why, except those that an earlier run has loaded."""
         with self._writing() as connection:
             for letter in letters:
@@ -181,8 +159,6 @@ def _columns(row: type[OrderRow]) -> str:
     return ", ".join(f"{field.name} {kinds[str(field.type)]} NOT NULL" for field in fields(row))
 
 
-__all__ = ["Enricher", "LoadReportNode", "OrderPipelineNode", "OrderValidator", "etl_graph", "price"]
-
 Customers = Mapping[str, Mapping[str, str]]
 
 
@@ -239,7 +215,7 @@ def price(order: Order) -> OrderRow:
     DataError
         If a line cannot be read, or the lines do not make the total.
     """
-    cost(order.cost_s)
+    kv.cost(order.cost_s)
     priced = price_order(order)
     amounts = priced.lines, priced.net_cents, priced.tax_cents
     return OrderRow(order.order_id, order.customer_id, order.order_date, order.country, *amounts)
@@ -298,7 +274,7 @@ class Enricher:
 # -- the nodes -----------------------------------------------------------------------------------------------------
 
 
-class OrderPipelineNode(PipelineNode):
+class OrderPipelineNode(kv.PipelineNode):
     """Load ``shared["orders"]`` into a store and store ``shared["pipeline_result"]``, a `PipelineResult`.
 
     The orders may be any iterable, also one that never ends. Those that fail are written to the store as dead letters.
@@ -340,14 +316,14 @@ class OrderPipelineNode(PipelineNode):
     ) -> None:
         customers = {customer["customer_id"]: customer for customer in load_customers()}
         enrich = Enricher(sources, customers)
-        patient = RetryPolicy(3, wait_for_service, retry_on=(ServiceUnavailable,))
+        patient = kv.RetryPolicy(3, wait_for_service, retry_on=(ServiceUnavailable,))
         validate = OrderValidator(frozenset(customers), frozenset(load_countries()))
         writer = "serial" if executor == "serial" else "thread"
         stages = [
-            Stage("validate", validate, buffer=buffer, executor=executor),
-            Stage("price", price, buffer=buffer, executor=executor),
-            Stage("enrich", enrich, max_workers, buffer, executor=executor, retry=patient),
-            Stage("load", store.load, buffer=buffer, executor=writer),
+            kv.Stage("validate", validate, buffer=buffer, executor=executor),
+            kv.Stage("price", price, buffer=buffer, executor=executor),
+            kv.Stage("enrich", enrich, max_workers, buffer, executor=executor, retry=patient),
+            kv.Stage("load", store.load, buffer=buffer, executor=writer),
         ]
         super().__init__(stages, **options)
         self.store = store
@@ -357,13 +333,13 @@ class OrderPipelineNode(PipelineNode):
         orders: Iterable[Order] = value_of(shared, "orders", "load_orders()")
         return orders
 
-    def post(self, shared: Shared, prep_res: Any, exec_res: PipelineResult) -> None:
+    def post(self, shared: Shared, prep_res: Any, exec_res: kv.PipelineResult) -> None:
         """Write the dead letters to the database, and store ``shared["pipeline_result"]``."""
         self.store.write_dead_letters(exec_res.dead_letters)
         shared["pipeline_result"] = exec_res
 
 
-class LoadReportNode(Node):
+class LoadReportNode(kv.Node):
     """Compare the orders that were read with those in the database, and store ``shared["load_report"]``.
 
     The report has the keys ``read loaded dead_letters`` for this run, ``is_complete``: whether each order that was read
@@ -375,12 +351,12 @@ class LoadReportNode(Node):
         super().__init__()
         self.store = store
 
-    def prep(self, shared: Shared) -> PipelineResult:
+    def prep(self, shared: Shared) -> kv.PipelineResult:
         """Return ``shared["pipeline_result"]``."""
-        result: PipelineResult = shared["pipeline_result"]
+        result: kv.PipelineResult = shared["pipeline_result"]
         return result
 
-    def exec(self, prep_res: PipelineResult) -> dict[str, Any]:
+    def exec(self, prep_res: kv.PipelineResult) -> dict[str, Any]:
         """Return the report."""
         loaded, dead = len(prep_res.values), len(prep_res.dead_letters)
         totals = self.store.totals()
@@ -402,7 +378,7 @@ class LoadReportNode(Node):
         shared["load_report"] = exec_res
 
 
-def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> Graph:
+def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> kv.Graph:
     """Return the graph ``OrderPipelineNode >> LoadReportNode``, for orders.
 
     Parameters
@@ -421,8 +397,7 @@ def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> Graph:
     >>> from kaygraph_viz.course.patterns.pipeline import OrderStore
     >>> from kaygraph_viz.course.services.datasets import load_orders
     >>> from kaygraph_viz.course.services.server import serve
-    >>> from kaygraph_viz.recording import record
-    >>> with record(clock="virtual"), serve() as server, OrderStore() as store:
+    >>> with kv.record(clock="virtual"), serve() as server, OrderStore() as store:
     ...     with customer_sources(server.base_url, ("profile", "location")) as sources:
     ...         etl_graph(store, sources, max_workers=4).run(shared := {"orders": load_orders(limit=40)})
     >>> report = shared["load_report"]
@@ -431,4 +406,4 @@ def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> Graph:
     """
     load = OrderPipelineNode(store, sources, **options)
     load >> LoadReportNode(store)
-    return Graph(start=load, node_id="orders to database")
+    return kv.Graph(start=load, node_id="orders to database")

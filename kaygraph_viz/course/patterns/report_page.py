@@ -16,19 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.course.patterns.enrichment import EnrichedRecord, enrichment_graph
 from kaygraph_viz.course.patterns.sources import Sources
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.graph.graph import AsyncGraph, Graph
-from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.trace.files import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["SECTIONS", "ReportPageNode", "Section", "draw_page", "report_graph"]
 
 MAX_SECTIONS = 4
 MAX_BARS = 8
@@ -41,21 +39,11 @@ COLOURS = ("#56B4E9", "#E69F00", "#2DB98B", "#CC79A7")  # of the palette of Okab
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One panel of the page: a count of the words in the answers of one source.
+    """One panel of the page: a count of the words in the answers of one source."""
 
-    Parameters
-    ----------
-    title
-        The title of the panel.
-    source
-        The name of the source.
-    words
-        A function that returns the words of one answer.
-    """
-
-    title: str
-    source: str
-    words: Callable[[Any], Iterable[str]]
+    title: str  # the title of the panel
+    source: str  # the name of the source
+    words: Callable[[Any], Iterable[str]]  # A function that returns the words of one answer
 
     def counts(self, enriched: Sequence[EnrichedRecord]) -> Counter[str]:
         """Count the words of all answers."""
@@ -83,7 +71,7 @@ SECTIONS = (
 )
 
 
-class ReportPageNode(Node):
+class ReportPageNode(kv.Node):
     """Draw a page about ``shared["enriched_records"]``, write it, and store ``shared["report_path"]``.
 
     Parameters
@@ -127,7 +115,7 @@ def report_graph(
     executor: str | Executor = "thread",
     sections: Sequence[Section] = SECTIONS,
     **options: Any,
-) -> Graph:
+) -> kv.Graph:
     """Return the graph ``data enrichment >> ReportPageNode``.
 
     Parameters
@@ -144,7 +132,7 @@ def report_graph(
     """
     fetch = enrichment_graph(sources, max_workers=max_workers, executor=executor, **options)
     fetch >> ReportPageNode(path, sections)
-    graph = AsyncGraph if isinstance(fetch, AsyncGraph) else Graph
+    graph = kv.AsyncGraph if isinstance(fetch, kv.AsyncGraph) else kv.Graph
     return graph(start=fetch, node_id="report")
 
 

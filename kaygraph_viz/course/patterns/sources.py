@@ -1,60 +1,45 @@
-"""Sources of facts about records: a source, a question to it, its result, and when there is another attempt.
+"""Sources of facts about records, asked over HTTP: one question at a time, in a thread or as a coroutine.
 
-Belongs here: these classes and the rules of retries. Does not belong here: requests over HTTP (``source_client``), the
-sources of facts about customers (``customer_sources``), and several sources at once (``enrichment``).
-
-Requests to sources over HTTP: one question at a time, in a thread or as a coroutine.
-
-Belongs here: sending requests within the limits of a source, and reading its answer without trusting it. Does not
-belong here: sources, questions and results (``sources``), connections (``client``), and several sources at once
-(``enrichment``).
-
-The sources of facts about customers: their parameters, the classes of their answers, and whether answers agree.
-
-Belongs here: what is particular to customers and to the services that are shipped. Does not belong here: sources in
-general (``sources``), several at once (``enrichment``), and the services themselves (``kaygraph_viz.course.services``).
+Belongs here: a source, a question to it, its result and when there is another attempt; sending requests within the
+limits of a source, and reading its answer without trusting it; the sources of facts about customers, and whether their
+answers agree. Does not belong here: several sources at once (``enrichment``), the life of connections (``client``), and
+the services themselves (``services``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
+from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args, get_origin
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.checks import MAX_SECONDS, checked_seconds
-from kaygraph_viz.base.errors import OptionError, ServiceError, ServiceUnavailable
+from kaygraph_viz.base.errors import DataError, OptionError, ServiceError, ServiceUnavailable, short
 from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.base.texts import one_line
-from kaygraph_viz.clock.clock import InForce, current_clock, sleep, sleep_async
+from kaygraph_viz.clock.clock import InForce, current_clock
 from kaygraph_viz.course.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner, encoding_of, retry_after_s
-from kaygraph_viz.course.patterns.records import Record, can_be_sent, is_answer, read_answer, text_of
+from kaygraph_viz.course.patterns.records import Record, can_be_sent, text_of
 from kaygraph_viz.course.services.in_process import open_async_client
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
-from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.rates.rate_limit import RateLimit
-from kaygraph_viz.execute.retries import RetryPolicy
-from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.row import describe_error
+
+with needed():
+    import cattrs
+    import httpx2
+    from cattrs.v import format_exception
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 
-__all__ = [
-    "ANSWERED",
-    "NoAnswer",
-    "Question",
-    "Source",
-    "SourceResult",
-    "SourceStatus",
-    "retry_in_time",
-    "wait_for_service",
-]
-
+T = TypeVar("T")
 SourceStatus = Literal[
     "ok", "not found", "not asked", "refused", "timeout", "rate limited", "unavailable", "broken answer"
 ]
@@ -65,32 +50,18 @@ MIN_WAIT_S, MAX_WAIT_S = 0.05, 5.0
 
 @dataclass(frozen=True, slots=True)
 class SourceResult:
-    """The result of a question to one source about one record.
+    """The result of a question to one source about one record."""
 
-    Parameters
-    ----------
-    source
-        The name of the source.
-    status
-        ``"ok"``: there is a value. ``"not found"``: it answered that it knows nothing. ``"not asked"``: the record
-        lacks fields of the question. ``"refused"``: nothing listens there. ``"timeout"``: no complete answer before
-        the deadline. ``"rate limited"``: its rate limit gave no slot before the deadline. ``"unavailable"``: it
-        answered that it failed, or closed the connection. ``"broken answer"``: the answer is incomplete or malformed.
-    value
-        The answer; None unless the status is ``"ok"``.
-    error
-        The reason why there is no value; empty for ``"ok"`` and ``"not found"``.
-    attempts
-        The number of attempts; 0 when it was not asked.
-    service_s
-        The time of all attempts and the waits between them [s]; ignored when results are compared.
-    """
-
-    source: str
+    source: str  # the name of the source
+    # ``"ok"``: there is a value. ``"not found"``: it answered that it knows nothing. ``"not asked"``: the record
+    # lacks fields of the question. ``"refused"``: nothing listens there. ``"timeout"``: no complete answer before the
+    # deadline. ``"rate limited"``: its rate limit gave no slot before the deadline. ``"unavailable"``: it answered
+    # that it failed, or closed the connection. ``"broken answer"``: the answer is incomplete or malformed.
     status: SourceStatus
-    value: Any = None
-    error: str = ""
-    attempts: int = 0
+    value: Any = None  # the answer; None unless the status is ``"ok"``
+    error: str = ""  # the reason why there is no value; empty for ``"ok"`` and ``"not found"``
+    attempts: int = 0  # the number of attempts; 0 when it was not asked
+    # the time of all attempts and the waits between them [s]; ignored when results are compared
     service_s: float = field(default=0.0, compare=False)
 
     @property
@@ -99,7 +70,7 @@ class SourceResult:
         return self.status in ANSWERED
 
     @classmethod
-    def of(cls, source: str, outcome: Outcome) -> Self:
+    def of(cls, source: str, outcome: kv.Outcome) -> Self:
         """Return the result of a question from the outcome of its branch, after any error."""
         error = outcome.error
         if isinstance(outcome.value, cls):
@@ -173,7 +144,7 @@ class Source:
     fields: tuple[str, ...]
     answer: type
     deadline_s: float = 1.0
-    limit: RateLimit | None = None
+    limit: kv.RateLimit | None = None
 
     def __post_init__(self) -> None:
         """Check the types and ranges."""
@@ -186,27 +157,17 @@ class Source:
         if not is_answer(self.answer):
             raise OptionError("answer", self.answer, "a dataclass, or a model of pydantic", "answer=ProfileAnswer")
         checked_seconds("deadline_s", self.deadline_s, "deadline_s=2.0", above=True)
-        if self.limit is not None and not isinstance(self.limit, RateLimit):
+        if self.limit is not None and not isinstance(self.limit, kv.RateLimit):
             raise OptionError("limit", self.limit, "a RateLimit, or None", "limit=RateLimit(50)")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to one source about one record.
+    """A question to one source about one record."""
 
-    Parameters
-    ----------
-    source
-        The source.
-    record
-        The record.
-    until_ns
-        The deadline of the answer, as a stamp of the clock in force [ns].
-    """
-
-    source: Source
-    record: Record
-    until_ns: int
+    source: Source  # the source
+    record: Record  # the record
+    until_ns: int  # the deadline of the answer, as a stamp of the clock in force [ns]
 
     @property
     def missing(self) -> list[str]:
@@ -236,7 +197,7 @@ class Question:
         return NoAnswer("timeout", self, "no complete answer before the deadline")
 
 
-def retry_in_time(attempts: int = 3) -> RetryPolicy:
+def retry_in_time(attempts: int = 3) -> kv.RetryPolicy:
     """Return a policy of retries until the deadline of a question.
 
     The waits are those of `wait_for_service`. A wait that would last past the deadline ends the attempts at once.
@@ -246,7 +207,7 @@ def retry_in_time(attempts: int = 3) -> RetryPolicy:
     attempts
         The number of attempts at most, 1 or more.
     """
-    return RetryPolicy(attempts, _wait_in_time, retry_on=(NoAnswer,))
+    return kv.RetryPolicy(attempts, _wait_in_time, retry_on=(NoAnswer,))
 
 
 def _wait_in_time(state: RetryCallState) -> float:
@@ -277,10 +238,94 @@ def wait_for_service(state: RetryCallState) -> float:
     return asked_s
 
 
-with needed():
-    import httpx2
+# -- an answer as an object: its JSON is read strictly, and never trusted ----------------------------------------------
 
-__all__ = ["Sources"]
+
+def is_answer(kind: object) -> bool:
+    """Return whether answers can be read as objects of `kind`: a dataclass, or a model of pydantic."""
+    return isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "model_validate_json"))
+
+
+def read_answer(kind: type[T], body: bytes) -> T:
+    """Return the object that an answer describes; fields that the class does not have are ignored.
+
+    Parameters
+    ----------
+    kind
+        A dataclass whose fields are texts, numbers, ``None``, literals, tuples of them and dataclasses; or a model of
+        pydantic.
+    body
+        The answer as JSON. A number is never read from a text.
+
+    Raises
+    ------
+    ValueError
+        If the answer does not have these fields. `DataError` is one, and so is the error of pydantic.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class City:
+    ...     name: str
+    ...     people: int
+    >>> read_answer(City, b'{"name": "Lyon", "people": 520774, "river": "Rhone"}')
+    City(name='Lyon', people=520774)
+    >>> read_answer(City, b'{"name": "Lyon", "people": "many"}')
+    Traceback (most recent call last):
+    ...
+    kaygraph_viz.base.errors.DataError: no answer of the class City: expected int, got 'many' @ $.people
+    """
+    of_pydantic: Callable[[bytes], T] | None = getattr(kind, "model_validate_json", None)
+    if of_pydantic is not None:
+        return of_pydantic(body)
+    try:
+        return _converter().structure(json.loads(body), kind)
+    except cattrs.BaseValidationError as error:
+        first = cattrs.transform_error(error, format_exception=_told)[0]
+        raise DataError(f"no answer of the class {kind.__name__}: {first}") from error
+    except (RecursionError, OverflowError) as error:
+        why = "it is nested too deeply, or has a number that is too large"
+        raise DataError(f"no answer of the class {kind.__name__}: {why}") from error
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    """Return what makes objects of dataclasses: values of JSON are taken as they are, and numbers never from texts."""
+    converter = cattrs.Converter()
+    for kind in (str, int, float, bool):
+        converter.register_structure_hook(kind, _as_it_is)
+    converter.register_structure_hook_func(_is_tuple, _from_list)
+    return converter
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _from_list(value: Any, kind: Any) -> tuple[Any, ...]:
+    if type(value) is not list:
+        raise TypeError(f"expected a list, got {short(value)}")
+    of_what = get_args(kind)[0]
+    return tuple(_converter().structure(each, of_what) for each in value)
+
+
+def _as_it_is(value: Any, kind: type) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {short(value)}")
+    if isinstance(value, str):
+        value.encode()  # half of a pair of surrogates is no text
+    return value
+
+
+def _told(error: BaseException, kind: Any) -> str:
+    return str(error) if isinstance(error, TypeError) else format_exception(error, kind)
+
+
+# -- requests ----------------------------------------------------------------------------------------------------
+
 
 _async_client: InForce[httpx2.AsyncClient | None] = InForce("kaygraph_viz_source_client", None)
 
@@ -340,8 +385,8 @@ class Sources(ClientOwner):
         if question.missing:
             return _not_asked(question)
         while (wait_s := self._pause_s(question)) > 0:
-            with span("asked to wait", kind="wait"):
-                sleep(wait_s)
+            with kv.span("asked to wait", kind="wait"):
+                kv.sleep(wait_s)
         if question.source.limit is not None:  # in a loop, since only a coroutine can leave the queue at a deadline
             run_in_private_loop(lambda: _take_turn(question))
         with (
@@ -358,8 +403,8 @@ class Sources(ClientOwner):
         if question.missing:
             return _not_asked(question)
         while (wait_s := self._pause_s(question)) > 0:
-            with span("asked to wait", kind="wait"):
-                await sleep_async(wait_s)
+            with kv.span("asked to wait", kind="wait"):
+                await kv.sleep_async(wait_s)
         await _take_turn(question)
         client = _async_client.get()
         if client is None:
@@ -481,22 +526,8 @@ def _not_asked(question: Question) -> SourceResult:
     return SourceResult(question.source.name, "not asked", error=why)
 
 
-__all__ = [
-    "AGREEMENTS",
-    "Account",
-    "Agreement",
-    "CityAnswer",
-    "CompanyAnswer",
-    "LocationAnswer",
-    "ProfileAnswer",
-    "Results",
-    "SocialAnswer",
-    "customer_sources",
-]
-
 Results = Mapping[str, SourceResult]
 Agreement = Callable[[Record, Results], bool | None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -579,7 +610,7 @@ def customer_sources(
     names: tuple[str, ...] = DEFAULT_NAMES,
     *,
     deadline_s: float = 1.0,
-    limits: Mapping[str, RateLimit] | RateLimit | None = None,
+    limits: Mapping[str, kv.RateLimit] | kv.RateLimit | None = None,
 ) -> Sources:
     """Return the shipped services as sources of facts about customers.
 
@@ -617,10 +648,12 @@ def customer_sources(
     return Sources(Source(name, f"{base}/{name}", *_REQUESTS[name], deadline_s, limits.get(name)) for name in names)
 
 
-def _by_name(limits: Mapping[str, RateLimit] | RateLimit | None, names: tuple[str, ...]) -> Mapping[str, RateLimit]:
-    if isinstance(limits, RateLimit):
+def _by_name(
+    limits: Mapping[str, kv.RateLimit] | kv.RateLimit | None, names: tuple[str, ...]
+) -> Mapping[str, kv.RateLimit]:
+    if isinstance(limits, kv.RateLimit):
         same = {"per_minute": limits.per_minute, "units_per_minute": limits.units_per_minute}
-        return {name: RateLimit(limits.per_second, limits.in_flight, **same, name=limits.name) for name in names}
+        return {name: kv.RateLimit(limits.per_second, limits.in_flight, **same, name=limits.name) for name in names}
     if limits is not None and not isinstance(limits, Mapping):
         raise OptionError(
             "limits", limits, "a RateLimit, or a dict of them by name", 'limits={"social": RateLimit(50)}'

@@ -1,7 +1,6 @@
 """Real-time processing: an endless stream of events, counted in windows of time while it goes on.
 
-Belongs here: simulated events, the node that processes them, and windows. Does not belong here: running stages
-(``execute.pipeline.run``).
+Belongs here: simulated events, the node that processes them, and windows.
 
 Events happen also while all workers are busy. As long as the workers keep up, a window is complete soon after its end.
 When events come faster than they can be processed, backpressure holds them in the source, and the lag grows from window
@@ -15,18 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.checks import checked_number, checked_seconds, checked_whole
 from kaygraph_viz.base.errors import DataError, OptionError
-from kaygraph_viz.clock.clock import current_clock, sleep
+from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.course.patterns.records import value_of
-from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pipeline.run import PipelineRun
-from kaygraph_viz.execute.pipeline.stages import Stage, StageFacts
-from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Shared
-from kaygraph_viz.graph.pipeline import PipelineNode
-
-__all__ = ["Event", "EventStream", "EventStreamNode", "StreamResult", "Window", "stream_graph", "tumbling_windows"]
 
 SHOPS = ("Amsterdam", "Bergen", "Lisbon", "Osaka", "Toronto")
 BROKEN_EVERY = 97
@@ -35,27 +29,13 @@ BAR = 20  # characters of the bar of the longest lag
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A sale in a shop.
+    """A sale in a shop."""
 
-    Parameters
-    ----------
-    number
-        The position in the stream, from 0.
-    at_s
-        The time of the sale, since the stream began [s].
-    happened_ns
-        The same as a stamp of the clock in force [ns].
-    shop
-        The city of the shop.
-    cents
-        The amount [cents]; None for a broken event.
-    """
-
-    number: int
-    at_s: float
-    happened_ns: int
-    shop: str
-    cents: int | None
+    number: int  # the position in the stream, from 0
+    at_s: float  # the time of the sale, since the stream began [s]
+    happened_ns: int  # the same as a stamp of the clock in force [ns]
+    shop: str  # the city of the shop
+    cents: int | None  # the amount [cents]; None for a broken event
 
 
 @dataclass(frozen=True)
@@ -82,8 +62,7 @@ class EventStream:
 
     Examples
     --------
-    >>> from kaygraph_viz.recording import record
-    >>> with record(clock="virtual"):
+    >>> with kv.record(clock="virtual"):
     ...     [round(event.at_s, 2) for event in EventStream(per_second=10, count=3)]
     [0.19, 0.22, 0.27]
     """
@@ -115,7 +94,7 @@ class EventStream:
             shop, cents = rng.choice(SHOPS), rng.randrange(100, 20_000)
             happened_ns = began_ns + round(at_s * 1e9)
             if happened_ns > clock.now_ns():
-                sleep((happened_ns - clock.now_ns()) / 1e9)
+                kv.sleep((happened_ns - clock.now_ns()) / 1e9)
             is_broken = number % BROKEN_EVERY == BROKEN_EVERY - 1
             yield Event(number, at_s, happened_ns, shop, None if is_broken else cents)
             number += 1
@@ -125,32 +104,21 @@ class EventStream:
 class Window:
     """The sums of the events in a stretch of time, and the lag of the processing behind it.
 
-    Parameters
-    ----------
-    start_s, end_s
-        The window: from its start to just before its end, since the stream began [s].
-    events, cents
-        The number of events in it, and their amount [cents].
-    by_shop
-        The amount by shop, the shops in alphabetical order [cents].
-    lag_s
-        The time from the end of the window until it was complete [s].
-    slowest_s
-        The longest time from an event until it had been processed [s].
-
     Notes
     -----
     A window is complete when the first event after it has been processed: since order is kept, no event of the window
     can follow. The lag therefore includes the wait for that event.
     """
 
+    # the window: from its start to just before its end, since the stream began [s]
     start_s: float
     end_s: float
+    # the number of events in it, and their amount [cents]
     events: int = 0
     cents: int = 0
-    by_shop: dict[str, int] = field(default_factory=dict)
-    lag_s: float = 0.0
-    slowest_s: float = 0.0
+    by_shop: dict[str, int] = field(default_factory=dict)  # the amount by shop, the shops in alphabetical order [cents]
+    lag_s: float = 0.0  # the time from the end of the window until it was complete [s]
+    slowest_s: float = 0.0  # the longest time from an event until it had been processed [s]
 
     def add(self, event: Event, processed_ns: int) -> None:
         """Add an event that had been processed at `processed_ns` [ns]."""
@@ -161,7 +129,7 @@ class Window:
         self.slowest_s = max(self.slowest_s, (processed_ns - event.happened_ns) / 1e9)
 
 
-def tumbling_windows(outcomes: Iterable[Outcome], width_s: float) -> Iterator[Window]:
+def tumbling_windows(outcomes: Iterable[kv.Outcome], width_s: float) -> Iterator[Window]:
     """Yield windows of time that follow each other without gap or overlap, each as soon as it is complete.
 
     Parameters
@@ -180,7 +148,7 @@ def tumbling_windows(outcomes: Iterable[Outcome], width_s: float) -> Iterator[Wi
     --------
     >>> def sold(at_s, processed_s):
     ...     event = Event(0, at_s, round(at_s * 1e9), "Bergen", 250)
-    ...     return Outcome(0, event, ended_ns=round(processed_s * 1e9))
+    ...     return kv.Outcome(0, event, ended_ns=round(processed_s * 1e9))
     >>> found = tumbling_windows([sold(0.2, 0.3), sold(0.9, 1.4), sold(1.5, 1.6)], width_s=1)
     >>> [(window.events, window.cents, window.lag_s, window.slowest_s) for window in found]
     [(2, 500, 0.6, 0.5)]
@@ -202,21 +170,12 @@ def tumbling_windows(outcomes: Iterable[Outcome], width_s: float) -> Iterator[Wi
 
 @dataclass(frozen=True)
 class StreamResult:
-    """The windows of a stream, and how busy the stages were.
+    """The windows of a stream, and how busy the stages were."""
 
-    Parameters
-    ----------
-    windows
-        The windows in order.
-    failed
-        The number of events that could not be processed.
-    stages, bottleneck
-        As in `PipelineResult`.
-    """
-
-    windows: list[Window]
-    failed: int
-    stages: list[StageFacts]
+    windows: list[Window]  # the windows in order
+    failed: int  # the number of events that could not be processed
+    # as in `PipelineResult`
+    stages: list[kv.StageFacts]
     bottleneck: str
 
     @property
@@ -240,7 +199,7 @@ class StreamResult:
         return "\n".join(lines)
 
 
-class EventStreamNode(PipelineNode):
+class EventStreamNode(kv.PipelineNode):
     """Process the events of ``shared["events"]`` in windows and store ``shared["stream_result"]``, a `StreamResult`.
 
     The stream may be endless: the node closes it after so many windows.
@@ -283,8 +242,8 @@ class EventStreamNode(PipelineNode):
         self.width_s = checked_seconds("width_s", width_s, "width_s=1.0", above=True)
         handle = _Handler(checked_seconds("handle_s", handle_s, "handle_s=0.02"))
         stages = [
-            Stage("check", _check_event, buffer=buffer, executor=executor),
-            Stage("handle", handle, max_workers, buffer, executor=executor),
+            kv.Stage("check", _check_event, buffer=buffer, executor=executor),
+            kv.Stage("handle", handle, max_workers, buffer, executor=executor),
         ]
         super().__init__(stages, **options)
 
@@ -297,7 +256,7 @@ class EventStreamNode(PipelineNode):
         """Gather events into windows as they are processed, until there are enough."""
         failed = 0
 
-        def noting_failures() -> Iterator[Outcome]:
+        def noting_failures() -> Iterator[kv.Outcome]:
             nonlocal failed
             for outcome in prep_res:
                 failed += not outcome.ok
@@ -322,7 +281,7 @@ class _Handler:
     seconds: float
 
     def __call__(self, event: Event) -> Event:
-        sleep(self.seconds)
+        kv.sleep(self.seconds)
         return event
 
 
@@ -332,7 +291,7 @@ def _check_event(event: Event) -> Event:
     return event
 
 
-def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Graph:
+def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> kv.Graph:
     """Return the graph of an `EventStreamNode`, for events.
 
     Parameters
@@ -347,8 +306,7 @@ def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Gra
 
     Examples
     --------
-    >>> from kaygraph_viz.recording import record
-    >>> with record(clock="virtual"):
+    >>> with kv.record(clock="virtual"):
     ...     stream_graph(windows=6, max_workers=2).run(shared := {"events": EventStream(60, rush=(1, 3, 3))})
     >>> print(shared["stream_result"])
       window [s]  events      cents  lag [ms]
@@ -360,4 +318,4 @@ def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Gra
           5 to 6      70    749,828       215  ###
     571 events and 6 broken ones; longest lag 1.45 s; no backlog at the end
     """
-    return Graph(start=EventStreamNode(windows, width_s, **options), node_id="event stream")
+    return kv.Graph(start=EventStreamNode(windows, width_s, **options), node_id="event stream")

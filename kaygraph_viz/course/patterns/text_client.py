@@ -19,29 +19,18 @@ from kaygraph_viz.course.services.in_process import open_async_client, open_clie
 with needed():
     import httpx2
 
-__all__ = ["TextAnswer", "TextClient"]
-
 TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class TextAnswer:
-    """An answer of the text service.
+    """An answer of the text service."""
 
-    Parameters
-    ----------
-    text
-        What it wrote.
-    input_tokens, output_tokens
-        How many tokens the prompt and the answer have.
-    credits
-        What the call cost [credits].
-    """
-
-    text: str
+    text: str  # what it wrote
+    # how many tokens the prompt and the answer have
     input_tokens: int
     output_tokens: int
-    credits: float
+    credits: float  # what the call cost [credits]
 
     @property
     def tokens(self) -> int:

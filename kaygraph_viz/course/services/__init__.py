@@ -1,6 +1,5 @@
 """The local HTTP services and the data that is shipped with the package.
 
-Belongs here: reading the shipped files (``datasets``), how a service behaves (``settings``), what it answers
-(``endpoints``, ``responses``), the web application (``app``) and running it (``server``) in real or in simulated time
-(``background``, ``in_process``). Does not belong here: what is done with records and answers (``patterns``).
+Belongs here: reading the shipped files (``datasets``), what the services answer (``endpoints``, ``text_service``), and
+running them in real (``server``) or in simulated time (``in_process``). What is done with answers is in ``patterns``.
 """

@@ -1,40 +1,10 @@
-"""The shipped data, all in one place to import from.
+"""The shipped data: customers, orders, cities, profiles, companies and speeches, and their answer keys.
 
-Belongs here: the names. Does not belong here: reading the files (``customers``, ``places``, ``orders``, ``profiles``,
-``speeches``), how they are made (the scripts and the README in ``data/``) and judging the records (``patterns``).
+Belongs here: finding the files of an installed package or a checkout, and reading their rows. Does not belong here: how
+they are made (the scripts and the README in ``data/``) and judging the records (``patterns``).
 
 Every reader raises `DataError` when its file is missing or has other columns, and `OptionError` for a `limit` that is
 no whole number of 0 or more. Lists and dictionaries are new at every call, so they may be changed freely.
-
-Find a shipped data file and read it as a table.
-
-Belongs here: where the files are in an installed package or a checkout, and rows of text with the right columns.
-Does not belong here: what the columns mean (``customers``, ``places``, ``orders``, ``profiles``, ``speeches``).
-
-The shipped customers, their answer key and what is known about their mail domains.
-
-Belongs here: reading the records as text. Does not belong here: how they are made (``data/make_customers.py``) and
-judging them (``patterns.checks``).
-
-The orders of the shipped customers: 10,000 of them over 24 months, a few of them broken on purpose.
-
-Belongs here: reading the orders and their answer key, and taking the lines of an order apart. Does not belong here:
-how they are made (``data/make_orders.py``) and judging or adding them up (``patterns``).
-
-The shipped cities and countries, as GeoNames knows them.
-
-Belongs here: reading the tables. Does not belong here: how they were chosen (``data/make_cities.py``) and the rules
-that follow from them (``patterns``).
-
-The made-up data of the profile, social media and company services about the shipped customers.
-
-Belongs here: reading profiles and companies. Does not belong here: how they are made (``data/make_profiles.py``) and
-what a service answers (``endpoints``).
-
-The State of the Union addresses: 249 public-domain texts of very different length.
-
-Belongs here: finding and reading the texts. Does not belong here: where they come from (``data/README.md``) and
-counting their words (``patterns``).
 """
 
 from __future__ import annotations
@@ -49,8 +19,6 @@ from pathlib import Path
 
 from kaygraph_viz.base.checks import checked_whole
 from kaygraph_viz.base.errors import DataError, short
-
-__all__ = ["checked_limit", "data_path", "data_text", "read_table"]
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent / "data")  # of an installed package, of a checkout
@@ -143,8 +111,6 @@ def _is_plain(name: str) -> bool:
     return bool(name) and name == Path(name).name and "\\" not in name and "\0" not in name
 
 
-__all__ = ["CUSTOMER_COLUMNS", "REFERENCE_DATE", "KeyEntry", "load_customers", "load_customers_key", "load_domains"]
-
 CUSTOMER_COLUMNS = (
     "customer_id",
     "name",
@@ -165,24 +131,16 @@ REFERENCE_DATE = date(2026, 1, 1)  # "today" for everything that judges the ship
 class KeyEntry:
     """The fault that the generator planted in a customer record, if any.
 
-    Parameters
-    ----------
-    fault
-        Name of the planted fault; empty for a clean record.
-    field
-        The column that was changed; empty for a clean record.
-    check
-        The check that has to find it: ``"security"``, ``"format"``, ``"business"`` or ``"external"``; empty for a
-        clean record.
-
     Examples
     --------
     >>> KeyEntry("", "", "").is_clean
     True
     """
 
-    fault: str
-    field: str
+    fault: str  # name of the planted fault; empty for a clean record
+    field: str  # the column that was changed; empty for a clean record
+    # the check that has to find it: ``"security"``, ``"format"``, ``"business"`` or ``"external"``; empty for a clean
+    # record
     check: str
 
     @property
@@ -216,7 +174,8 @@ def load_customers_key() -> dict[str, KeyEntry]:
     >>> load_customers_key()["C00001"].is_clean
     True
     """
-    return dict(_customers_key())
+    rows = read_table("customers_key.csv", ("customer_id", "fault", "field", "check"))
+    return {number: KeyEntry(fault, field, check) for number, fault, field, check in rows}
 
 
 def load_domains() -> dict[str, str]:
@@ -238,14 +197,6 @@ def _customers() -> tuple[tuple[str, ...], ...]:
     return read_table("customers.csv", CUSTOMER_COLUMNS)
 
 
-@lru_cache(maxsize=1)
-def _customers_key() -> tuple[tuple[str, KeyEntry], ...]:
-    rows = read_table("customers_key.csv", ("customer_id", "fault", "field", "check"))
-    return tuple((number, KeyEntry(fault, field, check)) for number, fault, field, check in rows)
-
-
-__all__ = ["COST_OF_A_LINE_S", "ORDER_COLUMNS", "Order", "OrderFault", "OrderLine", "load_orders", "load_orders_key"]
-
 ORDER_COLUMNS = ("order_id", "customer_id", "order_date", "country", "items", "total_cents")
 COST_OF_A_LINE_S = 0.002  # so that orders of 1 to 50 lines cost 2 to 100 ms
 
@@ -254,24 +205,15 @@ COST_OF_A_LINE_S = 0.002  # so that orders of 1 to 50 lines cost 2 to 100 ms
 class OrderLine:
     """A line of an order.
 
-    Parameters
-    ----------
-    sku
-        What was ordered, such as ``"P042"``.
-    quantity
-        How many; 1 or more unless the order is broken.
-    unit_price_cents
-        The price of one [cents of one made-up currency], above 0.
-
     Examples
     --------
     >>> OrderLine("P042", 3, 1999).amount_cents
     5997
     """
 
-    sku: str
-    quantity: int
-    unit_price_cents: int
+    sku: str  # what was ordered, such as ``"P042"``
+    quantity: int  # how many; 1 or more unless the order is broken
+    unit_price_cents: int  # the price of one [cents of one made-up currency], above 0
 
     @property
     def amount_cents(self) -> int:
@@ -283,21 +225,6 @@ class OrderLine:
 class Order:
     """An order as it stands in the file; only the total has been turned into a number.
 
-    Parameters
-    ----------
-    order_id
-        Such as ``"N00001"``; in the order of the dates.
-    customer_id
-        The customer of ``customers.csv`` who ordered.
-    order_date
-        ``YYYY-MM-DD``, in the 24 months before `REFERENCE_DATE` unless the order is broken.
-    country
-        ISO 3166-1 alpha-2 code of the customer's country.
-    items
-        The lines, ``sku:quantity:unit_price_cents`` separated by semicolons.
-    total_cents
-        What the order says it costs in all [cents].
-
     Examples
     --------
     >>> order = Order("N1", "C00001", "2025-12-01", "FR", "P001:2:450;P007:1:1200", 2100)
@@ -307,12 +234,12 @@ class Order:
     (2, 0.004)
     """
 
-    order_id: str
-    customer_id: str
-    order_date: str
-    country: str
-    items: str
-    total_cents: int
+    order_id: str  # such as ``"N00001"``; in the order of the dates
+    customer_id: str  # the customer of ``customers.csv`` who ordered
+    order_date: str  # ``YYYY-MM-DD``, in the 24 months before `REFERENCE_DATE` unless the order is broken
+    country: str  # ISO 3166-1 alpha-2 code of the customer's country
+    items: str  # the lines, ``sku:quantity:unit_price_cents`` separated by semicolons
+    total_cents: int  # what the order says it costs in all [cents]
 
     @property
     def line_count(self) -> int:
@@ -354,18 +281,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderFault:
-    """The fault that the generator planted in a broken order.
+    """The fault that the generator planted in a broken order."""
 
-    Parameters
-    ----------
-    fault
-        Name of the planted fault, such as ``"negative_quantity"``; the catalogue is in ``data/README.md``.
-    field
-        The column that was changed.
-    """
-
-    fault: str
-    field: str
+    fault: str  # name of the planted fault, such as ``"negative_quantity"``; the catalogue is in ``data/README.md``
+    field: str  # the column that was changed
 
 
 def load_orders(limit: int | None = None) -> list[Order]:
@@ -392,7 +311,8 @@ def load_orders_key() -> dict[str, OrderFault]:
     >>> "N00001" in load_orders_key()
     False
     """
-    return {number: OrderFault(fault, field) for number, fault, field in _key()}
+    rows = read_table("orders_key.csv", ("order_id", "fault", "field"))
+    return {number: OrderFault(fault, field) for number, fault, field in rows}
 
 
 @lru_cache(maxsize=1)
@@ -401,57 +321,26 @@ def _orders() -> tuple[Order, ...]:
     return tuple(Order(number, who, day, land, items, int(total)) for number, who, day, land, items, total in rows)
 
 
-@lru_cache(maxsize=1)
-def _key() -> tuple[tuple[str, ...], ...]:
-    return read_table("orders_key.csv", ("order_id", "fault", "field"))
-
-
-__all__ = ["City", "Country", "load_cities", "load_countries"]
-
-
 @dataclass(frozen=True, slots=True)
 class City:
-    """A city of at least 100,000 inhabitants.
+    """A city of at least 100,000 inhabitants."""
 
-    Parameters
-    ----------
-    name
-        Its usual English or local name, as GeoNames writes it.
-    country
-        ISO 3166-1 alpha-2 code.
-    latitude, longitude
-        WGS84 [degrees].
-    population
-        Inhabitants.
-    """
-
-    name: str
-    country: str
+    name: str  # its usual English or local name, as GeoNames writes it
+    country: str  # ISO 3166-1 alpha-2 code
+    # degrees of WGS84
     latitude: float
     longitude: float
-    population: int
+    population: int  # inhabitants
 
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country with the rules that its phone numbers and postal codes follow.
+    """A country with the rules that its phone numbers and postal codes follow."""
 
-    Parameters
-    ----------
-    iso
-        ISO 3166-1 alpha-2 code.
-    name
-        English name.
-    phone_prefixes
-        Calling codes, digits only; empty when there is none.
-    postal_code_regex
-        Pattern that a whole postal code matches; empty when the country has no postal codes.
-    """
-
-    iso: str
-    name: str
-    phone_prefixes: tuple[str, ...]
-    postal_code_regex: str
+    iso: str  # ISO 3166-1 alpha-2 code
+    name: str  # english name
+    phone_prefixes: tuple[str, ...]  # calling codes, digits only; empty when there is none
+    postal_code_regex: str  # pattern that a whole postal code matches; empty when the country has no postal codes
 
 
 @lru_cache(maxsize=1)
@@ -484,99 +373,45 @@ def _countries() -> tuple[Country, ...]:
     return tuple(Country(iso, name, tuple(prefixes.split()), regex) for iso, name, prefixes, regex in rows)
 
 
-__all__ = [
-    "COMPANY_COLUMNS",
-    "PROFILE_COLUMNS",
-    "Company",
-    "Profile",
-    "SocialAccount",
-    "load_companies",
-    "load_profiles",
-]
-
 PROFILE_COLUMNS = ("customer_id", "user_name", "language", "plan", "points", "interests", "accounts", "company_id")
 COMPANY_COLUMNS = ("company_id", "name", "domain", "industry", "employees", "founded", "city", "country")
 
 
 @dataclass(frozen=True, slots=True)
 class SocialAccount:
-    """An account of a customer in a made-up social network.
+    """An account of a customer in a made-up social network."""
 
-    Parameters
-    ----------
-    network
-        ``"chirrup"``, ``"pictura"``, ``"linkwise"`` or ``"reelbox"``; none of them exists.
-    handle
-        The name there.
-    followers
-        How many people follow it, 0 or more.
-    """
-
-    network: str
-    handle: str
-    followers: int
+    network: str  # ``"chirrup"``, ``"pictura"``, ``"linkwise"`` or ``"reelbox"``; none of them exists.
+    handle: str  # the name there
+    followers: int  # how many people follow it, 0 or more
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The user profile of a customer.
+    """The user profile of a customer."""
 
-    Parameters
-    ----------
-    customer_id
-        The customer of ``customers.csv``.
-    user_name
-        The name of the user in the shop.
-    language
-        ISO 639-1 code.
-    plan
-        ``"basic"``, ``"plus"`` or ``"pro"``.
-    points
-        Bonus points, 0 or more.
-    interests
-        Up to four words.
-    accounts
-        Accounts in social networks; empty for one in four.
-    company_id
-        Where the user works, of ``companies.csv``; empty for one in three.
-    """
-
-    customer_id: str
-    user_name: str
-    language: str
-    plan: str
-    points: int
-    interests: tuple[str, ...]
-    accounts: tuple[SocialAccount, ...]
-    company_id: str
+    customer_id: str  # the customer of ``customers.csv``
+    user_name: str  # the name of the user in the shop
+    language: str  # ISO 639-1 code
+    plan: str  # ``"basic"``, ``"plus"`` or ``"pro"``
+    points: int  # bonus points, 0 or more
+    interests: tuple[str, ...]  # up to four words
+    accounts: tuple[SocialAccount, ...]  # accounts in social networks; empty for one in four
+    company_id: str  # where the user works, of ``companies.csv``; empty for one in three
 
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A made-up company.
+    """A made-up company."""
 
-    Parameters
-    ----------
-    company_id
-        Such as ``"K001"``.
-    name, domain
-        What it is called, and its reserved domain.
-    industry
-        One or two words.
-    employees
-        How many people work there, 1 or more.
-    founded
-        Year.
-    city, country
-        Where it is: a city of ``cities.csv`` and the ISO 3166-1 alpha-2 code.
-    """
-
-    company_id: str
+    company_id: str  # such as ``"K001"``
+    # what it is called, and its reserved domain
     name: str
     domain: str
-    industry: str
-    employees: int
-    founded: int
+    industry: str  # one or two words
+    employees: int  # how many people work there, 1 or more
+    founded: int  # year
+    # where it is: a city of ``cities.csv`` and the ISO 3166-1 alpha-2 code
     city: str
     country: str
 
@@ -606,9 +441,8 @@ def load_companies() -> dict[str, Company]:
 @lru_cache(maxsize=1)
 def _profiles() -> tuple[Profile, ...]:
     profiles = []
-    for number, user, language, plan, points, interests, accounts, company in read_table(
-        "profiles.csv", PROFILE_COLUMNS
-    ):
+    rows = read_table("profiles.csv", PROFILE_COLUMNS)
+    for number, user, language, plan, points, interests, accounts, company in rows:
         parts = (account.split(":") for account in accounts.split())
         known = tuple(SocialAccount(network, handle, int(followers)) for network, handle, followers in parts)
         profiles.append(Profile(number, user, language, plan, int(points), tuple(interests.split()), known, company))
@@ -617,42 +451,25 @@ def _profiles() -> tuple[Profile, ...]:
 
 @lru_cache(maxsize=1)
 def _companies() -> tuple[Company, ...]:
+    rows = read_table("companies.csv", COMPANY_COLUMNS)
     return tuple(
         Company(number, name, domain, industry, int(employees), int(founded), city, country)
-        for number, name, domain, industry, employees, founded, city, country in read_table(
-            "companies.csv", COMPANY_COLUMNS
-        )
+        for number, name, domain, industry, employees, founded, city, country in rows
     )
 
-
-__all__ = ["SPEECH_COLUMNS", "Speech", "load_speeches"]
 
 SPEECH_COLUMNS = ("speech_id", "year", "date", "president", "is_spoken", "source_url", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """An address with its text.
+    """An address with its text."""
 
-    Parameters
-    ----------
-    speech_id
-        Its own name, such as ``"1790-Washington-1"``: some years have several addresses.
-    year
-        When it was given, 1790 to 2026.
-    president
-        Family name.
-    is_spoken
-        Whether it was held before the Congress, rather than sent as a letter.
-    text
-        All of it, about 6,000 to 200,000 characters.
-    """
-
-    speech_id: str
-    year: int
-    president: str
-    is_spoken: bool
-    text: str
+    speech_id: str  # its own name, such as ``"1790-Washington-1"``: some years have several addresses
+    year: int  # when it was given, 1790 to 2026
+    president: str  # family name
+    is_spoken: bool  # whether it was held before the Congress, rather than sent as a letter
+    text: str  # all of it, about 6,000 to 200,000 characters
 
 
 def load_speeches(spoken_only: bool = True) -> list[Speech]:
@@ -674,30 +491,3 @@ def load_speeches(spoken_only: bool = True) -> list[Speech]:
         Speech(name, int(year), who, spoken == "1", data_text(f"{name}.txt", folder="speeches"))
         for name, year, _, who, spoken, _, _ in rows
     ]
-
-
-__all__ = [
-    "CUSTOMER_COLUMNS",
-    "REFERENCE_DATE",
-    "City",
-    "Company",
-    "Country",
-    "KeyEntry",
-    "Order",
-    "OrderFault",
-    "OrderLine",
-    "Profile",
-    "SocialAccount",
-    "Speech",
-    "data_path",
-    "load_cities",
-    "load_companies",
-    "load_countries",
-    "load_customers",
-    "load_customers_key",
-    "load_domains",
-    "load_orders",
-    "load_orders_key",
-    "load_profiles",
-    "load_speeches",
-]

@@ -1,26 +1,11 @@
-"""The endpoints of the services: their parameters, and the answers they give from the shipped data.
+"""What the services answer, after how long, with which faults: the same over a socket and without one.
 
-Belongs here: the questions and answers of each service, without latency, faults or limits. Does not belong here:
-those (``settings``, ``responses``), and the files (``datasets``).
-
-The services' responses: which reply each request gets and after how long, the same over a socket and without one.
-
-Belongs here: counting attempts and calls, and choosing the reply. Does not belong here: waiting and sending
-(``app`` for a web server, ``in_process`` for clients in the same process), and chance (``settings``).
-
-The settings of a service: its latency, its faults and its limits, as functions of a seed.
-
-Belongs here: the settings of one service and every decision that is left to chance. Does not belong here: what a
-service answers (``endpoints``) and counting attempts and calls (``responses``).
+Belongs here: the questions and answers of each service from the shipped data, its settings, the choice of the reply to
+a request, and the log of requests. Does not belong here: waiting and sending (``server`` over sockets, ``in_process``).
 
 Chance is never drawn in the order in which requests arrive. Each decision is a function of the seed, the question
 that is asked and, for faults, how many times it was asked before. So a run with 16 workers meets the same latencies
 and faults as a run with one.
-
-The log of requests that every service keeps.
-
-Belongs here: one request as the service saw it, and the list of them. Does not belong here: writing into it
-(``background``, ``in_process``).
 """
 
 from __future__ import annotations
@@ -51,31 +36,17 @@ from kaygraph_viz.course.services.datasets import (
     load_profiles,
 )
 
-__all__ = ["ENDPOINTS", "Endpoint", "company", "location", "profile", "request_key", "social", "verify"]
-
 _LONGEST_VALUE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint: its parameters and the function that answers.
+    """One endpoint: its parameters and the function that answers."""
 
-    Parameters
-    ----------
-    name
-        The service; its path is ``/name``.
-    answer
-        Returns the answer to a question, None when nothing is known.
-    questions
-        The parameters of each question that can be asked.
-    example
-        A question.
-    """
-
-    name: str
-    answer: Callable[..., dict[str, Any] | None]
-    questions: tuple[tuple[str, ...], ...]
-    example: str
+    name: str  # the service; its path is ``/name``
+    answer: Callable[..., dict[str, Any] | None]  # returns the answer to a question, None when nothing is known
+    questions: tuple[tuple[str, ...], ...]  # the parameters of each question that can be asked
+    example: str  # A question
 
     @property
     def usage(self) -> str:
@@ -259,8 +230,6 @@ _firms = lru_cache(maxsize=1)(load_companies)
 _lands = lru_cache(maxsize=1)(load_countries)
 
 
-__all__ = ["DEFAULT_SETTINGS", "ServiceSettings", "draw", "log_normal", "settings_of_all"]
-
 _RANGE = (0.2, 5.0)  # multiples of the mean that a number is clipped to
 
 
@@ -412,39 +381,23 @@ def settings_of_all(settings: ServiceSettings | Mapping[str, ServiceSettings] | 
     return {**DEFAULT_SETTINGS, **given}
 
 
-__all__ = ["Fault", "Reply", "Services", "problem", "refusal"]
-
 Fault = Literal["", "hang", "drop", "cut"]
 _RATE_WINDOW_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply of a service to one request.
+    """The reply of a service to one request."""
 
-    Parameters
-    ----------
-    status
-        HTTP status.
-    content
-        The body, before it is encoded as JSON.
-    headers
-        HTTP headers beside those of every reply.
-    latency_s
-        How long the service takes for it [s].
-    fault
-        ``"hang"``: it is never sent; ``"drop"``: the connection is closed instead; ``"cut"``: the connection is closed
-        in the middle of the body; empty: none of these.
-    pieces
-        How long it takes to each part of a body that is sent part by part [s], and the part; empty: the content is the
-        body.
-    """
-
-    status: int
-    content: Mapping[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
-    latency_s: float = 0.0
+    status: int  # HTTP status
+    content: Mapping[str, Any]  # the body, before it is encoded as JSON
+    headers: Mapping[str, str] = field(default_factory=dict)  # HTTP headers beside those of every reply
+    latency_s: float = 0.0  # how long the service takes for it [s]
+    # ``"hang"``: it is never sent; ``"drop"``: the connection is closed instead; ``"cut"``: the connection is closed
+    # in the middle of the body; empty: none of these
     fault: Fault = ""
+    # how long it takes to each part of a body that is sent part by part [s], and the part; empty: the content is the
+    # body
     pieces: tuple[tuple[float, bytes], ...] = ()
 
     @property
@@ -567,32 +520,20 @@ def problem(status: int, error: str, headers: Mapping[str, str] | None = None, *
     return Reply(status, {"error": error, **facts}, headers or {})
 
 
-__all__ = ["LoggedRequest", "RequestLog"]
-
-
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request in the log of the server.
+    """A request in the log of the server."""
 
-    Parameters
-    ----------
-    method, path, query
-        What was asked, such as ``"GET"``, ``"/verify"`` and ``"domain=example.com"``; credentials are masked.
-    received_ns
-        When it arrived, on the axis of the clock of the service [ns]: that of ``time.perf_counter_ns``, or simulated
-        time.
-    answered_ns
-        When the last byte of the answer was sent [ns]; None as long as there is no answer.
-    status
-        HTTP status of the answer; None as long as there is none.
-    """
-
+    # what was asked, such as ``"GET"``, ``"/verify"`` and ``"domain=example.com"``; credentials are masked
     method: str
     path: str
     query: str
+    # when it arrived, on the axis of the clock of the service [ns]: that of ``time.perf_counter_ns``, or simulated
+    # time
     received_ns: int
+    # when the last byte of the answer was sent [ns]; None as long as there is no answer
     answered_ns: int | None = None
-    status: int | None = None
+    status: int | None = None  # HTTP status of the answer; None as long as there is none.
 
 
 class RequestLog:

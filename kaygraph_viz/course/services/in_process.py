@@ -1,15 +1,10 @@
 """Ask the services without a socket, in the time of the clock in force: real or simulated.
 
 Belongs here: the transport that lets `httpx2` clients reach services of the same process, and where these are found.
-Does not belong here: choosing the reply (``responses``) and what users call (``server``).
+Does not belong here: choosing the reply (``endpoints``, ``text_service``) and what users call (``server``).
 
 A client sees what it would see over a socket: answers after their latency, timeouts when they come too late,
-connections that are refused or break off. Stamps and waits are those of ``kaygraph_viz.clock.clock``.
-
-Which services there are: those that look up records, and the one that writes texts.
-
-Belongs here: finding the one that settings are for. Does not belong here: what they answer (``responses``,
-``text_service``).
+connections that are refused or break off.
 """
 
 from __future__ import annotations
@@ -21,14 +16,16 @@ from functools import cache, partial
 from typing import Any, NoReturn, Protocol, runtime_checkable
 from weakref import WeakValueDictionary
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.threads import RLock
-from kaygraph_viz.clock.clock import current_clock, sleep, sleep_async
+from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.course.services.endpoints import Reply, RequestLog, Services, ServiceSettings
 from kaygraph_viz.course.services.text_service import TextService, TextSettings
 
-__all__ = ["AnyService", "AnySettings", "service_of"]
+with needed():
+    import httpx2
 
 AnySettings = ServiceSettings | Mapping[str, ServiceSettings] | TextSettings | None
 
@@ -54,17 +51,12 @@ def service_of(settings: AnySettings | AnyService) -> AnyService:
     return settings if isinstance(settings, AnyService) else Services(settings)
 
 
-with needed():
-    import httpx2
-
-__all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]
-
 _HOST = "127.0.0.1"
-_listening: WeakValueDictionary[int, Endpoint] = WeakValueDictionary()
-_lock = RLock()  # a server that is collected as garbage while it is held stops its endpoint right there
+_listening: WeakValueDictionary[int, InProcessHost] = WeakValueDictionary()
+_lock = RLock()  # a server that is collected as garbage while it is held stops its host right there
 
 
-class Endpoint:
+class InProcessHost:
     """Services that can be reached at an address of this process while they listen.
 
     The address looks like a real one, but its port is one at which nothing listens on a usual machine: a client with
@@ -73,12 +65,12 @@ class Endpoint:
     Examples
     --------
     >>> from kaygraph_viz.course.services.endpoints import Services
-    >>> endpoint = Endpoint(Services())
-    >>> endpoint.start()
+    >>> host = InProcessHost(Services())
+    >>> host.start()
     >>> with httpx2.Client(transport=InProcessTransport()) as client:
-    ...     client.get(f"{endpoint.base_url}/health").json()
+    ...     client.get(f"{host.base_url}/health").json()
     {'status': 'ok'}
-    >>> endpoint.stop()
+    >>> host.stop()
     """
 
     def __init__(self, services: AnyService) -> None:
@@ -131,7 +123,7 @@ class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         if math.isinf(visit.wait_s):
             threads().Event().wait()
         elif visit.wait_s:
-            sleep(visit.wait_s)
+            kv.sleep(visit.wait_s)
         return visit.answer()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -140,7 +132,7 @@ class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         if math.isinf(visit.wait_s):
             await asyncio.get_running_loop().create_future()
         elif visit.wait_s:
-            await sleep_async(visit.wait_s)
+            await kv.sleep_async(visit.wait_s)
         return visit.answer()
 
 
@@ -182,14 +174,14 @@ class _Visit:
     """A request from its arrival to its end: its latency and its answer or error."""
 
     def __init__(self, request: httpx2.Request, body: bytes) -> None:
-        endpoint = _listening.get(request.url.port or 80) if request.url.host == _HOST else None
-        if endpoint is None:
+        host = _listening.get(request.url.port or 80) if request.url.host == _HOST else None
+        if host is None:
             raise httpx2.ConnectError(f"no service of this process is at {request.url.copy_with(path='/', query=None)}")
         now_ns = current_clock().now_ns()
         asked = (request.method, request.url.path, request.url.query.decode("latin-1"))
-        self._log = endpoint.log
+        self._log = host.log
         self._at = self._log.arrived(*asked, now_ns)
-        self._reply = endpoint.services.reply(*asked, now_ns, body)
+        self._reply = host.services.reply(*asked, now_ns, body)
         patience_s = request.extensions.get("timeout", {}).get("read")
         takes_s = math.inf if self._reply.fault == "hang" else self._reply.latency_s
         self._is_too_slow = patience_s is not None and takes_s > patience_s
@@ -225,13 +217,13 @@ class _Pieces(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for wait_s, piece in self._pieces:
-            sleep(wait_s)
+            kv.sleep(wait_s)
             yield piece
         self._note_end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for wait_s, piece in self._pieces:
-            await sleep_async(wait_s)
+            await kv.sleep_async(wait_s)
             yield piece
         self._note_end()
 

@@ -1,12 +1,7 @@
 """The text service: it writes answers, at once or word by word, within limits on calls and tokens, and at a price.
 
-Belongs here: counting calls and tokens, and choosing the reply. Does not belong here: chance (``text_settings``),
-waiting and sending (``app``, ``in_process``).
-
-The settings of the text service: its limits, how long it writes, what it costs.
-
-Belongs here: the settings, and every decision that is left to chance, as a function of a seed. Does not belong here:
-counting calls and tokens, and the answers (``text_service``).
+Belongs here: its settings and what they leave to chance, counting calls and tokens, and choosing the reply. Does not
+belong here: waiting and sending (``server``, ``in_process``).
 """
 
 from __future__ import annotations
@@ -22,8 +17,6 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.course.services.endpoints import Reply, draw, log_normal, problem, refusal
 from kaygraph_viz.execute.rates.turns import Window
-
-__all__ = ["TextSettings"]
 
 Steps = tuple[tuple[float, int], ...]
 
@@ -134,8 +127,6 @@ class TextSettings:
         return self.at_once
 
 
-__all__ = ["TextService", "TextUsage", "count_tokens"]
-
 MINUTE_NS = 60_000_000_000
 PIECE_TOKENS = 5  # of an answer that is sent word by word: so many words together
 MOST_TOKENS = 10_000
@@ -144,26 +135,16 @@ USAGE = 'POST /write with JSON such as {"prompt": "Describe a lake", "max_tokens
 
 @dataclass(frozen=True, slots=True)
 class TextUsage:
-    """A call as the text service counts it.
+    """A call as the text service counts it."""
 
-    Parameters
-    ----------
-    received_ns, ended_ns
-        When it arrived, and when the answer was complete [ns].
-    status
-        200, or 429 when it was refused.
-    input_tokens, output_tokens
-        The tokens of the prompt and of the answer; 0 when it was refused.
-    credits
-        What it costs [credits].
-    """
-
+    # when it arrived, and when the answer was complete [ns]
     received_ns: int
     ended_ns: int
-    status: int
+    status: int  # 200, or 429 when it was refused
+    # the tokens of the prompt and of the answer; 0 when it was refused
     input_tokens: int = 0
     output_tokens: int = 0
-    credits: float = 0.0
+    credits: float = 0.0  # what it costs [credits]
 
 
 @dataclass(frozen=True, slots=True)

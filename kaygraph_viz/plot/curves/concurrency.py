@@ -1,11 +1,7 @@
-"""The curve of concurrency: the number of branches that ran at once, over time.
+"""The curve of concurrency: how many branches ran at once, as a step function of time.
 
-Belongs here: the picture of one step function beside the number of workers. Does not belong here: queues (``queues``).
-
-Step functions of time: the number of open intervals at each moment.
-
-Belongs here: arithmetic on them, so that they can be drawn with as many points as a screen shows. Does not belong here:
-what is counted (``concurrency``, ``queues``).
+Belongs here: arithmetic on step functions, with as many points as a screen shows, and the picture of one beside the
+number of workers. Does not belong here: queues (``queues``).
 """
 
 from __future__ import annotations
@@ -25,10 +21,8 @@ from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, MUTED, TEXT, Key, Size, Stroke
-from kaygraph_viz.trace.intervals import Ints, concurrency as intervals_concurrency
+from kaygraph_viz.trace.intervals import Ints, concurrency as open_intervals
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["MAX_POINTS", "Steps"]
 
 MAX_POINTS = 3_000
 Floats = npt.NDArray[np.float64]
@@ -45,7 +39,7 @@ class Steps:
     @classmethod
     def of(cls, starts: Ints, ends: Ints, end_ns: int) -> Steps:
         """Count intervals [ns] that lie between 0 and `end_ns`."""
-        times, counts = intervals_concurrency(starts, ends)
+        times, counts = open_intervals(starts, ends)
         if not len(times) or times[0] > 0:
             times, counts = np.insert(times, 0, 0), np.insert(counts, 0, 0)
         return cls(times, counts, end_ns)
@@ -86,7 +80,7 @@ class Steps:
         return edges / 1e9, np.append(mean, mean[-1]), np.append(highest, highest[-1])
 
 
-__all__ = ["concurrency"]
+# -- the curve -------------------------------------------------------------------------------------------------------
 
 RUNNING = FILLS["busy"]
 MARGINS_PT = (40.0, 14.0, 36.0, 46.0)

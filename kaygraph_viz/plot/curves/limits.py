@@ -1,7 +1,7 @@
 """The curve of a limit on calls: how much of it was used over time, and what it was.
 
 Belongs here: the picture of one gauge. Does not belong here: the limit itself (``execute.rate_limit``), and keeping its
-numbers (``trace.gauges``).
+numbers (``trace.memory``).
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, TEXT, Size, Stroke
 from kaygraph_viz.trace.gauges import GaugeSamples
 from kaygraph_viz.trace.nesting import extent_ns
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["limit_curve"]
 
 USED = FILLS["wait"]._replace(label="used")
 LIMIT = Stroke(CRITICAL.colour, "the limit", 1.8, "--")

@@ -20,8 +20,6 @@ from kaygraph_viz.plot.style import BAR, FILLS, TEXT, Size, Stroke
 from kaygraph_viz.trace.nesting import extent_ns
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["memory_curve"]
-
 IN_USE = FILLS["wait"]._replace(label="in use by this process and its child processes")
 MARGINS_PT = (46.0, 14.0, 36.0, 46.0)
 HEIGHT_IN = 2.8

@@ -25,8 +25,6 @@ from kaygraph_viz.plot.labels import clean, cut_apart, cut_to_width, escaped, he
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import TEXT, Fill, Size
 
-__all__ = ["paired_bars"]
-
 BY = ("name", "span")
 MAX_PAIRS, NAME_PT = 15, 150.0
 BAR_HEIGHT, SHIFT, ROW_IN = 0.36, 0.19, 0.42

@@ -1,7 +1,7 @@
 """The chart of queue depths: the number of items in each queue over time, above the workers that empty it.
 
 Belongs here: which items are in which queue, and ribbons on an Axes. Does not belong here: the rows and bars of the
-workers (``gantt.chart``, ``gantt.worker_rows``).
+workers (``gantt.scene``, ``gantt.drawing``).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from kaygraph_viz.base.parts import PART_CODE
 from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.curves.concurrency import Steps
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.gantt.drawing import Options, draw_rows, folded, most_rows
-from kaygraph_viz.plot.gantt.scene import Chart, Run
+from kaygraph_viz.plot.gantt.drawing import Options, draw_rows, most_rows
+from kaygraph_viz.plot.gantt.scene import Chart, Run, folded
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import BAR, FILLS, Fill, Key, Stroke
@@ -28,8 +28,6 @@ from kaygraph_viz.trace.columns import stretches
 from kaygraph_viz.trace.intervals import Ints
 from kaygraph_viz.trace.nesting import Places
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Queue", "queue_depth", "queues_of"]
 
 RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # heights of the row, of the ribbon in it, of the mark above that [rows]
 WAITING = Fill("#B9BEC2", "waiting in the queue")

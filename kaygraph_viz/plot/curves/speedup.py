@@ -1,12 +1,7 @@
-"""The speedup curve: measured and predicted speedups against the number of workers, and their bounds.
+"""Speedups against the number of workers: the curve with its bounds, and a sketch of it for a corner of a panel.
 
 Belongs here: the numbers of that curve, and drawing it. Does not belong here: predicting (``analysis.what_if``) and the
 laws (``analysis.laws``).
-
-A speedup curve small enough for a corner of a panel: runs that were tried, and a prediction.
-
-Belongs here: drawing it with few words. Does not belong here: the full picture with all its bounds, and the numbers
-(``speedup``).
 """
 
 from __future__ import annotations
@@ -32,8 +27,6 @@ from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, MUTED, PAPER, TEXT, Fill, Key, Size, Stroke
 from kaygraph_viz.trace.nesting import Nesting, unit_mask
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Speedups", "speedup_curve"]
 
 MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
 HEIGHT_IN, MIN_WORKERS, MAX_NAMED = 4.4, 4, 6
@@ -264,9 +257,9 @@ def _line(found: Speedups, what_if: WhatIf | None, workers: int) -> tuple[str, .
     return f"{workers:,}", *cells, significant(found.bound(workers))
 
 
-__all__ = ["speedup_sketch"]
+# -- the sketch ------------------------------------------------------------------------------------------------------
 
-SPEEDUP_SKETCH_MAX_NAMED = 8
+MAX_NAMED_IN_SKETCH = 8
 
 
 def speedup_sketch(
@@ -321,7 +314,7 @@ def _draw_points(ax: Axes, points: Sequence[tuple[int, float]], gid: str, **styl
 
 
 def _sentence(found: Speedups, has_line: bool) -> str:
-    counts = [*found.measured][:SPEEDUP_SKETCH_MAX_NAMED]
+    counts = [*found.measured][:MAX_NAMED_IN_SKETCH]
     first, *others = counts
     named = [f"{significant(found.speedup(first), 2)} with {counted(first, 'worker')}"]
     named += [f"{significant(found.speedup(count), 2)} with {count}" for count in others]

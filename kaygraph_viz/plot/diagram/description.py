@@ -12,11 +12,9 @@ from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.diagram.other_graphs import other_view
-from kaygraph_viz.plot.diagram.scene import GraphStats, NodeStats
+from kaygraph_viz.plot.diagram.stats import GraphStats, NodeStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.trace import GraphView, NodeView
-
-__all__ = ["HasStructure", "checked_view", "diagram_description"]
 
 MAX_ROWS, MAX_NAMED = 40, 5
 

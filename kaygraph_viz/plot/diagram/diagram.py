@@ -1,6 +1,6 @@
 """The diagram of a graph: its nodes from left to right, parallel nodes opened into their branches.
 
-Belongs here: putting a scene on a canvas. Does not belong here: the geometry (``scene``, ``blocks``, ``placement``).
+Belongs here: putting a scene on a canvas. Does not belong here: the geometry (``scene``, ``layering``).
 """
 
 from __future__ import annotations
@@ -17,23 +17,11 @@ from kaygraph_viz.base.checks import checked_whole
 from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view, diagram_description
 from kaygraph_viz.plot.diagram.layering import graph_scene
-from kaygraph_viz.plot.diagram.scene import (
-    LINE_PT,
-    PAD_Y,
-    SMALL_LINE_PT,
-    STACK_PT,
-    Arrow,
-    Box,
-    Line,
-    Point,
-    Scene,
-    graph_stats,
-)
+from kaygraph_viz.plot.diagram.scene import LINE_PT, PAD_Y, SMALL_LINE_PT, STACK_PT, Arrow, Box, Line, Point, Scene
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, LEGEND_LINE_PT, MUTED, PAPER, TEXT, Key, Size
 from kaygraph_viz.trace.trace import GraphView, Trace
-
-__all__ = ["diagram"]
 
 MAX_WIDTH_IN, MAX_HEIGHT_IN, EDGE_PT, MARGIN_PT, TITLE_PT = 16.0, 20.0, 8.0, 4.0, 28.0
 CORNER, LEVEL_PT = 6.0, 0.01

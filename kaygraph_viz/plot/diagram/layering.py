@@ -1,12 +1,7 @@
-"""The layers of a graph: the column of each node, and which nodes are left out where there are too many.
+"""The nodes of a graph in columns from left to right, and the routes of the arrows between them.
 
-Belongs here: finding loops, assigning columns, collapsing long chains and wide fans. Does not belong here: sizes and
-positions (``placement``).
-
-The positions of the nodes of a graph and the routes of the arrows between them, in points.
-
-Belongs here: columns from left to right, routes around what stands between, labels beside each other. Does not belong
-here: which nodes are shown (``layering``), what a single node looks like (``blocks``).
+Belongs here: loops, columns, what is left out of long chains and wide fans, and positions in points. Does not belong
+here: what a single node looks like (``scene``).
 """
 
 from __future__ import annotations
@@ -19,7 +14,6 @@ import numpy as np
 
 from kaygraph_viz.plot.diagram.scene import (
     Arrow,
-    GraphStats,
     Label,
     Point,
     Scene,
@@ -29,12 +23,11 @@ from kaygraph_viz.plot.diagram.scene import (
     more_box,
     node_scene,
 )
+from kaygraph_viz.plot.diagram.stats import GraphStats
 from kaygraph_viz.plot.labels import clean, width_pt
 from kaygraph_viz.plot.rows import stack
 from kaygraph_viz.plot.style import Size
-from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
-
-__all__ = ["Item", "LayeredGraph", "Route", "layered_graph"]
+from kaygraph_viz.trace.trace import GraphView, NodeView
 
 MAX_COLUMNS = 12
 KEPT_AT_EACH_END = 5
@@ -95,7 +88,22 @@ def layered_graph(view: GraphView, stats: GraphStats | None) -> LayeredGraph:
             for column in column_of
         ]
     items, item_of = _items(view, places)
-    return LayeredGraph(tuple(items), tuple(_routes(edges, place, item_of, items, stats)))
+
+    routes: dict[tuple[int, int], Route] = {}
+    pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
+    for edge in edges:
+        ends = item_of[place[edge.source]], item_of[place[edge.target]]
+        if ends[0] == ends[1] and items[ends[0]].view is None:
+            continue
+        route = routes.setdefault(ends, Route(*ends))
+        if edge.action not in route.actions and all(items[end].view is not None for end in ends):
+            route.actions.append(edge.action)
+        pairs.setdefault(ends, set()).add((edge.source, edge.target))
+    if stats is not None:
+        for ends, route in routes.items():
+            route.taken = sum(stats.taken.get(pair, 0) for pair in pairs[ends])
+            route.is_critical = not stats.critical.isdisjoint(pairs[ends])
+    return LayeredGraph(tuple(items), tuple(routes.values()))
 
 
 def _columns(count: int, edges: Iterable[tuple[int, int]]) -> list[int]:
@@ -136,27 +144,7 @@ def _items(view: GraphView, columns: list[tuple[int, bool]]) -> tuple[list[Item]
     return items, item_of
 
 
-def _routes(
-    edges: list[EdgeView], place: dict[str, int], item_of: list[int], items: list[Item], stats: GraphStats | None
-) -> Iterable[Route]:
-    routes: dict[tuple[int, int], Route] = {}
-    pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
-    for edge in edges:
-        ends = item_of[place[edge.source]], item_of[place[edge.target]]
-        if ends[0] == ends[1] and items[ends[0]].view is None:
-            continue
-        route = routes.setdefault(ends, Route(*ends))
-        if edge.action not in route.actions and all(items[end].view is not None for end in ends):
-            route.actions.append(edge.action)
-        pairs.setdefault(ends, set()).add((edge.source, edge.target))
-    if stats is not None:
-        for ends, route in routes.items():
-            route.taken = sum(stats.taken.get(pair, 0) for pair in pairs[ends])
-            route.is_critical = not stats.critical.isdisjoint(pairs[ends])
-    return routes.values()
-
-
-__all__ = ["graph_scene"]
+# -- positions -------------------------------------------------------------------------------------------------------
 
 GAP, NODE_GAP, TRACK, LABEL_HEIGHT = 38.0, 18.0, 17.0, 11.0
 LABEL_POSITIONS = (0.5, 0.25, 0.75, 0.1, 0.9)

@@ -1,14 +1,10 @@
-"""The markup of a diagram for other tools: Mermaid, which many web pages draw, and DOT, the language of Graphviz.
+"""A diagram for other tools: Mermaid, which many web pages draw, DOT for Graphviz, and what notebooks show.
 
-Belongs here: the nodes and edges that the drawn diagram has, in these two languages. Does not belong here: drawing
+Belongs here: the nodes and edges that the drawn diagram has, in these languages. Does not belong here: drawing
 (``diagram``).
 
 Names of nodes and edges become quoted texts in which all characters with a meaning are escaped; ids are made here, so
 no name can change the structure.
-
-What a notebook shows of a graph or a node that stands on the last line of a cell.
-
-Belongs here: the formats of one diagram. Does not belong here: the diagram (``diagram``, ``markup``).
 """
 
 from __future__ import annotations
@@ -27,11 +23,10 @@ from kaygraph_viz.plot.description import alt_text
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.layering import Item, layered_graph
-from kaygraph_viz.plot.diagram.scene import Box, GraphStats, branch_boxes, closed_box, graph_stats, more_box, node_box
+from kaygraph_viz.plot.diagram.scene import Box, branch_boxes, closed_box, more_box, node_box
+from kaygraph_viz.plot.diagram.stats import GraphStats, graph_stats
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, TEXT
 from kaygraph_viz.trace.trace import GraphView, NodeView, Trace
-
-__all__ = ["FORMATS", "diagram_text"]
 
 HARMLESS = frozenset(" .,:()+_/-…·")  # in Mermaid; everything else but letters and digits is written as a number
 
@@ -253,7 +248,7 @@ def _dot_text(text: str) -> str:
 FORMATS: Mapping[str, Callable[[_Outline], Iterator[str]]] = {"mermaid": _mermaid, "dot": _dot}
 
 
-__all__ = ["shown_formats"]
+# -- in a notebook ---------------------------------------------------------------------------------------------------
 
 DPI = 100
 MERMAID, PNG = "text/vnd.mermaid", "image/png"

@@ -1,7 +1,7 @@
 """The shapes of graphs of other libraries: PocketFlow, KayGraph and LangGraph.
 
 Belongs here: reading nodes and edges off their objects, which are told by their attributes. Does not belong here:
-drawing them, and which spans of a trace are theirs (``node_spans``). None of these libraries is imported.
+drawing them, and which spans of a trace are theirs (``stats``). None of these libraries is imported.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
-
-__all__ = ["other_view"]
 
 MAX_LEVELS = 3  # of graphs within graphs, of which one is drawn
 START, END = "__start__", "__end__"  # what LangGraph calls the ends of a graph, which do nothing

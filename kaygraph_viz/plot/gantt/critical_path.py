@@ -1,7 +1,7 @@
 """The critical path on the rows of a chart: along the bars that made the run as long as it was.
 
 Belongs here: where its lines run, and drawing them. Does not belong here: which spans are on it
-(``analysis.critical_path.recorded_chain``), and the path on a graph (``diagram.critical_path``).
+(``analysis.critical_path``), and the path on a graph (``diagram.stats``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.scene import Run
 from kaygraph_viz.plot.style import CRITICAL, Size
 from kaygraph_viz.trace.nesting import Nesting, unit_mask
-
-__all__ = ["PathLines", "draw_path", "path_lines", "path_steps"]
 
 Line = list[tuple[float, float]]
 RESOLUTION = 2_000  # a gap in a row below this fraction of the run is not drawn: it would be thinner than a pixel
@@ -59,19 +57,13 @@ def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]
         if step.span_id in row_of:
             y = row_centres[row_of[step.span_id]] + Size.full / 2
             times = ((time - run.first_ns) / 1e9 for time in (step.started_ns, step.ended_ns))
-            _extend(lines, y, *times, finest_s=run.extent_s / RESOLUTION)
+            start_s, end_s = times
+            before_s, before_y = lines.along[-1][-1] if lines.along else (start_s, y)
+            if lines.along and before_y == y and start_s - before_s <= run.extent_s / RESOLUTION:
+                lines.along[-1][-1] = (end_s, y)  # it goes on in its row
+                continue
+            if lines.along:
+                link = [(before_s, before_y), (before_s, y), (start_s, y)]
+                (lines.waits if start_s > before_s else lines.between).append(link)
+            lines.along.append([(start_s, y), (end_s, y)])
     return lines
-
-
-def _extend(lines: PathLines, y: float, start_s: float, end_s: float, *, finest_s: float) -> None:
-    """Append a step and the line that leads to it, or extend the last line if the step goes on in its row."""
-    if not lines.along:
-        lines.along.append([(start_s, y), (end_s, y)])
-        return
-    before_s, before_y = lines.along[-1][-1]
-    if before_y == y and start_s - before_s <= finest_s:
-        lines.along[-1][-1] = (end_s, y)
-        return
-    link = [(before_s, before_y), (before_s, y), (start_s, y)]
-    (lines.waits if start_s > before_s else lines.between).append(link)
-    lines.along.append([(start_s, y), (end_s, y)])

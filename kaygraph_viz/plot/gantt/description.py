@@ -1,16 +1,11 @@
-"""The description of a Gantt chart: a sentence for each run, and a table of its bars, or of rows if they are many.
+"""A Gantt chart in words: its title, a sentence for each run, and a table of its bars, or of rows if they are many.
 
-Belongs here: what is said about a Gantt chart. Does not belong here: what is drawn (``gantt``).
-
-The parts of the bars of a run in numbers and in a sentence, for the description of a chart.
-
-Belongs here: sums of parts, and the words for them. Does not belong here: tables of bars and rows (``description``),
-and how parts are drawn (``part_fills``).
+Does not belong here: what is drawn (``gantt``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import TypeAlias
 
@@ -29,8 +24,6 @@ from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import BANDS_NOTE, STATUS_WORDS
 from kaygraph_viz.trace.columns import sums, tally
 from kaygraph_viz.trace.intervals import concurrency
-
-__all__ = ["PART_HEADINGS", "part_times_s", "where_time_went"]
 
 FILLS_OF = {
     "CPU": ("cpu",),
@@ -94,7 +87,7 @@ def _turns(run: Run, totals: Mapping[str, float]) -> str:
     return "; no two bars compute at once" if most == 1 else f"; at most {most:,} bars compute at once"
 
 
-__all__ = ["gantt_description", "gantt_title"]
+# -- sentences and tables --------------------------------------------------------------------------------------------
 
 Times: TypeAlias = Mapping[str, Floats]  # of each bar, by the words for parts [s]
 EMPTY = "Gantt chart without bars: nothing was recorded."
@@ -102,26 +95,24 @@ MAX_BARS, MAX_ROWS, MAX_STEPS = 40, 40, 6
 QUEUED = ("queued", "mean queue wait")
 
 
-def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
+def gantt_title(chart: Chart) -> str:
     """Return the title of a chart: its main numbers, or the makespans of its runs."""
     if len(chart.runs) > 1:
-        shortest, longest = (duration(choose(each.makespan_s for each in summaries), 2) for choose in (min, max))
+        shortest, longest = (duration(choose(run.summary.makespan_s for run in chart.runs), 2) for choose in (min, max))
         times = f"{shortest} to {longest}" if shortest != longest else f"{longest} each"
         return f"{counted(len(chart.runs), 'run')}, {times}"
-    if not summaries or not summaries[0].counts.get("units"):
+    summary = chart.runs[0].summary
+    if not summary.counts.get("units"):
         return "Empty trace"
-    (summary,) = summaries
     makespan, mean = duration(summary.makespan_s), significant(summary.mean_concurrency, 2)
     return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, {mean} at once"
 
 
-def gantt_description(
-    chart: Chart, summaries: Sequence[Summary], paths: Sequence[Sequence[PathStep]] = ()
-) -> Description:
+def gantt_description(chart: Chart, paths: Sequence[Sequence[PathStep]] = ()) -> Description:
     """Return the description of a chart."""
     if not chart.bar_count:
         return Description(EMPTY)
-    sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
+    sentences = [_sentence(run, chart) for run in chart.runs]
     if chart.band_count:
         bands, most = counted(chart.band_count, "band"), max(row.stands_for for row in chart.rows)
         sentences.append(
@@ -150,11 +141,11 @@ def _what(summary: Summary) -> str:
     return counted(branches, "branch", "branches") if branches else counted(summary.counts["units"], "bar")
 
 
-def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
+def _sentence(run: Run, chart: Chart) -> str:
     name = f" {run.name}:" if run.name else " of"
     if not len(run.units):
         return f"Gantt chart{name} no bars."
-    columns = run.nesting.columns
+    columns, summary = run.nesting.columns, run.summary
     service = columns.column("ended_ns")[run.units] - columns.column("started_ns")[run.units]
     longest = columns.span(int(run.units[service.argmax()]))
     first, last = int(run.row_of.min()), int(run.row_of.max())
@@ -175,24 +166,24 @@ def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
 def _bar_table(chart: Chart, times: Sequence[Times], paths: Sequence[Sequence[PathStep]]) -> Table:
     """Return a table with a line for each bar, in the order of rows and times."""
     critical = [{step.span_id for step in steps} for steps in paths] or [set[int]()] * len(chart.runs)
-    rows = [
-        line for run, each, ids in zip(chart.runs, times, critical, strict=True) for line in _bar_lines(run, each, ids)
-    ]
+    rows = list[tuple[str, ...]]()
+    for run, times_s, ids in zip(chart.runs, times, critical, strict=True):
+        words = BarLabels(run.nesting, run.units)
+        for place in np.lexsort((run.units, run.row_of)).tolist():
+            position = int(run.units[place])
+            span = run.nesting.columns.span(position)
+            told_ns = (
+                span.started_ns - run.first_ns,
+                span.ended_ns - run.first_ns,
+                span.started_ns - span.submitted_ns,
+            )
+            told_s = (*(time / 1e9 for time in told_ns), *(float(part[place]) for part in times_s.values()))
+            cells = ("" if isnan(time_s) else duration(time_s) for time_s in told_s)
+            ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
+            is_critical = "yes" if int(run.ids[place]) in ids else ""
+            rows.append((run.name, clean(span.lane), words.full(position), *cells, ended, is_critical))
     headings = ("run", "worker", "bar", "from", "to", "queued", *PART_HEADINGS, "ended", "critical path")
     return Table(headings, _without_zeros(headings, rows), words=3, remarks=2)
-
-
-def _bar_lines(run: Run, times_s: Times, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
-    words = BarLabels(run.nesting, run.units)
-    for place in np.lexsort((run.units, run.row_of)).tolist():
-        position = int(run.units[place])
-        span, number = run.nesting.columns.span(position), int(run.ids[place])
-        times = (span.started_ns - run.first_ns, span.ended_ns - run.first_ns, span.started_ns - span.submitted_ns)
-        ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
-        is_critical = "yes" if number in critical else ""
-        times_s_here = (*(time / 1e9 for time in times), *(float(part[place]) for part in times_s.values()))
-        cells = ("" if isnan(time_s) else duration(time_s) for time_s in times_s_here)
-        yield run.name, clean(span.lane), words.full(position), *cells, ended, is_critical
 
 
 def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -209,27 +200,23 @@ def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
 def _row_table(chart: Chart, times: Sequence[Times]) -> Table:
     """Return a table with a line for each row of a worker."""
     headings = ("run", "worker", "bars", "from", "to", "busy", "mean queue wait", *PART_HEADINGS, "not ok")
-    rows = _without_zeros(
-        headings, [line for run, each in zip(chart.runs, times, strict=True) for line in _row_lines(run, each, chart)]
-    )
+    lines, size = list[tuple[str, ...]](), len(chart.rows)
+    for run, times_s in zip(chart.runs, times, strict=True):
+        starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
+        told_s = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *times_s.values()
+        counts = tally(run.row_of, size)
+        per_row = [sums(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in told_s]
+        per_row[1] /= counts.clip(1)
+        bad = tally(run.row_of[~run.nesting.columns.is_status("ok")[run.units]], size)
+        first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
+        np.minimum.at(first, run.row_of, starts)
+        np.maximum.at(last, run.row_of, ends)
+        for row in np.flatnonzero(counts).tolist():
+            cells = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in per_row))
+            name = chart.rows[row].text or clean(chart.rows[row].lane)
+            lines.append((run.name, name, f"{counts[row]:,}", *map(duration, cells), f"{bad[row]:,}"))
+    rows = _without_zeros(headings, lines)
     if len(rows) > MAX_ROWS:
         more = f"{len(rows) - MAX_ROWS + 1:,} more rows"
         rows[MAX_ROWS - 1 :] = [("", more, *[""] * (len(rows[0]) - 2))]
     return Table(headings, rows, words=2)
-
-
-def _row_lines(run: Run, times_s: Times, chart: Chart) -> Iterator[tuple[str, ...]]:
-    columns, size = run.nesting.columns, len(chart.rows)
-    starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
-    times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *times_s.values()
-    counts = tally(run.row_of, size)
-    per_row = [sums(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
-    per_row[1] /= counts.clip(1)
-    bad = tally(run.row_of[~columns.is_status("ok")[run.units]], size)
-    first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
-    np.minimum.at(first, run.row_of, starts)
-    np.maximum.at(last, run.row_of, ends)
-    for row in np.flatnonzero(counts).tolist():
-        cells = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in per_row))
-        name = chart.rows[row].text or clean(chart.rows[row].lane)
-        yield run.name, name, f"{counts[row]:,}", *(duration(time) for time in cells), f"{bad[row]:,}"

@@ -1,28 +1,15 @@
-"""Drawing rows of workers over time: bars or an image of them, both axes, and the entries of the legend.
+"""Drawing rows of workers over time on a canvas: bars, or an image of them, both axes, and the entries of the legend.
 
-Belongs here: what all charts with rows of workers share. Does not belong here: what one of them adds to it (``gantt``,
-``curves.queues``).
+Belongs here: what all charts with rows of workers share. Does not belong here: where things go (``layout``), and what
+one chart adds to it (``gantt``, ``curves.queues``).
 
-Drawing bars on a canvas: their parts, outlines, labels and marks, and the lines of nodes above them.
-
-Belongs here: drawing a layout, one artist for each fill. Does not belong here: where things go (``layout``) and charts
-of more bars than there are pixels (``image``).
-
-Bands: rows that are too many to be told apart, folded into few, each of many neighbouring rows.
-
-Belongs here: which rows become one, and what it is called. Does not belong here: rows of single workers
-(``plot.rows``), and how busy a band was when (``bins``).
-
-The image of more bars than pixels: the deeper the colour, the more of that moment was used; in bands, the higher.
-
-Belongs here: mixing and stacking colours by shares. Does not belong here: the shares (``bins``).
+In an image, the deeper the colour, the more of that moment was used; in bands of many rows, the higher.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, count, groupby
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,61 +19,31 @@ from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.path import Path
 
 from kaygraph_viz.analysis.blocked_loop import loop_blocks
-from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.analysis.workers import kind_of_lane
-from kaygraph_viz.base.parts import PART_CODE
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.layout import Bar, Bins, Floats, Layout, Rect, make_bins, make_layout, place_labels
-from kaygraph_viz.plot.gantt.legend import explained
-from kaygraph_viz.plot.gantt.loops import draw_blocked_loops, with_turns
-from kaygraph_viz.plot.gantt.scene import NODE_HEIGHT, Chart, NodeLine
-from kaygraph_viz.plot.labels import clean, clean_apart, cut_apart, width_pt
-from kaygraph_viz.plot.rows import NAME_LIMIT, Row
+from kaygraph_viz.plot.gantt.legend import IDLE, bar_fills, bar_keys, image_keys, in_words, note_of, shown_keys
+from kaygraph_viz.plot.gantt.loops import draw_blocked_loops
+from kaygraph_viz.plot.gantt.scene import MAX_ROWS, NODE_HEIGHT, Chart, NodeLine
+from kaygraph_viz.plot.labels import cut_apart, width_pt
 from kaygraph_viz.plot.style import (
-    BANDS_NOTE,
     BAR,
     FILLS,
     LEGEND_LINE_PT,
     LOOP_HELD_UP,
     MARKER_PT,
     MUTED,
-    NAME_COLOURS,
-    OTHER,
     PAPER,
     PREDICTED,
-    STATUS_COLOURS,
     STATUS_FILLS,
-    STATUS_WORDS,
     Fill,
     Key,
     Size,
     legend_lines,
 )
-from kaygraph_viz.trace.columns import repeated
-
-__all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
 
 BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
 OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
 MIN_FONT, MAX_NAMED_NODES = 5.0, 100
-
-
-def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
-    """Return the fill of each kind of rectangle that occurs, in the order of the legend."""
-    present = dict.fromkeys(rect.fill for rect in layout.rects)
-    found = {key: fill for key, fill in FILLS.items() if key in present}
-    if color_by == "status":
-        words = {key: STATUS_WORDS.get(key, key) for key in STATUS_COLOURS if key in present}
-        return found | {key: Fill(STATUS_COLOURS[key], word) for key, word in words.items()}
-    if color_by == "name":
-        time_s: dict[str, float] = dict.fromkeys(present, 0.0)
-        for rect in layout.rects:
-            time_s[rect.fill] += rect.x1_s - rect.x0_s
-        names = sorted(present.keys() - FILLS.keys(), key=lambda name: (-time_s[name], name))
-        by_alphabet = sorted(names[: len(NAME_COLOURS)])  # so that a name has one colour in the charts of several runs
-        colours = dict(zip(by_alphabet, NAME_COLOURS, strict=False))
-        return found | {name: Fill(colours.get(name, OTHER), name if name in colours else "others") for name in names}
-    return found
 
 
 def draw_bars(canvas: Canvas, layout: Layout, fills: Mapping[str, Fill], *, labels: bool) -> set[str]:
@@ -169,8 +126,13 @@ def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[s
 
 def add_node_lines(canvas: Canvas, chart: Chart) -> None:
     """Draw a line for each node above the rows of its run, with its name where that fits."""
-    nodes = [line for run in chart.runs for line in run.nodes]
-    heights = [height for run in chart.runs for height in _heights(canvas, run.nodes, chart)]
+    nodes, heights = list[NodeLine](), list[float]()
+    for run in chart.runs:  # the line of the last level is just above the next row
+        levels = 1 + max((line.level for line in run.nodes), default=0)
+        for line in run.nodes:
+            bottom = canvas.row_centres[line.row] + chart.rows[line.row].height / 2
+            nodes.append(line)
+            heights.append(bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12)
     lines, by = [], 1.2 / canvas.points_per_s
     for line, y in zip(nodes, heights, strict=True):
         inset = by if line.x1_s - line.x0_s > 4 * by else 0.0  # a gap to the next one, where there is room for it
@@ -187,15 +149,7 @@ def add_node_lines(canvas: Canvas, chart: Chart) -> None:
             canvas.write((line.x0_s + line.x1_s) / 2, y - 0.06, text, **style)
 
 
-def _heights(canvas: Canvas, nodes: Sequence[NodeLine], chart: Chart) -> Iterable[float]:
-    """Return the height of each line: that of the last level is just above the next row."""
-    levels = 1 + max((line.level for line in nodes), default=0)
-    for line in nodes:
-        bottom = canvas.row_centres[line.row] + chart.rows[line.row].height / 2
-        yield bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12
-
-
-__all__ = ["draw_image", "image_keys"]
+# -- images ----------------------------------------------------------------------------------------------------------
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
@@ -203,7 +157,6 @@ MAX_SEPARATE_ROWS = 60  # of more rows, gaps between them would take what little
 MIN_BINS = 50
 BAND_LINES = 32  # of an image for the height of a row: so fine are the heights in a band
 EDGE = 0.5  # how dark the upper edge of a band is
-IDLE = Fill("#F6F7F8", "idle rows")
 
 
 def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
@@ -229,21 +182,7 @@ def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
         for row, time_s in places
     ]
     parts = {part for block in bins for part in block.shares}
-    return _keys(parts, add_marks(canvas, failed), has_bands=chart.band_count > 0)
-
-
-def image_keys(chart: Chart) -> list[Key]:
-    """Return the entries that the legend of an image may have: a new figure needs room for them before it is drawn."""
-    bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
-    recorded = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
-    absent = {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in recorded}  # only if recorded
-    return _keys(FILLS.keys() - {"queued", "around", "unknown"} - absent, bad, has_bands=chart.band_count > 0)
-
-
-def _keys(parts: Collection[str], statuses: Collection[str], *, has_bands: bool) -> list[Key]:
-    fills = [FILLS[part] for part in FILLS if part in parts] + [IDLE] * has_bands
-    marks = [STATUS_FILLS[status] for status in STATUS_FILLS if status in statuses]
-    return [fill._replace(hatch="") for fill in [*fills, *marks]]
+    return shown_keys(parts, add_marks(canvas, failed), has_bands=chart.band_count > 0)
 
 
 def _stacked(bins: Bins) -> Pixels:
@@ -283,12 +222,21 @@ def _image(bins: Bins, *, is_crowded: bool) -> Pixels:
     return lines.reshape(-1, *mixed.shape[1:]).clip(0, 1)
 
 
-__all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
+# -- rows of workers -------------------------------------------------------------------------------------------------
 
 MAX_BARS = 5_000
 TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
 MIN_PART_PT = 1.2  # narrower parts are not drawn alone: stripes of a pixel alias
-STACKED_NOTE = "where parts are too short to draw, the height of a colour is its share of the time"
+
+
+LEAST_ROWS, MIN_ROW_PT = 40, 1.5  # rows are drawn one by one on an Axes however low; and how low they may be
+
+
+def most_rows(ax: Axes | None) -> int:
+    """Return how many rows can be told apart on an Axes, or on a new one for None."""
+    if ax is None:
+        return MAX_ROWS
+    return max(LEAST_ROWS, min(MAX_ROWS, int(Canvas(ax).height_pt / MIN_ROW_PT)))
 
 
 @dataclass(frozen=True)
@@ -299,7 +247,7 @@ class Options:
     labels: bool = True
     max_bars: int = MAX_BARS
     end_s: float = 0.0
-    key: bool = False
+    legend: bool = False
 
 
 def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Key] = ()) -> tuple[Canvas, list[Key]]:
@@ -311,49 +259,19 @@ def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Ke
     shortest_s = MIN_PART_PT * extent_s / room_pt
     layout = None if is_image else make_layout(chart, color_by=options.color_by, shortest_s=shortest_s)
     fills = bar_fills(layout, options.color_by) if layout is not None else {}
-    expected = _worker_rows_keys(layout, fills, ()) if layout is not None else image_keys(chart)
-    note = _note(chart, layout)
+    expected = bar_keys(layout, fills, ()) if layout is not None else image_keys(chart)
+    note = note_of(chart, layout)
     has_blocked = layout is not None and any(len(loop_blocks(run.nesting.columns)) for run in chart.runs)
-    expected = _legend([*expected, *[LOOP_HELD_UP] * has_blocked, *more], chart, options)
+    expected = in_words([*expected, *[LOOP_HELD_UP] * has_blocked, *more], chart, is_explained=options.legend)
     canvas = given if given is not None else _new_canvas(chart, note, expected)
     canvas.set_time(extent_s, note)
     canvas.set_rows(chart.rows)
     add_node_lines(canvas, chart)
     if layout is None:
-        return canvas, _legend([*draw_image(canvas, chart), *more], chart, options)
+        return canvas, in_words([*draw_image(canvas, chart), *more], chart, is_explained=options.legend)
     marked = draw_bars(canvas, layout, fills, labels=options.labels)
     held_up = draw_blocked_loops(canvas, chart)
-    return canvas, _legend([*_worker_rows_keys(layout, fills, marked), *held_up, *more], chart, options)
-
-
-def _legend(keys: Sequence[Key], chart: Chart, options: Options) -> list[Key]:
-    """Return the entries of the legend in their final words."""
-    found = with_turns(keys, chart)
-    return explained(found, chart) if options.key else found
-
-
-def _worker_rows_keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
-    """Return the entries of the legend: each fill once, and each way in which something ended badly."""
-    found = {rect.fill for rect in layout.failed} | {bar.status for bar in layout.bars}
-    keys = {fill.label: fill for fill in fills.values()}
-    for status, fill in STATUS_FILLS.items():
-        if status in found:
-            colour = keys.get(fill.label, fill).colour  # where bars are filled by how they ended
-            keys[fill.label] = fill._replace(colour=colour, marker=fill.marker if status in marked else "")
-    return [*keys.values(), *[PREDICTED] * any(bar.is_predicted for bar in layout.bars)]
-
-
-def _note(chart: Chart, layout: Layout | None) -> str:
-    """Return the sentence below the time axis: what readers of the picture could misunderstand."""
-    if layout is not None:
-        share = STACKED_NOTE if layout.is_stacked else ""
-    elif chart.band_count:
-        share = f"{chart.folded_count:,} rows in {counted(chart.band_count, 'band')}: {BANDS_NOTE}"
-    else:
-        share = f"{chart.bar_count:,} bars: a darker colour means that more of the time was used"
-    dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
-    predicted = dict.fromkeys(f"predicted from {run.predicted_from}" for run in chart.runs if run.predicted_from)
-    return "; ".join(filter(None, [*predicted, share, dropped]))
+    return canvas, in_words([*bar_keys(layout, fills, marked), *held_up, *more], chart, is_explained=options.legend)
 
 
 def _names_pt(chart: Chart) -> float:
@@ -373,71 +291,3 @@ def _new_canvas(chart: Chart, note: str, keys: Sequence[Key]) -> Canvas:
     height = (top + bottom) / 72 + sum(row.height for row in chart.rows) * Size.row_height
     height = min(max(height, Size.min_height), Size.max_height)
     return Canvas.of(None, Size.figure_width, height, (_names_pt(chart) + SIDE_PT, SIDE_PT, bottom, top))
-
-
-__all__ = ["MAX_BANDS", "MAX_ROWS", "folded", "most_rows"]
-
-MAX_ROWS, LEAST_ROWS = 200, 40  # that are drawn one by one: on a figure of its own, and on an Axes however low
-MAX_BANDS = 30  # each still has room for a name
-BANDS_FEW = 10  # rows of one kind of worker that stay as they are beside bands of others
-MIN_ROW_PT = 1.5
-DIGITS = "0123456789"
-
-
-def most_rows(ax: Axes | None) -> int:
-    """Return how many rows can be told apart on an Axes, or on a new one for None."""
-    if ax is None:
-        return MAX_ROWS
-    return max(LEAST_ROWS, min(MAX_ROWS, int(Canvas(ax).height_pt / MIN_ROW_PT)))
-
-
-def folded(chart: Chart, most: int = MAX_ROWS) -> Chart:
-    """Return the chart, with its rows folded into bands if it has more than `most` rows of workers."""
-    if chart.row_count <= most:
-        return chart
-    firsts = sorted([*_firsts(chart), *(number for number, row in enumerate(chart.rows) if row.is_heading)])
-    sizes = np.diff([*firsts, len(chart.rows)])
-    rows = list[Row]()
-    for first, size in zip(firsts, sizes.tolist(), strict=True):
-        row, last = chart.rows[first], chart.rows[first + size - 1]
-        band = Row(row.lane, f"{_names(row.lane, last.lane)} ({size:,})", stands_for=size)
-        rows.append(row if size == 1 else band)
-    new = repeated(np.arange(len(firsts)), sizes)
-    runs = (
-        replace(run, row_of=new[run.row_of], nodes=tuple(replace(line, row=int(new[line.row])) for line in run.nodes))
-        for run in chart.runs
-    )
-    return Chart(tuple(runs), tuple(rows))
-
-
-def _firsts(chart: Chart) -> Iterator[int]:
-    """Yield the first row of each band, and the rows that stay as they are."""
-    stretches = list(_by_kind(chart))
-    if len(stretches) > MAX_BANDS:
-        stretches = chart.blocks()
-    small = [stretch for stretch in stretches if len(stretch) <= BANDS_FEW]
-    if sum(map(len, small)) <= MAX_BANDS:
-        yield from chain.from_iterable(small)
-        stretches = [stretch for stretch in stretches if len(stretch) > BANDS_FEW]
-    limit = max(MAX_BANDS, len(stretches))
-    sizes = (step * 10**power for power in count() for step in (1, 2, 5))
-    size = next(size for size in sizes if sum(-(-len(stretch) // size) for stretch in stretches) <= limit)
-    for stretch in stretches:
-        yield from stretch[::size]
-
-
-def _by_kind(chart: Chart) -> Iterator[range]:
-    """Yield the rows of each kind of worker that follow each other; those of the main thread are apart."""
-    for block in chart.blocks():
-        for _, rows in groupby(block, lambda row: (chart.rows[row].lane == "main", kind_of_lane(chart.rows[row].lane))):
-            mine = list(rows)
-            yield range(mine[0], mine[-1] + 1)
-
-
-def _names(first: str, last: str) -> str:
-    if first == last:
-        return clean_apart([first], NAME_LIMIT)[0]
-    words = clean_apart([first, last], NAME_LIMIT)
-    before, after = first.rstrip(DIGITS), last.rstrip(DIGITS)
-    is_short = before == after and "" not in (before, last[len(after) :])
-    return f"{words[0]} to {clean(last[len(after) :]) if is_short else words[1]}"

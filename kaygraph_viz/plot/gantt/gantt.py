@@ -1,7 +1,7 @@
 """The Gantt chart: one row per worker, one bar per unit of work.
 
-Belongs here: what the chart consists of. Does not belong here: its rows (``chart``), drawing them (``worker_rows``),
-and the chart in words (``description``).
+Belongs here: what the chart consists of. Does not belong here: its rows and bars (``scene``), where they stand
+(``layout``), drawing them (``drawing``), and the chart in words (``description``).
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.base.checks import checked_flag, checked_seconds, checked_whole, checked_word
 from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_traces
 from kaygraph_viz.plot.gantt.critical_path import draw_path, path_steps
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
-from kaygraph_viz.plot.gantt.drawing import MAX_BARS, Options, draw_rows, folded, most_rows
-from kaygraph_viz.plot.gantt.scene import Chart
+from kaygraph_viz.plot.gantt.drawing import MAX_BARS, Options, draw_rows, most_rows
+from kaygraph_viz.plot.gantt.scene import Chart, folded
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.rows import GROUP_BY
 from kaygraph_viz.plot.style import CRITICAL
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["gantt"]
 
 COLOR_BY = ("part", "name", "status")
 
@@ -38,7 +35,7 @@ def gantt(
     labels: bool = True,
     max_bars: int = MAX_BARS,
     end_s: float = 0.0,
-    key: bool = False,
+    legend: bool = False,
 ) -> Axes:
     """Draw a Gantt chart: when each branch waited, ran and ended, with one row per worker.
 
@@ -69,7 +66,7 @@ def gantt(
         of a pixel's time. Images and bands are coloured by parts.
     end_s
         The time axis reaches at least this far [s]; give several charts the same, and their lengths can be compared.
-    key
+    legend
         Whether the legend above the bars says what each of its entries means, for people who see such a chart for the
         first time. It names only what is in the chart.
 
@@ -109,20 +106,19 @@ def gantt(
     >>> gantt(trace).get_title(loc="left")
     '2 workers, 2 branches, 2.00 s, 1.5 at once'
     """
-    traces = checked_traces(trace)
+    checked_traces(trace)
     checked_word("color_by", color_by, COLOR_BY, 'color_by="name"')
     checked_word("group_by", group_by, GROUP_BY, 'group_by="node"')
     checked_whole("max_bars", max_bars, 1, example="max_bars=5000")
-    checked_flag("key", key, "key=True")
-    options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"), key)
+    checked_flag("legend", legend, "legend=True")
+    options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"), legend)
     checked_axes(ax)
     chart = folded(Chart.of(trace, group_by, has_own_time=True), most_rows(ax))
-    summaries = [summarize(each) for each in traces]
-    text = heading(title, gantt_title(chart, summaries))
+    text = heading(title, gantt_title(chart))
     if not chart.bar_count:
-        return Canvas.empty(ax).finish(text, [], gantt_description(chart, summaries))
+        return Canvas.empty(ax).finish(text, [], gantt_description(chart))
     paths = [path_steps(run.nesting) for run in chart.runs] if critical_path else []
     canvas, keys = draw_rows(chart, ax, options, [CRITICAL] if any(paths) else [])
     for run, steps in zip(chart.runs, paths, strict=False):
         draw_path(canvas, run, steps)
-    return canvas.finish(text, keys, gantt_description(chart, summaries, paths))
+    return canvas.finish(text, keys, gantt_description(chart, paths))

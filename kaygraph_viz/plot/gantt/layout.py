@@ -1,24 +1,11 @@
-"""The geometry of a Gantt chart: rectangles of bars and their parts, and places of labels.
+"""The geometry of a Gantt chart: rectangles of bars, their fills and labels, or the shares of an image of many bars.
 
-Belongs here: bars and their parts, in seconds and row numbers, and which label fits where. Does not belong here: which
-rows there are (``chart``), and anything that knows a plotting library (``bars``).
-
-The shares of an image of many bars: exactly which share of each pixel's time each part takes.
-
-Belongs here: the arithmetic from spans to shares. Does not belong here: colours on an Axes (``image``).
-
-The fills of bars: parts where they happened, and parts that are too short to be drawn alone as shares of a height.
-
-Belongs here: which stretch of which bar is filled how, from where to where in its height. Does not belong here: the
-parts (``trace.part_table``), the row of a bar (``layout``), and images of many bars (``bins``).
+Belongs here: what stands where, in seconds and row numbers, and which label fits. Does not belong here: which rows
+there are (``scene``), and anything that knows a plotting library (``drawing``).
 
 Stripes narrower than a pixel or two would alias: which of them hits a pixel is chance. So parts that short are put
 together to wider stretches in which the kinds are stacked, each as high as its share of that time. A part of which only
 the share of CPU is known is drawn like that, too.
-
-The texts for bars: name, number of the item, and the way in which it failed.
-
-Belongs here: texts for bars, from the longest to the shortest. Does not belong here: which of them fits (``layout``).
 """
 
 from __future__ import annotations
@@ -38,13 +25,10 @@ from kaygraph_viz.plot.labels import Shortener, clean, clean_apart
 from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, STATUS_WORDS, Size
 from kaygraph_viz.trace.columns import SpanColumns, Stretches, repeated, sums, tally
 from kaygraph_viz.trace.intervals import Bools, Ints
-from kaygraph_viz.trace.nesting import Nesting, Places as nesting_Places, is_own_time
+from kaygraph_viz.trace.nesting import Nesting, Places, is_own_time
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["STACK", "Stripes", "make_stripes", "share_of"]
-
 Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 STACK = tuple(key for key in FILLS if key not in ("queued", "around"))  # from the bottom of a bar
 CODES: dict[str, int] = {kind: code for code, kind in enumerate(PART_KINDS)}
 MIN_STACK_WIDTH = 2  # width of a stretch of several parts, in widths of the shortest part that is drawn alone
@@ -135,7 +119,15 @@ def _cells(owner: Places, line: _Line, shortest_ns: float) -> _Cells:
     end[(first - 1)[before > 0]] -= before[before > 0]
     low, high = edges[first] - before, edges[last + 1] + after
     run, run_start, run_end = _columns(low, high, last + 1 - first, MIN_STACK_WIDTH * shortest_ns)
-    begins = _differ(run, line.shares(run_start, run_end))
+
+    # columns that differ from those before them in the same run begin a cell; the others are merged with these
+    shares = line.shares(run_start, run_end)
+    begins = np.ones(len(run), np.bool_)
+    total, count = np.zeros(len(STACK)), 0
+    for place, number in enumerate(run.tolist()):
+        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > MAX_NOISE
+        total, count = (shares[place], 1) if begins[place] else (total + shares[place], count + 1)
+
     closes = np.append(begins[1:], True)[: len(run)]
     alone = np.flatnonzero(~is_short)
     part = np.concatenate([alone, first[run[begins]]])
@@ -178,17 +170,7 @@ def _columns(low: Floats, high: Floats, count: Ints, least_ns: float) -> tuple[P
     return run, low[run] + number * width, low[run] + (number + 1) * width
 
 
-def _differ(run: Places, shares: Floats) -> Bools:
-    """Return which columns differ from those before them in the same run; the others are merged with these."""
-    begins = np.ones(len(run), np.bool_)
-    total, count = np.zeros(len(STACK)), 0
-    for place, number in enumerate(run.tolist()):
-        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > MAX_NOISE
-        total, count = (shares[place], 1) if begins[place] else (total + shares[place], count + 1)
-    return begins
-
-
-__all__ = ["BarLabels", "label_at"]
+# -- the texts for bars ----------------------------------------------------------------------------------------------
 
 BRIEF = 10  # characters of a name beside a label
 
@@ -202,7 +184,7 @@ def label_at(columns: SpanColumns, position: int) -> str:
 class BarLabels:
     """The texts for the bars of a run."""
 
-    def __init__(self, nesting: Nesting, units: nesting_Places) -> None:
+    def __init__(self, nesting: Nesting, units: Places) -> None:
         self._columns = columns = nesting.columns
         self._clean = clean_apart(columns.names)
         self._together = Shortener(self._clean)
@@ -254,7 +236,7 @@ class BarLabels:
         return f"{name} {record['index']}", str(record["index"])
 
 
-__all__ = ["Bar", "Label", "Layout", "Rect", "longest_gap", "make_layout", "place_labels"]
+# -- rectangles and labels -------------------------------------------------------------------------------------------
 
 MIN_ROOM_PT = 4.0
 INNER_PAD_PT = 1.0  # between a label and a hatch: less than to the end of a bar, where the outline is
@@ -390,7 +372,11 @@ def _run_layout(run: Run, color_by: str, shortest_ns: float) -> Layout:
         times = seconds(started[place]), seconds(ended[place])
         taken = [rect for found_rects in covered for rect in found_rects.get(span_id, ())]
         rooms = longest_gap(*times, taken), longest_gap(*times, pauses.get(span_id, ()))
-        status, texts, is_predicted = STATUSES[rows["status"][place]], words.of(position), bool(run.predicted_from)
+        status, texts, is_predicted = (
+            STATUSES[rows["status"][place]],
+            words.of(position),
+            bool(run.predicted_from),
+        )
         bars.append(Bar(row_of[place], *times, heights[place], status, texts, span_id, rooms, is_predicted))
     return Layout(tuple(rects), tuple(failed), tuple(bars), tuple(around), is_stacked)
 
@@ -451,7 +437,7 @@ def _placed(bar: Bar, points_per_s: float, pad: float, fit: Callable[[str, float
     return label(cut, places[-1]) if cut else None
 
 
-__all__ = ["Bins", "Coverage", "make_bins"]
+# -- shares of an image ----------------------------------------------------------------------------------------------
 
 NOISE = 1e-9  # a share below this is what rounding left of none
 

@@ -1,12 +1,7 @@
-"""What is told of loops of coroutines in a chart: bars that waited for their loop, and what held it up.
+"""Branches that wait while others run: for the branches within them, for a turn of the interpreter or of their loop.
 
-Belongs here: words for bars that wait for a turn, and where and how what held up a loop is drawn. Does not belong here:
-which spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``part_fills``).
-
-When branches around others only waited for them, and their rows were free.
-
-Belongs here: these stretches. Does not belong here: which branches around others are drawn (``own_time``), and how
-(``layout``, ``widgets.timeline``).
+Belongs here: when that was, the words for it, and the lines along what held up a loop. Does not belong here: which
+spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``layout``).
 """
 
 from __future__ import annotations
@@ -22,12 +17,10 @@ from kaygraph_viz.analysis.workers import is_loop_lane
 from kaygraph_viz.base.parts import PART_CODE
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.scene import Chart, Run
-from kaygraph_viz.plot.style import FILLS, LOOP_HELD_UP, Key, Size
+from kaygraph_viz.plot.style import LOOP_HELD_UP, Key, Size
 from kaygraph_viz.trace.columns import repeated
 from kaygraph_viz.trace.intervals import Ints, first_of_runs
 from kaygraph_viz.trace.nesting import Places, is_own_time
-
-__all__ = ["RowStretches", "awaiting"]
 
 
 class RowStretches(NamedTuple):
@@ -85,7 +78,7 @@ def _in_gaps(waits: RowStretches, starts: Ints, ends: Ints) -> RowStretches:
     return RowStretches(waits.place[wait[order]], low[order], high[order])
 
 
-__all__ = ["draw_blocked_loops", "held_up", "turns_of", "turns_on", "with_turns"]
+# -- turns -----------------------------------------------------------------------------------------------------------
 
 Line = list[tuple[float, float]]
 INTERPRETER, LOOP = "the interpreter", "the loop"
@@ -105,13 +98,6 @@ def turns_of(runs: Sequence[Run]) -> str:
 def turns_on(lanes: Iterable[str]) -> str:
     """Return what spans on these lanes wait for that could go on."""
     return " or ".join(sorted({LOOP if is_loop_lane(lane) else INTERPRETER for lane in lanes})) or INTERPRETER
-
-
-def with_turns(keys: Sequence[Key], chart: Chart) -> list[Key]:
-    """Return the entries of a legend, of which that of waits for a turn says what for."""
-    usual = FILLS["gil"].label
-    words = f"waiting for {turns_of(chart.runs)}" if any(key.label == usual for key in keys) else usual
-    return [key._replace(label=words) if key.label == usual else key for key in keys]
 
 
 def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:

@@ -1,23 +1,14 @@
-"""The data of a chart over time: its runs, each from its own first submission on, and the rows of all of them.
+"""What a chart over time shows, as data: its runs, their bars and parts, and the rows of all of them.
 
-Belongs here: which span goes to which row of which run. Does not belong here: rectangles (``layout``, ``bins``).
-
-The attempts of branches that were tried again, and the parts of all bars of a run.
-
-Belongs here: which stretches of a bar are attempts and pauses, and the parts of bars, also in old recordings that have
-only sums. Does not belong here: how parts are drawn (``part_fills``), and in which row (``layout``).
-
-Branches around others in a chart: which of them are drawn.
-
-Belongs here: the rule for it. Does not belong here: when they worked by themselves (``analysis.own_time``), and when
-they waited for others (``awaiting``).
+Belongs here: which span goes to which row of which run, what its bar consists of, and which rows become a band. Does
+not belong here: rectangles (``layout``), and anything that knows a plotting library.
 
 A branch that only hands its work to others is not drawn: the others say it all, and a row of waiting beside theirs
 would look like one more worker. What it did by itself is drawn where it can be seen: where a stretch of it takes a
 hundredth of the chart, or all of it a fiftieth of the time of the branches. Less is the cost of handing over. Branches
 of one name are treated alike: either all of them are drawn, or none. What held up a loop is always drawn, and so is
-what ended badly while nothing within it did: its end is marked. What kept a worker that did other things, too, is
-drawn as well: that worker would look free.
+what ended badly while nothing within it did: its end is marked. What kept a worker that did other things, too, is drawn
+as well: that worker would look free.
 """
 
 from __future__ import annotations
@@ -25,22 +16,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, count, groupby
 from typing import NamedTuple
 
 import numpy as np
 
 from kaygraph_viz.analysis.blocked_loop import loop_blocks
 from kaygraph_viz.analysis.own_time import contain_work, recorded_owner, with_own_time
+from kaygraph_viz.analysis.summary import Summary, summarize
+from kaygraph_viz.analysis.workers import kind_of_lane
 from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, derived_parts
 from kaygraph_viz.plot.labels import clean, clean_apart
-from kaygraph_viz.plot.rows import Row, assign_rows, stack
-from kaygraph_viz.trace.columns import SpanColumns, Stretches, stretches, sums
+from kaygraph_viz.plot.rows import NAME_LIMIT, Row, assign_rows, stack
+from kaygraph_viz.trace.columns import SpanColumns, Stretches, repeated, stretches, sums
 from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs
 from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, is_own_time, told_within, unit_mask
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Attempt", "Attempts", "bar_parts"]
 
 CPU, PAUSE, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "pause", "unknown"))
 
@@ -137,7 +129,7 @@ def _parts(attempt: Attempt) -> Iterator[tuple[int, int, int, float]]:
         at = until_ns
 
 
-__all__ = ["with_drawn_own_time"]
+# -- branches around others ------------------------------------------------------------------------------------------
 
 LEAST_SHARE = 0.02  # of the time of the branches
 LEAST_WIDTH = 0.01  # of the chart
@@ -188,7 +180,7 @@ def _worked(nesting: Nesting, around: Bools) -> Bools:
     return is_seen
 
 
-__all__ = ["Chart", "NodeLine", "Run"]
+# -- runs and rows ---------------------------------------------------------------------------------------------------
 
 NODE_HEIGHT = 0.62  # of one level of node lines [rows]
 MAX_NODE_LEVELS = 3
@@ -210,14 +202,23 @@ class Run:
     """One trace in a chart: its bars, their rows, and the lines of its nodes."""
 
     name: str
+    trace: Trace
     nesting: Nesting
     units: Places
     row_of: Ints
     nodes: tuple[NodeLine, ...]
     first_ns: int
     last_ns: int
-    dropped: int = 0
-    predicted_from: str = ""
+
+    @property
+    def predicted_from(self) -> str:
+        """What it was predicted from; empty if it was measured."""
+        return self.trace.predicted_from
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Its numbers."""
+        return summarize(self.trace)
 
     @cached_property
     def ids(self) -> Ints:
@@ -281,7 +282,7 @@ class Chart:
     @property
     def dropped(self) -> int:
         """The number of spans that were not kept, in all runs."""
-        return sum(run.dropped for run in self.runs)
+        return sum(run.trace.dropped for run in self.runs)
 
     @property
     def row_count(self) -> int:
@@ -321,7 +322,7 @@ def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool
     if name or levels:
         rows.append(Row("", name, is_heading=True, height=max(bool(name), levels * NODE_HEIGHT)))
     extent = extent_ns(nesting.columns)
-    run = Run(name, nesting, units, row_of + len(rows), nodes, *extent, trace.dropped, trace.predicted_from)
+    run = Run(name, trace, nesting, units, row_of + len(rows), nodes, *extent)
     rows.extend(mine)
     return run
 
@@ -347,3 +348,63 @@ def _node_lines(nesting: Nesting, row: int) -> tuple[NodeLine, ...]:
         level[shown].tolist(), (starts[shown] / 1e9).tolist(), (ends[shown] / 1e9).tolist(), names, strict=True
     )
     return tuple(NodeLine(row, *place) for place in places)
+
+
+# -- bands -----------------------------------------------------------------------------------------------------------
+
+MAX_ROWS = 200  # that are drawn one by one
+MAX_BANDS = 30  # each still has room for a name
+FEW_ROWS = 10  # rows of one kind of worker that stay as they are beside bands of others
+DIGITS = "0123456789"
+
+
+def folded(chart: Chart, most: int = MAX_ROWS) -> Chart:
+    """Return the chart, with its rows folded into bands if it has more than `most` rows of workers."""
+    if chart.row_count <= most:
+        return chart
+    firsts = sorted([*_firsts(chart), *(number for number, row in enumerate(chart.rows) if row.is_heading)])
+    sizes = np.diff([*firsts, len(chart.rows)])
+    rows = list[Row]()
+    for first, size in zip(firsts, sizes.tolist(), strict=True):
+        row, last = chart.rows[first], chart.rows[first + size - 1]
+        band = Row(row.lane, f"{_names(row.lane, last.lane)} ({size:,})", stands_for=size)
+        rows.append(row if size == 1 else band)
+    new = repeated(np.arange(len(firsts)), sizes)
+    runs = (
+        replace(run, row_of=new[run.row_of], nodes=tuple(replace(line, row=int(new[line.row])) for line in run.nodes))
+        for run in chart.runs
+    )
+    return Chart(tuple(runs), tuple(rows))
+
+
+def _firsts(chart: Chart) -> Iterator[int]:
+    """Yield the first row of each band, and the rows that stay as they are."""
+    stretches = list(_by_kind(chart))
+    if len(stretches) > MAX_BANDS:
+        stretches = chart.blocks()
+    small = [stretch for stretch in stretches if len(stretch) <= FEW_ROWS]
+    if sum(map(len, small)) <= MAX_BANDS:
+        yield from chain.from_iterable(small)
+        stretches = [stretch for stretch in stretches if len(stretch) > FEW_ROWS]
+    limit = max(MAX_BANDS, len(stretches))
+    sizes = (step * 10**power for power in count() for step in (1, 2, 5))
+    size = next(size for size in sizes if sum(-(-len(stretch) // size) for stretch in stretches) <= limit)
+    for stretch in stretches:
+        yield from stretch[::size]
+
+
+def _by_kind(chart: Chart) -> Iterator[range]:
+    """Yield the rows of each kind of worker that follow each other; those of the main thread are apart."""
+    for block in chart.blocks():
+        for _, rows in groupby(block, lambda row: (chart.rows[row].lane == "main", kind_of_lane(chart.rows[row].lane))):
+            mine = list(rows)
+            yield range(mine[0], mine[-1] + 1)
+
+
+def _names(first: str, last: str) -> str:
+    if first == last:
+        return clean_apart([first], NAME_LIMIT)[0]
+    words = clean_apart([first, last], NAME_LIMIT)
+    before, after = first.rstrip(DIGITS), last.rstrip(DIGITS)
+    is_short = before == after and "" not in (before, last[len(after) :])
+    return f"{words[0]} to {clean(last[len(after) :]) if is_short else words[1]}"

@@ -1,16 +1,11 @@
-"""The run of a panel in a background thread: its progress is reported while it goes on, and it can be stopped.
+"""The work of a panel in the background: progress is reported while it goes on, it can be stopped, the newest counts.
 
-Belongs here: threads, and what stands for them in a browser tab. Does not belong here: widgets (``playground``), and
-how calls stop (``execute.cancel``).
+Belongs here: threads, what stands for them in a browser tab, and which work runs next: a slider that moves on has no
+use for what it passed. Does not belong here: widgets (``playground``), and how calls stop (``execute.cancel``).
 
-The run has a thread of its own. A second one, the watcher, is the only thread that
-calls the panel, since ipywidgets allows one thread to set traits. A browser tab has no threads: there the event loop
-does the run once the control that was moved has been served, and nothing else happens meanwhile.
-
-Work in the background of which only the newest counts: a slider that moves on has no use for what it passed.
-
-Belongs here: which work runs next, and whose end is told. Does not belong here: threads (``background``), and what the
-work is (``playground``).
+A run has a thread of its own. A second one, the watcher, is the only thread that calls the panel, since ipywidgets
+allows one thread to set traits. A browser tab has no threads: there the event loop does the run once the control that
+was moved has been served, and nothing else happens meanwhile.
 """
 
 from __future__ import annotations
@@ -28,8 +23,6 @@ from kaygraph_viz.base.threads import Event, Lock, Thread
 from kaygraph_viz.execute.cancel import CancelToken, interrupt, stopping_all
 from kaygraph_viz.trace.options import told_of_traces
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["BackgroundRun", "Ending", "LoopRun", "begun"]
 
 TICK_S = 0.2
 PATIENCE_S = 3.0  # for a run that was stopped and goes on
@@ -171,7 +164,7 @@ def begun(
     return (BackgroundRun if has_threads() else LoopRun)(work, tick, ended)
 
 
-__all__ = ["Newest"]
+# -- the newest ------------------------------------------------------------------------------------------------------
 
 
 class _Job(NamedTuple):

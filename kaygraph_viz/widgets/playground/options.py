@@ -1,6 +1,6 @@
 """Which controls a run function asks for: its keywords, with their labels, units, ranges and choices.
 
-Belongs here: reading a signature. Does not belong here: widgets (``controls``).
+Belongs here: reading a signature. Does not belong here: widgets (``playground``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any, Literal, get_args, get_origin
 
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["KNOWN", "WORKERS", "Option", "Run", "call_with", "options_of"]
 
 Run = Callable[..., Trace]
 WORKERS = "workers"

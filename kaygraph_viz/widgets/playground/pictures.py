@@ -1,22 +1,10 @@
-"""Pictures of a panel as bytes, and as HTML that carries their text.
+"""The pictures of a panel, as bytes and as HTML with their text: of its runs, and of what is predicted from them.
 
-Belongs here: figures for panels. Does not belong here: what is drawn (``plot``), and widgets (``playground``).
+Belongs here: figures for panels, each drawn once, predictions for settings that were not run, and the style sheet. Does
+not belong here: what is drawn (``plot``), how a prediction is made (``analysis.what_if``), and widgets
+(``playground``).
 
 Every figure is one of its own: the state of pyplot may not be touched from a thread. Two are never drawn at once.
-
-The pictures of a panel's log, each drawn once.
-
-Belongs here: which pictures can be shown again, and which another run has made out of date. Does not belong here:
-drawing (``pictures``, ``forecast``), and when what is shown (``playground``).
-
-The style sheet of panels, and tables as the lines of a list.
-
-Belongs here: looks. Does not belong here: widgets (``playground``, ``progress``).
-
-What a panel shows for settings that were not run: the schedule that is predicted from the nearest run of its log.
-
-Belongs here: making a prediction, its words and its pictures. Does not belong here: how it is made
-(``analysis.what_if``), and when it is shown (``playground``).
 """
 
 from __future__ import annotations
@@ -36,16 +24,13 @@ from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.base.threads import RLock
 from kaygraph_viz.plot.curves.speedup import speedup_sketch
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.gantt.drawing import folded
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.plot.gantt.scene import Chart
+from kaygraph_viz.plot.gantt.scene import Chart, folded
 from kaygraph_viz.plot.labels import width_pt
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import WORKERS
 from kaygraph_viz.widgets.playground.state import Log, Settings, Tried
-
-__all__ = ["Picture", "gantt_picture", "image", "sketch_picture"]
 
 DPI = 120  # sharp enough for screens with more than one dot for each pixel
 GANTT_IN, SKETCH_IN, SKETCH_HIGH_IN = 7.4, 2.9, 3.4
@@ -126,7 +111,7 @@ def _finished(ax: Axes, width_in: float) -> Picture:
     return Picture(target.getvalue(), describe(ax).sentence, round(width_in * 96))
 
 
-__all__ = ["Forecast", "Preview", "forecast", "preview"]
+# -- predictions -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -175,7 +160,7 @@ def preview(log: Log, settings: Settings, *, last: int) -> Preview | None:
     return Preview(made, chart, sketch_picture(log, made.source, last=last, expected=(settings[WORKERS], took_s)))
 
 
-__all__ = ["Album"]
+# -- each drawn once -------------------------------------------------------------------------------------------------
 
 
 class Album:
@@ -229,7 +214,7 @@ class Album:
             self._entries, self._sketches, self._previews = self._log.entries, {}, []
 
 
-__all__ = ["STYLE", "lines_of"]
+# -- looks -----------------------------------------------------------------------------------------------------------
 
 SPACE = "\N{NO-BREAK SPACE}"  # the entries of a list would lose ordinary ones
 MONOSPACED = "var(--jp-code-font-family, ui-monospace, monospace)"

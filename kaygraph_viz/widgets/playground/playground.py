@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,23 +24,22 @@ from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.base.threads import RLock
 from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.guarded import careful, parts_of
+from kaygraph_viz.widgets.guarded import Say, guarded, parts_of
 from kaygraph_viz.widgets.playground.background import Ending, Newest, branches_of
-from kaygraph_viz.widgets.playground.controls import Control
-from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
+from kaygraph_viz.widgets.playground.options import WORKERS, Given, Option, Run, call_with, options_of
 from kaygraph_viz.widgets.playground.pictures import STYLE, Album, Picture, Preview, forecast, image, lines_of
-from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
+from kaygraph_viz.widgets.playground.state import BEST, Log, Tried, rounded
 
 with needed():
     import ipywidgets
+    from traitlets import link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Playground", "playground"]
-
 MAX_WORKERS = 16
 MAX_LINES = 8  # of the log that are seen at once
+LABEL_WIDTH = "9.4em"
 PALE = "kv-pale"
 LOG_TITLE = (
     f"<div>Runs so far: choose one to see it again. {BEST} is the fastest.</div>"
@@ -75,6 +74,42 @@ def playground(
     if not isinstance(recorded, Mapping) or not all(isinstance(trace, Trace) for trace in recorded.values()):
         raise OptionError("recorded", recorded, "traces by number of workers", "recorded={4: trace}")
     return Playground(run, Log([first, *others], only), recorded)
+
+
+class Control:
+    """The label and the input widgets of one option."""
+
+    def __init__(self, option: Option, changed: Callable[[], object], say: Say) -> None:
+        self.option = option
+        common: dict[str, Any] = {"description": option.label, "tooltip": option.tip, "value": option.value}
+        wide = {"style": {"description_width": LABEL_WIDTH}, "layout": {"flex": "1 1 0", "width": "auto"}}
+        self.box: Any = None
+        if option.choices is not None:
+            self.main = guarded(ipywidgets.Dropdown, say, options=list(option.choices.items()), **common, **wide)
+        else:
+            common |= {"min": option.low, "max": option.high, "step": option.step, "continuous_update": False}
+            kinds = (ipywidgets.IntSlider, ipywidgets.BoundedIntText)
+            if not option.is_whole:
+                kinds = (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)
+            self.main = guarded(kinds[0], say, **common, **wide, readout=False)
+            self.box = guarded(kinds[1], say, **common, layout={"width": "5em"})
+            self.box.add_class("kv-number")
+            link((self.main, "value"), (self.box, "value"))
+        self.main.add_class(f"kv-{option.name.replace('_', '-')}")
+        self.main.observe(lambda _change: changed(), names="value")
+        self.widget = ipywidgets.HBox([self.main] if self.box is None else [self.main, self.box])
+        self.widget.add_class("kv-control")
+
+    @property
+    def value(self) -> Any:
+        """The value that the control is set to."""
+        return rounded(self.main.value)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if not self.option.allows(value):
+            raise OptionError(self.option.name, value, "a value that its control allows")
+        self.main.value = value
 
 
 class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -115,7 +150,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._changed()
 
     def _make_widgets(self) -> None:
-        self.run_button = careful(
+        self.run_button = guarded(
             ipywidgets.Button,
             self._say,
             (),
@@ -124,7 +159,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             icon="play",
             tooltip="Run with these settings and record the run",
         )
-        self.stop_button = careful(
+        self.stop_button = guarded(
             ipywidgets.Button,
             self._say,
             (),
@@ -134,9 +169,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             tooltip="Start no more branches of this run and stop those that are running",
         )
         self.counter, self.status, self.chart, self.log_title = (
-            careful(ipywidgets.HTML, self._say, ()) for _ in range(4)
+            guarded(ipywidgets.HTML, self._say, ()) for _ in range(4)
         )
-        self.log_list = careful(
+        self.log_list = guarded(
             ipywidgets.Select,
             self._say,
             options=[],

@@ -1,10 +1,6 @@
-"""The log of a panel: settings and traces of its runs, and how they compare.
+"""The log of a panel: settings and traces of its runs, and how they compare, in words.
 
-Belongs here: the log. Does not belong here: widgets (``controls``, ``playground``), and pictures (``pictures``).
-
-How runs with the same settings compare, and a run with its prediction, in words.
-
-Belongs here: words about several durations. Does not belong here: which runs those are (``state``).
+Does not belong here: widgets (``playground``), and pictures (``pictures``).
 """
 
 from __future__ import annotations
@@ -20,8 +16,6 @@ from kaygraph_viz.analysis.wording import counted, duration, significant
 from kaygraph_viz.base.errors import KayGraphVizError
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import WORKERS, Option
-
-__all__ = ["duration_range", "missed_by", "repeats_took"]
 
 
 def duration_range(seconds: Sequence[float]) -> str:
@@ -47,7 +41,7 @@ def missed_by(predicted_s: float, measured_s: float) -> str:
     return f"{said}: {abs(off)}% too {'long' if off > 0 else 'short'}." if off else f"{said}: right."
 
 
-__all__ = ["BEST", "MAX_TRIED", "Log", "Settings", "Tried", "rounded"]
+# -- the log ---------------------------------------------------------------------------------------------------------
 
 MAX_TRIED = 100  # traces are large; the oldest go first
 CHEAP_SPANS = 2_000  # runs with more are not predicted, since a picture has to come at once

@@ -22,20 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.analysis.own_time import recorded_owner
-from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
-from kaygraph_viz.plot.gantt.drawing import folded
 from kaygraph_viz.plot.gantt.layout import label_at
 from kaygraph_viz.plot.gantt.loops import RowStretches, awaiting, held_up, turns_of
-from kaygraph_viz.plot.gantt.scene import Chart, Run
+from kaygraph_viz.plot.gantt.scene import Chart, Run, folded
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.nesting import is_own_time
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace, so_far
 from kaygraph_viz.widgets.timeline.pieces import PieceParts, Pieces, pieces_of, with_parts
-
-__all__ = ["MAX_ERRORS", "NOT_MEASURED", "Packed", "pack"]
 
 MAX_LABELS = 5_000  # of calls
 MAX_ERRORS = 2_000  # whose texts are sent along; those of others are shown when their bar is selected
@@ -69,14 +65,14 @@ def pack(trace: Trace) -> Packed:
     for name, found in (("around", awaiting(run)), ("held", held_up(run))):
         numbers |= _row_numbers(name, found, run, pieces, tick_s)
     columns, data = _columns(numbers)
-    bands, summaries = folded(chart), [summarize(trace)]
+    bands = folded(chart)
     head = {
         "count": len(pieces.position), "bars": len(run.units), "extent_s": run.extent_s, "tick_s": tick_s,
         "columns": columns, "rows": _rows(chart, pieces), "bands": _bands(bands),
         "labels": labels.table, "nodes": labels.nodes,
         "lines": [[line.row, line.level, line.x0_s, line.x1_s, line.label] for line in run.nodes],
-        "errors": _errors(run, pieces), "title": gantt_title(chart, summaries),
-        "sentence": gantt_description(bands, summaries).sentence, "is_live": is_live, "dropped": run.dropped,
+        "errors": _errors(run, pieces), "title": gantt_title(bands),
+        "sentence": gantt_description(bands).sentence, "is_live": is_live, "dropped": run.trace.dropped,
         "turn": f"waiting for {turns_of(chart.runs)}",
     }  # fmt: skip
     return Packed(head, data, np.sort(run.ids))

@@ -1,14 +1,9 @@
-"""The bars of a run and their attempts as arrays, for charts of any number of bars.
+"""The bars of a run, their attempts and parts as arrays, for charts of any number of bars.
 
-Belongs here: which attempts and pauses a bar consists of, for all bars at once. Does not belong here: what went on in
-them when (``piece_parts``), and how they are sent (``packing``).
+Belongs here: which attempts and pauses a bar consists of, for all bars at once, and the parts of those whose sums of
+CPU and blocked time do not say what they did when. Does not belong here: how they are sent (``packing``).
 
 ``plot.gantt.layout`` does the same bar by bar for the static chart; a test compares the two.
-
-The parts of pieces whose sums of CPU and blocked time do not say what they did when.
-
-Belongs here: cutting the parts of branches to their attempts, and finding out which pieces need none. Does not belong
-here: which pieces there are (``pieces``) and how their parts are sent (``packing``).
 """
 
 from __future__ import annotations
@@ -24,8 +19,6 @@ from kaygraph_viz.plot.gantt.scene import Run
 from kaygraph_viz.trace.columns import SpanColumns, stretches, sums, tally
 from kaygraph_viz.trace.intervals import Bools, Ints
 from kaygraph_viz.trace.nesting import Places
-
-__all__ = ["Pieces", "pieces_of"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ def _pauses(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
     return Pieces(unit, unit, row_of[unit], *rest)
 
 
-__all__ = ["PieceParts", "with_parts"]
+# -- parts -----------------------------------------------------------------------------------------------------------
 
 CPU, WAIT, BLOCKED, PAUSE, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "blocked", "pause", "unknown"))
 Floats = npt.NDArray[np.float64]

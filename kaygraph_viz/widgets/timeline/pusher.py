@@ -1,10 +1,6 @@
-"""The thread that sends new spans to the browser a few times a second while a run goes on.
+"""When a live view is renewed: a few times a second while a run goes on, and once when it is complete.
 
-Belongs here: when something is sent. Does not belong here: what (``timeline``).
-
-Showing something now, and once more in the same place when it is complete.
-
-Belongs here: what IPython needs to know. Does not belong here: what is shown.
+Does not belong here: what is sent (``timeline``).
 """
 
 from __future__ import annotations
@@ -17,8 +13,6 @@ from kaygraph_viz.base.machine import thread_cpu_ns
 from kaygraph_viz.base.optional import needed
 from kaygraph_viz.base.threads import Event, Thread
 from kaygraph_viz.trace.row import describe_error
-
-__all__ = ["PERIOD_S", "Pusher"]
 
 PERIOD_S = 0.1
 MAX_SHARE = 0.05  # of a core, so that the work that is watched is not slowed down by more
@@ -82,7 +76,7 @@ with needed():
     from IPython.core.getipython import get_ipython
     from IPython.display import DisplayHandle, display
 
-__all__ = ["show_again_when"]
+# -- once more when complete -----------------------------------------------------------------------------------------
 
 
 def show_again_when(widget: Any, is_complete: Callable[[], bool]) -> None:

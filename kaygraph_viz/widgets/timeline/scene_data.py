@@ -1,16 +1,8 @@
-"""The diagram of a graph and the looks of all parts, as plain data for the browser.
+"""What the browser needs beside the bars, as plain data: the diagram, the looks of all parts, the facts of one span.
 
-Belongs here: turning a scene and the constants of ``plot.style`` into what JSON can hold. Does not belong here: where
-boxes stand (``plot.diagram.placement``) and what colours are (``plot.style``): the picture in the browser has those of
-the static one.
-
-The script and the looks of the chart, for a notebook and for a page of its own.
-
-Belongs here: which files make them. Does not belong here: where they are put.
-
-The details of one span as pairs of words.
-
-Belongs here: pairs of texts. Does not belong here: where they are shown.
+Belongs here: turning a scene and the constants of ``plot.style`` into what JSON can hold, and the scripts that read it.
+Does not belong here: where boxes stand (``plot.diagram``) and what colours are (``plot.style``): the picture in the
+browser has those of the static one.
 """
 
 from __future__ import annotations
@@ -25,8 +17,9 @@ from kaygraph_viz.analysis.wording import duration
 from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.plot.diagram.description import diagram_description
 from kaygraph_viz.plot.diagram.layering import graph_scene
-from kaygraph_viz.plot.diagram.scene import LINE_PT, PAD_Y, SMALL_LINE_PT, STACK_PT, Box, Frame, graph_stats
-from kaygraph_viz.plot.gantt.drawing import STACKED_NOTE
+from kaygraph_viz.plot.diagram.scene import LINE_PT, PAD_Y, SMALL_LINE_PT, STACK_PT, Box, Frame
+from kaygraph_viz.plot.diagram.stats import graph_stats
+from kaygraph_viz.plot.gantt.legend import STACKED_NOTE
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import (
     BANDS_NOTE,
@@ -47,8 +40,6 @@ from kaygraph_viz.plot.style import (
 from kaygraph_viz.trace.columns import TEXT_LIMIT as NAME_LIMIT, SpanColumns
 from kaygraph_viz.trace.span import STATUSES, Span
 from kaygraph_viz.trace.trace import GraphView, Trace
-
-__all__ = ["STYLES", "scene_data"]
 
 MAX_BRANCHES = 6
 
@@ -103,7 +94,7 @@ def _place(part: Box | Frame) -> dict[str, Any]:
     return {"x": part.x, "y": part.y, "width": part.width, "height": part.height, "lines": lines}
 
 
-__all__ = ["script", "stylesheet"]
+# -- scripts ---------------------------------------------------------------------------------------------------------
 
 SCRIPTS = ["data", "beside", "bands", "hatches", "paint", "diagram", "details", "timeline"]
 
@@ -118,7 +109,7 @@ def stylesheet() -> str:
     return files(__package__).joinpath("timeline.css").read_text(encoding="utf-8")
 
 
-__all__ = ["span_facts"]
+# -- the facts of one span -------------------------------------------------------------------------------------------
 
 TEXT_LIMIT = 500
 

@@ -1,21 +1,14 @@
 """The Gantt chart to move about in: zoom, search, select, and watch it grow while the work runs.
 
-Belongs here: what is shared with the browser, and when. Does not belong here: what is sent (``packing``,
-``scene_data``), when the live view is renewed (``pusher``), and the drawing (``*.js``).
+Belongs here: what is shared with the browser, and when, and the picture that stands in for it where no kernel runs.
+Does not belong here: what is sent (``packing``, ``scene_data``), when the live view is renewed (``pusher``), and the
+drawing (``*.js``).
 
 All that the browser needs is in traits, complete at any time: a view that is opened late shows everything, and one
 message more or less does no harm. Messages of the browser are checked; anything but a selection is ignored.
 
-The picture that stands in for a widget where no kernel runs.
-
-Belongs here: pixels. Does not belong here: what is drawn (``plot``).
-
-The traces of views: those of the views that were used last are kept, others as long as somebody else has them.
-
-Belongs here: what keeps a trace in memory. Does not belong here: views.
-
 ipywidgets keeps each view until it is closed, and nothing tells when a view has left the notebook, as it does when its
-cell runs again. With its trace it would take 10 MB for each 100,000 spans.
+cell runs again. With its trace it would take 10 MB for each 100,000 spans: so only the views used last keep theirs.
 """
 
 from __future__ import annotations
@@ -50,8 +43,6 @@ from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.pusher import Pusher, show_again_when
 from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data, script, span_facts, stylesheet
 
-__all__ = ["still_png"]
-
 DPI = 100
 WHITE = 255
 
@@ -75,7 +66,7 @@ def still_png(*charts: Axes) -> bytes:
     return target.getvalue()
 
 
-__all__ = ["MAX_KEPT", "KeptTrace"]
+# -- which traces are kept -------------------------------------------------------------------------------------------
 
 MAX_KEPT = 10  # more charts than these are hardly looked at in turns
 _used: OrderedDict[int, Trace] = OrderedDict()  # by the number of the view; the one that was used last comes last
@@ -110,7 +101,7 @@ with needed():
     import anywidget
     import traitlets
 
-__all__ = ["Timeline", "timeline"]
+# -- the chart -------------------------------------------------------------------------------------------------------
 
 SELECTION = ("selected", "node")
 

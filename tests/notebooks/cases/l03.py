@@ -66,9 +66,7 @@ CASES = [
     Case(
         "wrong",
         "static shares",
-        search(
-            cost="return len(by_country[country])", options='max_workers=4, executor="process", schedule="static"'
-        ),
+        search(cost="return len(by_country[country])", options='max_workers=4, executor="process", schedule="static"'),
         grade="4 of 5",
         says="times as fast",
     ),
@@ -121,9 +119,7 @@ CASES = [
     Case(
         "cheat",
         "a few orders of each country",
-        search(
-            cost="return len(by_country[country])", work="return shop.count_repeats(by_country[country][:100])"
-        ),
+        search(cost="return len(by_country[country])", work="return shop.count_repeats(by_country[country][:100])"),
         grade="3 of 5",
         says="before it was 4.81 s",
     ),

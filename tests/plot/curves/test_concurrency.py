@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.base.errors import OptionError
-from kaygraph_viz.plot.curves import concurrency as concurrency_module
 from kaygraph_viz.plot.curves.concurrency import Steps, concurrency
 from kaygraph_viz.plot.curves.limits import limit_curve
 from kaygraph_viz.plot.curves.memory import memory_curve
@@ -39,7 +38,7 @@ def test_a_line_shows_the_workers_also_those_without_work(neat):
 
 
 def test_many_changes_become_means_and_highest_numbers(batch, monkeypatch, neat):
-    monkeypatch.setattr(concurrency_module.Steps.drawn, "__defaults__", (10,))
+    monkeypatch.setattr(Steps.drawn, "__defaults__", (10,))
     ax = concurrency(batch(items=60))
     assert len(lines(ax, "highest")[0].get_xdata()) == 11
     assert {"running, mean per interval", "maximum per interval"} <= set(neat(ax))
@@ -89,20 +88,20 @@ def brute_force(starts, ends):
 
 @given(intervals())
 def test_steps_count_what_is_open(made):
-    concurrency_module = Steps.of(*made, END)
+    steps = Steps.of(*made, END)
     counts = brute_force(*made)
-    place = np.searchsorted(concurrency_module.times_ns, np.arange(END), side="right") - 1
-    assert (concurrency_module.counts[place] == counts).all()
-    assert concurrency_module.peak == counts.max()
-    assert concurrency_module.mean == pytest.approx(counts.mean())
-    assert sum(concurrency_module.lasted_ns().values()) == END
+    place = np.searchsorted(steps.times_ns, np.arange(END), side="right") - 1
+    assert (steps.counts[place] == counts).all()
+    assert steps.peak == counts.max()
+    assert steps.mean == pytest.approx(counts.mean())
+    assert sum(steps.lasted_ns().values()) == END
 
 
 @given(intervals(), st.sampled_from([1, 2, 3, 4, 6, 10, 60]))
 def test_reduced_steps_keep_the_mean_and_the_highest_number_of_each_piece(made, pieces):
-    concurrency_module = Steps.of(*made, END)
-    times, mean, highest = concurrency_module.drawn(pieces)
-    if len(concurrency_module.times_ns) <= pieces:
+    steps = Steps.of(*made, END)
+    times, mean, highest = steps.drawn(pieces)
+    if len(steps.times_ns) <= pieces:
         assert mean is highest
         return
     counts = brute_force(*made).reshape(pieces, -1)

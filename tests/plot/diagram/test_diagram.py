@@ -16,7 +16,8 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.description import checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
-from kaygraph_viz.plot.diagram.scene import Box, box_scene, framed, graph_stats, lines_size
+from kaygraph_viz.plot.diagram.scene import Box, box_scene, framed, lines_size
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 from tests.plot.diagram.examples import (

@@ -15,7 +15,7 @@ from kaygraph_viz.plot.diagram.description import checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.markup import diagram_text
 from kaygraph_viz.plot.diagram.other_graphs import other_view
-from kaygraph_viz.plot.diagram.scene import graph_stats, with_node_ids
+from kaygraph_viz.plot.diagram.stats import graph_stats, with_node_ids
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 from tests.plot.diagram.examples import (

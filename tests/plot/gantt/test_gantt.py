@@ -17,9 +17,9 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.gantt.critical_path import path_lines, path_steps
 from kaygraph_viz.plot.gantt.description import part_times_s, where_time_went
-from kaygraph_viz.plot.gantt.drawing import BAND_LINES, IDLE, MAX_SEPARATE_ROWS, Options, draw_rows
+from kaygraph_viz.plot.gantt.drawing import BAND_LINES, MAX_SEPARATE_ROWS, Options, draw_rows
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.plot.gantt.legend import MEANINGS, WHOLE
+from kaygraph_viz.plot.gantt.legend import IDLE, MEANINGS, WHOLE
 from kaygraph_viz.plot.gantt.scene import Chart
 from kaygraph_viz.plot.rows import centres
 from kaygraph_viz.plot.style import (
@@ -392,7 +392,7 @@ def entries(ax):
 
 
 def test_the_key_explains_what_is_in_the_chart_and_nothing_else(validation, neat):
-    found = entries(gantt(validation, key=True, critical_path=True))
+    found = entries(gantt(validation, legend=True, critical_path=True))
     assert found[0] == "bar: one branch, with its name or its item's number"
     assert {
         "grey line: a node, from its begin to its end",
@@ -401,7 +401,7 @@ def test_the_key_explains_what_is_in_the_chart_and_nothing_else(validation, neat
         "critical path: the bars that made the run so long",
     } <= set(found)
     assert not any(entry.startswith(("queued", "waiting for", "predicted")) for entry in found)
-    assert neat(gantt(validation, key=True, critical_path=True))
+    assert neat(gantt(validation, legend=True, critical_path=True))
 
 
 def test_each_entry_that_a_legend_can_have_is_explained():
@@ -411,19 +411,19 @@ def test_each_entry_that_a_legend_can_have_is_explained():
 
 @pytest.mark.parametrize(("lane", "other"), [("task-1", "another coroutine"), ("t-1", "another thread")])
 def test_what_bars_wait_for_depends_on_their_workers(lane, other):
-    ax = gantt(make_trace(bar("a", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)])), key=True)
+    ax = gantt(make_trace(bar("a", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)])), legend=True)
     assert any(entry.endswith(f": {other} computes") for entry in entries(ax))
 
 
 def test_bands_are_explained_in_place_of_bars():
-    ax = gantt(make_trace(*(bar("a", f"t-{number}", 0, 1, cpu_s=1) for number in range(300))), key=True)
+    ax = gantt(make_trace(*(bar("a", f"t-{number}", 0, 1, cpu_s=1) for number in range(300))), legend=True)
     assert any(entry.startswith("band:") for entry in entries(ax))
     assert not any(entry.startswith("bar:") for entry in entries(ax))
 
 
 def test_a_key_that_is_neither_wanted_nor_unwanted_is_an_error(batch):
-    with pytest.raises(OptionError, match="key"):
-        gantt(batch(), key="yes")
+    with pytest.raises(OptionError, match="legend"):
+        gantt(batch(), legend="yes")
 
 
 def test_a_chart_of_few_bars_has_a_line_for_each(validation):

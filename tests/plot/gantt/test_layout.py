@@ -12,7 +12,6 @@ from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
 from kaygraph_viz.base.parts import PART_KINDS
-from kaygraph_viz.plot.gantt.drawing import folded
 from kaygraph_viz.plot.gantt.layout import (
     MIN_STACK_PARTS,
     MIN_STACK_WIDTH,
@@ -24,7 +23,7 @@ from kaygraph_viz.plot.gantt.layout import (
     place_labels,
     share_of,
 )
-from kaygraph_viz.plot.gantt.scene import Chart
+from kaygraph_viz.plot.gantt.scene import Chart, folded
 from kaygraph_viz.plot.style import FILLS, Size
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import stretches

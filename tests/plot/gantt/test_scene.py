@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from kaygraph_viz.base.parts import PART_KINDS
 from kaygraph_viz.plot.curves.queues import queue_depth
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.gantt.drawing import BANDS_FEW as FEW, MAX_BANDS, MAX_ROWS, folded
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.gantt.layout import BarLabels, make_layout
 from kaygraph_viz.plot.gantt.loops import awaiting
-from kaygraph_viz.plot.gantt.scene import Attempts, Chart, bar_parts
+from kaygraph_viz.plot.gantt.scene import FEW_ROWS as FEW, MAX_BANDS, MAX_ROWS, Attempts, Chart, bar_parts, folded
 from kaygraph_viz.plot.rows import MAX_GROUPS
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.testing import bar, make_trace

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.widgets.playground import pictures, pictures as module
+from kaygraph_viz.widgets.playground import pictures
 from kaygraph_viz.widgets.playground.options import KNOWN
 from kaygraph_viz.widgets.playground.pictures import STYLE, Album, forecast, gantt_picture, lines_of, preview
 from kaygraph_viz.widgets.playground.state import Log
@@ -83,7 +83,7 @@ def drawn(monkeypatch):
     """Count what is drawn, in place of drawing it."""
     names = []
     for name in ("gantt_picture", "sketch_picture"):
-        monkeypatch.setattr(module, name, lambda *_args, name=name, **_options: names.append(name) or object())
+        monkeypatch.setattr(pictures, name, lambda *_args, name=name, **_options: names.append(name) or object())
     return names
 
 
@@ -115,7 +115,7 @@ def test_a_prediction_during_which_another_run_came_is_not_kept(album_log, album
         return object()
 
     album.known_preview({"workers": 2})
-    monkeypatch.setattr(module, "preview", slow)
+    monkeypatch.setattr(pictures, "preview", slow)
     album.new_preview({"workers": 2})
     assert album.known_preview({"workers": 2}) is None
 

@@ -22,13 +22,10 @@ from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import (
     background,
     pictures,
-    pictures as pictures_module,
-    pictures as previews,
     playground as module,
 )
-from kaygraph_viz.widgets.playground.controls import Control
 from kaygraph_viz.widgets.playground.options import KNOWN
-from kaygraph_viz.widgets.playground.playground import playground
+from kaygraph_viz.widgets.playground.playground import Control, playground
 
 GUARD_S = 30  # against a test that hangs; never waited for
 
@@ -83,9 +80,8 @@ def _quick_pictures(request, monkeypatch):
     """Draw small pictures, or, for a test that does not look at them, none."""
     monkeypatch.setattr(pictures, "DPI", 24)
     if "drawn" not in request.fixturenames:
-        for where in (pictures_module, previews):
-            monkeypatch.setattr(where, "gantt_picture", stand_in)
-            monkeypatch.setattr(where, "sketch_picture", lambda *_args, **_options: None)
+        monkeypatch.setattr(pictures, "gantt_picture", stand_in)
+        monkeypatch.setattr(pictures, "sketch_picture", lambda *_args, **_options: None)
 
 
 def stand_in(trace, title=None, **options):
@@ -146,7 +142,7 @@ def test_step_that_comes_while_another_thread_writes_the_log_counts(panel):
 
 def test_prediction_is_made_once_until_another_run_is_there(panel, monkeypatch):
     slide(panel, 3)
-    monkeypatch.setattr(pictures_module, "preview", None)
+    monkeypatch.setattr(pictures, "preview", None)
     panel.slider.value = 4
     panel.slider.value = 3
     assert "Predicted from the run with 2 workers" in text_of(panel.status)
@@ -501,17 +497,6 @@ def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
     rich.wait(GUARD_S)  # nothing can be predicted for another schedule
     press(rich)
     assert titles == ["2 workers, static, items 16: 8.00 s"]
-
-
-def test_chart_of_a_panel_has_room_for_the_note_below_its_axis(monkeypatch):
-    finished = []
-    monkeypatch.setattr(pictures, "_finished", lambda ax, _: finished.append(ax))
-    short = [("wait", 2**-10), ("cpu", 2**-10)] * 512
-    pictures.gantt_picture(make_trace(bar("busy", "thread-1", 0, 1, parts=short)))
-    label, canvas = finished[0].xaxis.label, finished[0].figure.canvas
-    canvas.draw()
-    assert "the height of a colour is its share of the time" in label.get_text()
-    assert label.get_window_extent(canvas.get_renderer()).y0 >= 0
 
 
 @pytest.mark.usefixtures("drawn")

@@ -11,9 +11,8 @@ from hypothesis import example, given, strategies as st
 
 from kaygraph_viz.analysis.own_time import recorded_owner
 from kaygraph_viz.base.parts import PART_KINDS
-from kaygraph_viz.plot.gantt.drawing import folded
 from kaygraph_viz.plot.gantt.layout import make_layout
-from kaygraph_viz.plot.gantt.scene import Chart
+from kaygraph_viz.plot.gantt.scene import Chart, folded
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import span

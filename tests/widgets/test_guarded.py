@@ -10,7 +10,7 @@ import pytest
 from ipywidgets.widgets import widget
 
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.widgets.guarded import careful, parts_of
+from kaygraph_viz.widgets.guarded import guarded, parts_of
 from kaygraph_viz.widgets.progress import progress
 from kaygraph_viz.widgets.timeline.timeline import MAX_KEPT, KeptTrace
 
@@ -59,14 +59,14 @@ def said():
     ],
 )
 def test_malformed_message_is_ignored(kind, data, said):
-    widget = careful(kind, said.append)
+    widget = guarded(kind, said.append)
     before = {name: repr(value) for name, value in widget.get_state().items()}
     widget._handle_msg(message(data))
     assert {name: repr(value) for name, value in widget.get_state().items()} == before
 
 
 def test_what_is_ignored_is_said(said):
-    slider = careful(ipywidgets.IntSlider, said.append, value=3)
+    slider = guarded(ipywidgets.IntSlider, said.append, value=3)
     slider._handle_msg(message({"method": "update", "state": {"value": "many"}}))
     slider._handle_msg(message(None))
     assert slider.value == 3
@@ -77,7 +77,7 @@ def test_what_is_ignored_is_said(said):
 
 
 def test_messages_that_are_right_arrive(said):
-    slider = careful(ipywidgets.IntSlider, said.append, value=3)
+    slider = guarded(ipywidgets.IntSlider, said.append, value=3)
     slider._handle_msg(
         {"content": {"data": {"method": "update", "state": {"value": 5}, "buffer_paths": []}}, "buffers": []}
     )
@@ -85,7 +85,7 @@ def test_messages_that_are_right_arrive(said):
 
 
 def test_what_is_only_shown_takes_nothing_from_the_browser(said):
-    shown = careful(ipywidgets.HTML, said.append, (), value="ours")
+    shown = guarded(ipywidgets.HTML, said.append, (), value="ours")
     shown._handle_msg(message({"method": "update", "state": {"value": "theirs"}}))
     assert shown.value == "ours"
     assert said == ["A message from the browser was ignored: it sets ['value']."]

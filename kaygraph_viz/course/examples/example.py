@@ -1,11 +1,7 @@
-"""The result of an example: its traces, its results, and its measurements.
+"""Examples: which there are, the options that all of them share, and what each gives back.
 
-Belongs here: the facts that all examples report, in one form. Does not belong here: printing them (``report``).
-
-The options that all examples share.
-
-Belongs here: checking the options, and what follows from them. Does not belong here: any one pattern, and what an
-example gives back (``outcome``).
+Belongs here: checking the options, and the facts that all examples report, in one form. Does not belong here: any one
+pattern (the modules beside this one), and printing the facts (``cli``).
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.summary import summarize
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.wording import duration, significant
 from kaygraph_viz.analysis.workers import kind_of_lane
 from kaygraph_viz.base.checks import checked_whole, checked_workers
@@ -29,14 +25,19 @@ from kaygraph_viz.base.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.progress import Progress
-from kaygraph_viz.execute.registry import KINDS, checked_kind, get_executor
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.recording import record
+from kaygraph_viz.execute.registry import KINDS, checked_kind
 from kaygraph_viz.trace.nesting import Nesting
-from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["ExampleRun", "Fact", "Measured", "measured"]
-
+EXAMPLES = (  # each is a module beside this one with a function ``run``
+    "validation",
+    "enrichment",
+    "batch",
+    "mapreduce",
+    "pipeline",
+    "coordination",
+    "report",
+    "stream",
+)
 GROWN = 1.25  # times the serial makespan: from there the work of many is clearly more than the work of one
 _KINDS = {
     "": "this thread alone",
@@ -57,37 +58,22 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """The measurements that every example reports about its run.
+    """The measurements that every example reports about its run."""
 
-    Parameters
-    ----------
-    items, unit, remark
-        How many items went in, what they are called, and what is worth saying about them.
-    failed
-        How many of them failed.
-    makespan_s
-        From the first submission to the last end [s].
-    serial_s
-        The same of a run of the same items one after the other [s]; None where there was none.
-    work_s
-        The time in all branches, and the steps around them, added up [s]; None where nothing is computed, so that it
-        says nothing about processors.
-    workers, kind
-        How many workers there were, and of which kind, in words.
-    bottleneck
-        What held the run up, and how that was seen; None where nothing ran.
-    """
-
+    # how many items went in, what they are called, and what is worth saying about them
     items: int
     unit: str
     remark: str
-    failed: int
-    makespan_s: float
-    serial_s: float | None
+    failed: int  # how many of them failed
+    makespan_s: float  # from the first submission to the last end [s]
+    serial_s: float | None  # the same of a run of the same items one after the other [s]; None where there was none
+    # the time in all branches, and the steps around them, added up [s]; None where nothing is computed, so that it
+    # says nothing about processors
     work_s: float | None
+    # how many workers there were, and of which kind, in words
     workers: int
     kind: str
-    bottleneck: tuple[str, str] | None
+    bottleneck: tuple[str, str] | None  # what held the run up, and how that was seen; None where nothing ran
 
     @property
     def speedup(self) -> float | None:
@@ -128,58 +114,29 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleRun:
-    """A pattern that was run on real data, and what was measured.
+    """A pattern that was run on real data, and what was measured."""
 
-    Parameters
-    ----------
-    name
-        The pattern, as it is called on the command line.
-    title
-        One line that says what was run.
-    graph
-        The graph that was run.
-    traces
-        What was recorded, by a short name that can be part of a file name; the last one is the parallel run.
-    captions
-        What to look for in the chart of a trace, by its name.
-    drawn
-        The name of the trace whose times the diagram shows; default: the parallel run.
-    compared
-        The names of the traces whose charts share one time axis.
-    color_by
-        What the colours of the charts mean, as for `gantt`.
-    facts
-        What came out.
-    notes
-        Sentences about what came out.
-    measured
-        What was measured.
-    details
-        A heading, and the rows of a table below it, the first with the names of the columns; in place of where the time
-        of the workers went, for patterns that have something better to say.
-    is_simulated
-        Whether that was simulated time.
-    extras
-        Other files that the run has to offer: the content of each, by the end of its name.
-    """
-
-    name: str
-    title: str
-    graph: Graph
-    traces: Mapping[str, Trace]
-    measured: Measured
-    captions: Mapping[str, str] = field(default_factory=dict)
-    drawn: str = ""
-    compared: Sequence[str] = ()
-    color_by: str = "part"
-    facts: Sequence[Fact] = ()
-    notes: Sequence[str] = ()
+    name: str  # the pattern, as it is called on the command line
+    title: str  # one line that says what was run
+    graph: kv.Graph  # the graph that was run
+    # what was recorded, by a short name that can be part of a file name; the last one is the parallel run
+    traces: Mapping[str, kv.Trace]
+    measured: Measured  # what was measured
+    captions: Mapping[str, str] = field(default_factory=dict)  # what to look for in the chart of a trace, by its name
+    drawn: str = ""  # the name of the trace whose times the diagram shows; default: the parallel run
+    compared: Sequence[str] = ()  # the names of the traces whose charts share one time axis
+    color_by: str = "part"  # what the colours of the charts mean, as for `gantt`
+    facts: Sequence[Fact] = ()  # what came out
+    notes: Sequence[str] = ()  # sentences about what came out
+    # A heading, and the rows of a table below it, the first with the names of the columns; in place of where the time
+    # of the workers went, for patterns that have something better to say
     details: tuple[str, Sequence[Sequence[str]]] | None = None
-    is_simulated: bool = False
+    is_simulated: bool = False  # whether that was simulated time
+    # other files that the run has to offer: the content of each, by the end of its name
     extras: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
-    def trace(self) -> Trace:
+    def trace(self) -> kv.Trace:
         """The trace of the parallel run."""
         return list(self.traces.values())[-1]
 
@@ -187,8 +144,8 @@ class ExampleRun:
 def measured(
     items: int,
     failed: int,
-    parallel: Trace,
-    serial: Trace | None = None,
+    parallel: kv.Trace,
+    serial: kv.Trace | None = None,
     *,
     unit: str = "items",
     remark: str = "",
@@ -208,7 +165,7 @@ def measured(
     >>> found.workers, found.kind, round(found.speedup, 2), found.bottleneck
     (2, 'threads', 1.33, ('price', '100% of the work'))
     """
-    summary = summarize(parallel)
+    summary = kv.summarize(parallel)
     return Measured(
         items=items,
         unit=unit,
@@ -223,14 +180,14 @@ def measured(
     )
 
 
-def _kind(trace: Trace) -> str:
+def _kind(trace: kv.Trace) -> str:
     """Return the kind of the workers, told by the lanes of their branches."""
     lanes = {span.lane for span in trace.where(kind="branch")}
     kinds = sorted({kind_of_lane(part) for lane in lanes for part in lane.split("/")})
     return " and ".join(_KINDS.get(kind, kind) for kind in kinds)
 
 
-def _heaviest(trace: Trace) -> tuple[str, str] | None:
+def _heaviest(trace: kv.Trace) -> tuple[str, str] | None:
     """Return the kind of branch that took most of the work, and its share; branches that hold others do not count."""
     branches = trace.columns.is_kind("branch")
     own = branches & ~Nesting.of(trace.columns).enclosing(branches)
@@ -241,8 +198,6 @@ def _heaviest(trace: Trace) -> tuple[str, str] | None:
     (name, most), *_ = spent.most_common(1) or [("", 0)]
     return (name, f"{most / spent.total():.0%} of the work") if most else None
 
-
-__all__ = ["DEFAULT_WORKERS", "MAX_ITEMS", "Setup"]
 
 DEFAULT_WORKERS = 8
 MAX_ITEMS = 1_000_000
@@ -318,9 +273,9 @@ class Setup:
         """Return the number of items: the one asked for, or the usual one, never more than there are."""
         return min(most, self.items or usual)
 
-    def record(self) -> AbstractContextManager[Trace]:
+    def record(self) -> AbstractContextManager[kv.Trace]:
         """Return a recording by the clock that was asked for."""
-        return record(clock=self.clock, seed=self.seed if self.is_simulated else None)
+        return kv.record(clock=self.clock, seed=self.seed if self.is_simulated else None)
 
     @contextmanager
     def started(self, kind: str, workers: int, module: str, items: int) -> Iterator[Executor]:
@@ -329,7 +284,15 @@ class Setup:
         There are no more workers than items.
         """
         workers = max(1, min(workers, items))
-        with get_executor(kind, workers) as executor:
+        with kv.get_executor(kind, workers) as executor:
             if kind in ("process", "dask") and not self.is_simulated:
                 list(executor.imap(import_module, [module] * 4 * workers))
             yield executor
+
+
+def run_example(name: str, setup: Setup | None = None) -> ExampleRun:
+    """Run one pattern on the shipped data."""
+    if name not in EXAMPLES:
+        raise OptionError("example", name, f"one of {', '.join(EXAMPLES)} or all", "--example validation")
+    found: ExampleRun = import_module(f"kaygraph_viz.course.examples.{name}").run(setup or Setup())
+    return found
