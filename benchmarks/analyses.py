@@ -16,7 +16,7 @@ import numpy as np
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
 from kaygraph_viz.trace.columns import Spans
-from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.row import RowTuple
 
 SPANS, BUDGET_S = 100_000, 2.0
 PEER, NOTE = "a budget of 2 s", "summarize, explain, critical_path, what_if, compare, conflicts"

@@ -1,12 +1,7 @@
-"""``%load_ext kaygraph_viz`` and ``%%gantt``: record a cell of a notebook and draw it.
+"""``%load_ext kaygraph_viz`` and ``%%gantt``: record a cell of a notebook and draw it; names are completed in quotes.
 
-Belongs here: what IPython needs to know. Does not belong here: recording (``trace``), drawing (``plot``)
-and the chart that grows (``widgets``).
-
-Tab completion in IPython of texts that are names, as in ``kv.get_executor("pro``, and of options of ``%%gantt``.
-
-Belongs here: which names may stand where. Does not belong here: the magic itself (``magics``) and the command line
-(``cli.completion``).
+Belongs here: what IPython needs to know. Does not belong here: recording (``trace``), drawing (``plot``), the chart
+that grows (``widgets``), and the completion of the command line (``cli.completion``).
 """
 
 from __future__ import annotations
@@ -15,9 +10,8 @@ import ast
 import re
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kaygraph_viz.analysis.summary import summarize
@@ -37,8 +31,10 @@ if TYPE_CHECKING:
 
 with needed():
     from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+    from IPython.core.magic import Magics, line_cell_magic, magics_class
+    from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+    from IPython.display import display
 
-__all__ = ["NAMES", "add_completions", "names_at"]
 
 # What may stand in quotes behind a keyword, or as the first argument of a function.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -87,13 +83,6 @@ def add_completions(shell: InteractiveShell) -> None:
         matchers.append(_matcher)
 
 
-with needed():
-    from IPython.core.magic import Magics, line_cell_magic, magics_class
-    from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
-    from IPython.display import display
-
-__all__ = ["load_ipython_extension"]
-
 NOTHING = (
     "Nothing was recorded: the cell ran no node, no executor and no span. "
     "Pools, tasks and threads of other libraries are recorded with --capture all."
@@ -132,10 +121,13 @@ class _Magics(Magics):
             label="arguments" if options.arguments else None,
         )
         with ExitStack() as after, recording as trace:
-            show = (
-                _show_live(trace, title) if options.live else partial(_show, trace, title, options.by, key=options.key)
-            )
-            after.callback(show)  # also of a cell that fails
+            if options.live:
+                from kaygraph_viz.widgets.timeline.timeline import timeline
+
+                display(timeline(trace, title=title))
+                after.callback(lambda: print(summarize(trace).sentence if len(trace) else NOTHING))
+            else:
+                after.callback(_show, trace, title, options.by, key=options.key)  # also of a cell that fails
             self.shell.user_ns[options.trace] = trace
             _run(self.shell, cell)
         if options.save:
@@ -169,14 +161,6 @@ def _top_level(tree: ast.AST) -> list[ast.AST]:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             found += [node, *_top_level(node)]
     return found
-
-
-def _show_live(trace: Trace, title: str | None) -> Callable[[], None]:
-    """Show a live chart, and return the function to call when the cell is done."""
-    from kaygraph_viz.widgets.timeline.timeline import timeline
-
-    display(timeline(trace, title=title))
-    return lambda: print(summarize(trace).sentence if len(trace) else NOTHING)
 
 
 def _show(trace: Trace, title: str | None, by: str, *, key: bool) -> None:

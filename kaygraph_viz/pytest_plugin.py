@@ -13,8 +13,6 @@ import pytest
 if TYPE_CHECKING:
     from kaygraph_viz.clock.virtual.clock import VirtualClock
 
-__all__ = ["virtual_clock"]
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""

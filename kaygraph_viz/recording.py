@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from kaygraph_viz.trace.columns import SpanColumns
     from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["record"]
-
 
 @contextmanager
 def record(

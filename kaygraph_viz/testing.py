@@ -22,7 +22,8 @@ from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PartKind, RowParts
 from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.clock.clock import Clock
 from kaygraph_viz.trace.columns import Spans
-from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
+from kaygraph_viz.trace.row import row_of
+from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Span, Status
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["FakeClock", "SpanTree", "assert_trace", "bar", "make_trace"]
@@ -142,6 +143,10 @@ def bar(
     >>> [part.kind for part in bar("a", "thread-1", 0, 3, cpu_s=1, parts=[("wait", 2), ("cpu", 1)]).parts]
     ['wait', 'cpu']
     """
+    noted, end_s_of_part = [], start_s
+    for part_kind, lasts_s, *share in parts or ():
+        end_s_of_part += lasts_s
+        noted.append((PART_CODE[part_kind], round(end_s_of_part * 1e9), share[0] if share else NO_SHARE))
     return Span(
         span_id,
         parent_id,
@@ -159,16 +164,8 @@ def bar(
         error,
         attributes or NO_ATTRIBUTES,
         links,
-        None if parts is None else _noted_parts(start_s, parts),
+        None if parts is None else tuple(noted),
     )
-
-
-def _noted_parts(start_s: float, parts: Sequence[tuple[PartKind, float] | tuple[PartKind, float, float]]) -> RowParts:
-    found, end_s = [], start_s
-    for kind, lasts_s, *share in parts:
-        end_s += lasts_s
-        found.append((PART_CODE[kind], round(end_s * 1e9), share[0] if share else NO_SHARE))
-    return tuple(found)
 
 
 def make_trace(
@@ -208,7 +205,7 @@ def make_trace(
     """
     collected = Spans()
     for span in _numbered(spans):
-        collected.append(_row(span))
+        collected.append(row_of(span))
     columns = collected.columns()
     columns.rows.flags.writeable = False
     trace = Trace(columns, dropped, machine=machine)
@@ -298,20 +295,21 @@ def _with_comparable_parts(
     """Return the spans without the parts that are not compared; without any where spans are missing or too many."""
     if len(found) != len(wanted):
         return [replace(span, noted_parts=None) for span in found], [replace(span, noted_parts=None) for span in wanted]
+
+    def as_if_noted(span: Span) -> RowParts:
+        shares = (NO_SHARE if part.cpu_share is None else part.cpu_share for part in span.parts)
+        return tuple(
+            (PART_CODE[part.kind], part.ended_ns, share) for part, share in zip(span.parts, shares, strict=True)
+        )
+
     pairs = []
     for one, other in zip(found, wanted, strict=True):
         counts = other.noted_parts is not None and (one.noted_parts is not None or not both_noted)
         pairs.append((
-            replace(one, noted_parts=_all_parts(one) if counts else None),
+            replace(one, noted_parts=as_if_noted(one) if counts else None),
             other if counts else replace(other, noted_parts=None),
         ))  # fmt: skip
     return [one for one, _ in pairs], [other for _, other in pairs]
-
-
-def _all_parts(span: Span) -> RowParts:
-    """Return the parts of a span as if they had been noted."""
-    shares = (NO_SHARE if part.cpu_share is None else part.cpu_share for part in span.parts)
-    return tuple((PART_CODE[part.kind], part.ended_ns, share) for part, share in zip(span.parts, shares, strict=True))
 
 
 def _near_parts(found: Span, wanted: Span, tolerance_s: float) -> bool:
@@ -360,7 +358,13 @@ def _texts(row: Cells) -> tuple[str, ...]:
 def _numbered(trees: Sequence[SpanTree]) -> list[Span]:
     """Flatten the trees in the order of writing, with a stack: a trace may be nested deeper than Python can recurse."""
     found: list[Span] = []
-    next_id = 1 + _highest_id(trees)
+    highest, unread = 0, list(trees)
+    while unread:
+        span, children = _split(unread.pop())
+        highest = max(highest, span.span_id)
+        unread += children
+
+    next_id = highest + 1
     waiting: list[tuple[SpanTree, int | None]] = [(tree, None) for tree in reversed(trees)]
     while waiting:
         tree, parent_id = waiting.pop()
@@ -372,28 +376,12 @@ def _numbered(trees: Sequence[SpanTree]) -> list[Span]:
     return found
 
 
-def _highest_id(trees: Sequence[SpanTree]) -> int:
-    highest, waiting = 0, list(trees)
-    while waiting:
-        span, children = _split(waiting.pop())
-        highest = max(highest, span.span_id)
-        waiting += children
-    return highest
-
-
 def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:
     span, children = tree if isinstance(tree, tuple) and len(tree) == 2 else (tree, ())
     if not isinstance(span, Span):
         expected = "Span objects or pairs (span, [children])"
         raise OptionError("make_trace(*spans)", tree, expected, 'make_trace(bar("a", "main", 0, 1))')
     return span, children
-
-
-def _row(span: Span) -> Row:
-    missing = {"parent_id": 0, "index": -1, "cpu_ns": -1}
-    values = {name: getattr(span, name) for name in Row._fields if name != "parts"}
-    given: dict[str, Any] = {name: missing.get(name) if value is None else value for name, value in values.items()}
-    return Row(**given, parts=span.noted_parts)
 
 
 def _ns(name: str, seconds: float) -> int:

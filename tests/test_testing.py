@@ -7,15 +7,11 @@ import threading
 import pytest
 
 from kaygraph_viz.base.errors import OptionError, TraceError
-from kaygraph_viz.clock.clock import Clock, sleep
+from kaygraph_viz.clock.clock import REAL, current_clock, sleep
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, assert_trace, bar, make_trace
 from kaygraph_viz.trace.recorder import span
-
-
-def test_fake_clock_is_a_clock():
-    assert isinstance(FakeClock(), Clock)
 
 
 def test_fake_clock_moves_only_when_told():
@@ -48,14 +44,6 @@ def test_cpu_time_belongs_to_the_thread_that_used_it():
 def test_fake_clock_refuses_impossible_times(seconds):
     with pytest.raises(OptionError, match="number of seconds"):
         FakeClock().sleep(seconds)
-
-
-def test_recording_under_the_fake_clock_is_exact():
-    clock = FakeClock()
-    with record(clock=clock) as trace, span("a"):
-        clock.compute(0.25)
-        clock.sleep(0.75)
-    assert (trace.spans[0].service_s, trace.spans[0].cpu_ns) == (1.0, 250_000_000)
 
 
 def test_spans_are_numbered_around_the_numbers_that_are_given():
@@ -92,12 +80,6 @@ def test_an_impossible_trace_is_refused_unless_asked_for():
 def test_what_is_not_a_span_is_refused():
     with pytest.raises(OptionError, match="Span objects or pairs"):
         make_trace("a")
-
-
-def test_a_made_trace_cannot_be_changed():
-    trace = make_trace(bar("a", "t", 0, 1))
-    with pytest.raises(ValueError, match="read-only"):
-        trace.columns.rows["ended_ns"][0] = 5
 
 
 # -- assert_trace and the fixture --------------------------------------------------------------------------------------
@@ -203,3 +185,38 @@ def test_statuses_and_attempts_count():
     found = make_trace(bar("a", "t", 0, 1, status="error", attempt=2))
     with pytest.raises(AssertionError, match="error, 2 attempts"):
         assert_trace(found, [bar("a", "t", 0, 1)])
+
+
+# -- pytest plugin -------------------------------------------------------------------------------------------------
+
+
+def test_the_fixture_puts_simulated_time_in_force(virtual_clock):
+    sleep(3600)
+    assert virtual_clock.now_ns() == 3_600_000_000_000
+
+
+@pytest.mark.virtual_clock(seed=7)
+def test_the_fixture_takes_what_the_marker_says(virtual_clock):
+    assert virtual_clock.seed == 7
+
+
+def test_what_is_recorded_is_simulated(virtual_clock):
+    with record() as trace, span("a"):
+        sleep(5)
+    assert trace.makespan_s == 5
+    assert current_clock() is virtual_clock
+
+
+@pytest.mark.virtual_clock(cores=3, gil=False)
+def test_the_marker_takes_all_options_of_the_clock(virtual_clock):
+    with record() as trace:
+        pass
+    assert (trace.machine.cores, trace.machine.has_gil, virtual_clock.gil) == (3, False, False)
+
+
+def test_without_the_fixture_time_is_real():
+    assert current_clock() is REAL
+
+
+def test_the_marker_is_registered(pytestconfig):
+    assert any(line.startswith("virtual_clock(seed=0, ...)") for line in pytestconfig.getini("markers"))

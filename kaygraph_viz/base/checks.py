@@ -16,19 +16,6 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.base.errors import BranchError, OptionError
 
-__all__ = [
-    "MAX_SECONDS",
-    "MAX_WORKERS",
-    "checked_flag",
-    "checked_function",
-    "checked_number",
-    "checked_seconds",
-    "checked_whole",
-    "checked_word",
-    "checked_workers",
-    "refuse_if_async",
-]
-
 MAX_SECONDS = 1e9  # 30 years; the system's own waits overflow at some 292
 MAX_WORKERS = 4096
 LARGEST = sys.float_info.max  # a bound below infinity also refuses NaN, and integers that no float holds

@@ -16,17 +16,6 @@ from typing import Any
 
 from kaygraph_viz.base.texts import one_line
 
-__all__ = [
-    "SIMULATED",
-    "SIMULATED_CORES",
-    "Machine",
-    "has_threads",
-    "machine_from",
-    "this_machine",
-    "thread_cpu_ns",
-    "usable_cores",
-]  # fmt: skip
-
 MAX_CORES = 1 << 20  # a file may claim anything
 SIMULATED = "simulated Python"  # the interpreter of virtual clocks
 SIMULATED_CORES = 4  # default of a virtual clock, so that a run is the same on every machine

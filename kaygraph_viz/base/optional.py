@@ -1,10 +1,7 @@
-"""What needs a Python that is installed, and what to do instead in a browser tab.
+"""What may be missing: optional packages, and in a browser tab threads, processes and connections.
 
-Belongs here: refusing it before anything starts. Does not belong here: the facts (``machine``).
-
-Optional packages: loaded where they are used, with an error that says how to install them.
-
-Belongs here: which extra installs which package. Does not belong here: using them.
+Belongs here: which extra installs which package, and refusing what cannot be done before anything starts. Does not
+belong here: the facts about this machine (``machine``).
 """
 
 from __future__ import annotations
@@ -18,8 +15,6 @@ from types import ModuleType
 from kaygraph_viz.base.errors import MissingDependencyError, PlatformError
 from kaygraph_viz.base.machine import has_threads
 from kaygraph_viz.base.parts import contextmanager
-
-__all__ = ["SIMULATE", "require_installed", "stand_in_for_connections"]
 
 SIMULATE = 'write kv.record(clock="virtual"), which simulates them'
 
@@ -39,8 +34,6 @@ def stand_in_for_connections() -> None:
             setattr(missing, transport, type(transport, (), {}))
         sys.modules[name] = missing
 
-
-__all__ = ["EXTRAS", "needed", "require"]
 
 # The package that is imported, and the extra of kaygraph-viz that installs it. pyproject.toml says the same.
 EXTRAS = {

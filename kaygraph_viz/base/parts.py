@@ -1,26 +1,15 @@
-"""``with`` blocks written as generators, which leave every error as it is.
+"""The parts of a span, and the log from which they are read: what a thread or coroutine did when.
 
-Belongs here: the decorator. Does not belong here: the blocks.
-
-The one of ``contextlib`` sets an attribute of each error that passes. An error that refuses this, such as one of a
-frozen dataclass, would be replaced by the refusal, and code of the user's would not get its own error.
-
-Data of threads that goes with a fiber where several fibers share one thread.
-
-Belongs here: knowing such data, and exchanging it. Does not belong here: when that is done (``virtual.one_thread``).
-
-The parts of a span, and the log from which they are read.
-
-Belongs here: the kinds of parts, the log of one thread or coroutine, and the current log of each thread. Does not
-belong here: the code that writes logs (``clock``, ``sync``, ``virtual``, ``execute``), and the parts of many spans as
-columns (``trace.part_table``).
+Belongs here: the kinds of parts, the log of one thread or coroutine, and the current log of each thread; ``with``
+blocks and data of threads, which all code that writes logs needs. Does not belong here: the code that writes logs
+(``clock``, ``execute``), and the parts of many spans as columns (``trace.columns``).
 
 A span's parts are read from a log by its start and end, so nothing has to be kept for each span. Who writes it: in
 simulated time ``Scheduler.park`` for each thread and ``VirtualLoop`` for each task, so that every nanosecond is known;
-under the real clock each lane has a log, into which go `kv.sleep`, `kv.Lock`, limits and pauses (``trace.waiting``),
+under the real clock each lane has a log, into which go `kv.sleep`, `kv.Lock`, limits and pauses (``recorder.held_up``),
 and each step of a coroutine (``Lane.begin_step``). What lies between is unknown, with the share of CPU that the clock
 of its thread tells. A row without parts means that its sums say it all: tiny branches cost nothing more. Drawing,
-analysis and exports read ``trace.part_table.stretches``, which fills in the parts of such spans.
+analysis and exports read ``trace.columns.stretches``, which fills in the parts of such spans.
 
 With ``record(sample_s=...)`` what is unknown is filled in at the end: in ``trace.sampler`` the module ``clock_reader``
 reads the clocks in a process of its own, ``thread_timeline`` says what each thread did, ``parts`` what each span did.
@@ -39,10 +28,13 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args
 from weakref import WeakSet
 
-__all__ = ["contextmanager"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+# -- with blocks that leave every error as it is -----------------------------------------------------------------------
+# The decorator of ``contextlib`` sets an attribute of each error that passes. An error that refuses this, such as one
+# of a frozen dataclass, would be replaced by the refusal, and code of the user's would not get its own error.
 
 
 def contextmanager(function: Callable[P, Iterator[T]]) -> Callable[P, AbstractContextManager[T]]:
@@ -82,7 +74,8 @@ class _Block(AbstractContextManager[T]):
         raise RuntimeError("the generator of a with block yields more than once")
 
 
-__all__ = ["exchanged", "of_fibers"]
+# -- data of threads, which goes with a fiber where several fibers share one thread -----------------------------------
+
 
 Data = TypeVar("Data", bound=threading.local)
 Held = list[tuple[threading.local, dict[str, Any]]]
@@ -108,22 +101,8 @@ def exchanged(held: Held) -> Held:
     return had
 
 
-__all__ = [
-    "NO_SHARE",
-    "PART_CODE",
-    "PART_KINDS",
-    "Part",
-    "PartKind",
-    "PartLog",
-    "RowParts",
-    "Writing",
-    "derived_parts",
-    "log_here",
-    "log_kept",
-    "noted",
-    "shifted",
-    "write_here",
-]  # fmt: skip
+# -- parts ------------------------------------------------------------------------------------------------------------
+
 
 PartKind = Literal["cpu", "wait", "gil", "core", "blocked", "pause", "unknown"]
 PART_KINDS: tuple[PartKind, ...] = get_args(PartKind)

@@ -1,7 +1,7 @@
 """Texts of others made harmless: inert in a terminal, of bounded length, without credentials.
 
 Belongs here: what is done to any text before it is printed or kept. Does not belong here: which values are recorded
-(``trace.attributes``), and how labels are drawn (``plot.labels``).
+(``trace.row``), and how labels are drawn (``plot.labels``).
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-
-__all__ = ["MASK", "NAME_LIMIT", "cut", "is_secret", "one_line", "visible", "without_secrets"]
 
 MASK = "***"
 NAME_LIMIT = 200  # characters of a name in a line or a table
@@ -92,7 +90,9 @@ def without_secrets(text: str) -> str:
     if "Bearer" in text:
         text = _BEARER.sub(rf"\1{MASK}", text)
     if "input_value=" in text:
-        text = _VALIDATION.sub(lambda found: _masked(found[1], found[1] + found[2], found[3]), text)
+        text = _VALIDATION.sub(
+            lambda found: found[1] + found[2] + (MASK if is_secret(found[1].rpartition(".")[2]) else found[3]), text
+        )
     return "".join(_without_secret_fields(text))
 
 
@@ -117,7 +117,3 @@ def _is_secret_field(found: re.Match[str], before: str) -> bool:
         return True
     is_field = bool(quote) or "=" in found[0] or _SECRET_WITH_COLON.search(key) is not None
     return is_field and is_secret(key)
-
-
-def _masked(name: str, before: str, value: str) -> str:
-    return before + (MASK if is_secret(name.rpartition(".")[2]) else value)

@@ -1,7 +1,7 @@
 """What threads are made of and wait with: the names of `threading` and `queue` as one typed interface.
 
-Belongs here: the interface. Does not belong here: which one is in force (``sync``), the real ones (``real_threads``),
-and those of simulated time (``virtual.threads``).
+Belongs here: the interface. Does not belong here: which one is in force (``clock.sync``), the real ones (``threads``),
+and those of simulated time (``clock.virtual.threads``).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable
 from concurrent import futures
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
-
-__all__ = ["Condition", "Event", "Lock", "Queue", "Thread", "Threads", "Timer"]
 
 T = TypeVar("T")
 

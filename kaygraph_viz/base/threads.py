@@ -1,7 +1,7 @@
 """Real threads, and what they wait with: as `threading` has it, and safe against interrupts.
 
 Belongs here: waits in which an interrupt is noticed whenever it comes, and which leave nothing locked. Does not belong
-here: the interface (``thread_protocols``), and simulated time (``virtual``).
+here: the interface (``thread_protocols``), and simulated time (``clock.virtual``).
 
 Python raises KeyboardInterrupt in the main thread between two of its instructions. Two things follow. An interrupt that
 comes just as a wait in the system begins is noticed only when that wait is over, so a wait is one of many short ones.
@@ -26,11 +26,6 @@ from typing import Any
 
 from kaygraph_viz.base.optional import SIMULATE, require_installed
 from kaygraph_viz.base.thread_protocols import Lock as AnyLock, Threads
-
-__all__ = [
-    "REAL_THREADS", "SLICE_S", "Condition", "Event", "InnerMethod", "Lock", "RLock", "SteadyLock", "SteadyRLock",
-    "Thread", "end_as", "sleep", "slices",
-]  # fmt: skip
 
 SLICE_S = 0.1  # how late an interrupt may be noticed
 _now_s, _sleep = time.monotonic, time.sleep  # real ones, also while a block of simulated time replaces them

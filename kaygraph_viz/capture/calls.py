@@ -23,8 +23,8 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.texts import MASK, is_secret, one_line, without_secrets
 from kaygraph_viz.trace.lanes import Measured
 from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, Scope, _active, _scope, span
-from kaygraph_viz.trace.row import describe_error, safe_attributes
-from kaygraph_viz.trace.span import Kind, RowTuple, Status
+from kaygraph_viz.trace.row import RowTuple, describe_error, safe_attributes
+from kaygraph_viz.trace.span import Kind, Status
 
 AT_ONCE = -1  # no time: simulated time begins at 0
 NO_ATTRIBUTES: dict[str, Any] = {}  # one for all: half a thousand calls at a time have to fit into a cache

@@ -32,10 +32,9 @@ from kaygraph_viz.capture.calls import (
 )
 from kaygraph_viz.capture.kinds import keep_hooked
 from kaygraph_viz.clock.clock import REAL
-from kaygraph_viz.trace.columns import RowList
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
-from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.row import RowList, RowTuple
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is counted

@@ -51,9 +51,9 @@ from kaygraph_viz.capture.process_recorder import (
 )
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.recorder import OpenSpan, Recorder, Scope, _scope, first_open, span
-from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.span import Row, RowTuple, Status
+from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
+from kaygraph_viz.trace.row import OpenSpan, Row, RowTuple, describe_error
+from kaygraph_viz.trace.span import Status
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 UNKNOWN = PART_CODE["unknown"]

@@ -37,8 +37,8 @@ from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock.clock import BLOCKING, FILES, REAL, due_at_s, innermost_frame, kind_of_wait
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
 from kaygraph_viz.trace.recorder import LOOP_BLOCKED, Scope, _scope, span
-from kaygraph_viz.trace.row import describe_error, safe_attributes
-from kaygraph_viz.trace.span import RowTuple, Status
+from kaygraph_viz.trace.row import RowTuple, describe_error, safe_attributes
+from kaygraph_viz.trace.span import Status
 
 # What is read of a task comes by the class: a look at the task itself takes four times as long.
 _is_done, _was_cancelled = Task.done, Task.cancelled

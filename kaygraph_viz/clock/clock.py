@@ -1,21 +1,11 @@
-"""Clocks: where every time in a trace comes from, what waits in that time, and the two ways to spend it on purpose.
+"""Clocks: where every time in a trace comes from, what waits in that time, and the ways to spend it on purpose.
 
-Belongs here: what a clock is, the real clock, which clock is in force, `sleep`, `compute` and `cost`.
-Does not belong here: what is done with the times (``trace``), simulated time (``virtual``), and the clock that tests
-move by hand (``testing``).
+Belongs here: what a clock is, the real clock, which clock is in force, `sleep`, `compute` and `cost`; where a suspended
+coroutine waits, and until when. Does not belong here: what is done with the times (``trace``), simulated time
+(``clock.virtual``), and the clock that tests move by hand (``testing``).
 
 What differs from clock to clock is a method or an attribute of `Clock`, with the real one as default: nothing asks
 which clock it has. A lock that is held only for a few lines without a wait may be a real one under every clock.
-
-Values that are in force inside a block, and in all that is started there.
-
-Belongs here: that a block may be left in another context than it was entered in, as an async fixture, a generator that
-is closed elsewhere or an ``ExitStack`` does, and before one that began inside it. Does not belong here: which values
-there are.
-
-Inspection of suspended coroutines: where they wait, and what for.
-
-Belongs here: reading their frames. Does not belong here: running them (``execute.core.stepwise``, ``virtual.loop``).
 """
 
 from __future__ import annotations
@@ -37,13 +27,15 @@ from kaygraph_viz.base.parts import PartKind, contextmanager, noted
 from kaygraph_viz.base.thread_protocols import Event, Threads
 from kaygraph_viz.base.threads import REAL_THREADS, sleep as real_sleep
 
-__all__ = ["InForce"]
-
 T = TypeVar("T")
 
 
 class InForce(Generic[T]):
-    """A context variable that is set for a block."""
+    """A context variable that is set for a block, and in all that is started there.
+
+    The block may be left in another context than it was entered in, as an async fixture, a generator that is closed
+    elsewhere or an ``ExitStack`` does, and before one that began inside it.
+    """
 
     def __init__(self, name: str, default: T) -> None:
         self._innermost: ContextVar[_Block[T] | None] = ContextVar(name, default=None)
@@ -87,11 +79,6 @@ class _Block(Generic[T]):
             block = block.outer
         return block
 
-
-__all__ = [
-    "REAL", "WORKER_KINDS", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async",
-    "until_set", "use_clock",
-]  # fmt: skip
 
 WORKER_KINDS = ("thread", "process", "dask")  # of executors whose workers can be simulated
 _FREE: Mapping[str, float] = MappingProxyType(dict.fromkeys(WORKER_KINDS, 0.0))
@@ -347,7 +334,8 @@ def _duration(name: str, seconds: float) -> float:
     return checked_seconds(f"{name}(seconds)", seconds, f"{name}(0.1)")
 
 
-__all__ = ["due_at_s", "due_in_s", "frames_of", "innermost_frame", "kind_of_wait"]
+# -- suspended coroutines: where they wait, and what for --------------------------------------------------------------
+
 
 FILES = (asyncio.locks.__file__, asyncio.queues.__file__)
 # Not events: they can mean anything.
@@ -363,7 +351,7 @@ def frames_of(awaited: Any) -> list[FrameType]:
             break
         frames.append(frame)
         inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-        awaited = inner if inner is not None else frame.f_locals.get("running")  # of ``core.stepwise``
+        awaited = inner if inner is not None else frame.f_locals.get("running")  # of ``execute.branch``
     return frames[::-1]
 
 

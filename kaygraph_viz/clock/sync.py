@@ -1,7 +1,7 @@
 """Threads, locks and event loops of the clock in force: real ones, or ones that wait in simulated time.
 
 Belongs here: the functions by which the rest of the package gets something to wait with. Does not belong here: the
-kinds of threads (``thread_protocols``, ``virtual``).
+kinds of threads (``base.threads``, ``clock.virtual``).
 
 >>> from kaygraph_viz.clock.sync import threads
 >>> news = threads().Event()
@@ -20,8 +20,6 @@ from kaygraph_viz.base.parts import noted
 from kaygraph_viz.base.thread_protocols import Lock as AnyLock, Threads
 from kaygraph_viz.base.threads import InnerMethod, Lock as RealLock
 from kaygraph_viz.clock.clock import current_clock
-
-__all__ = ["Lock", "new_event_loop", "run_loop", "threads"]
 
 T = TypeVar("T")
 

@@ -36,8 +36,8 @@ from kaygraph_viz.execute.retries import (
 )
 from kaygraph_viz.trace.lanes import Lane, Pause, measured_in
 from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, current_scope, set_scope
-from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.span import Row, RowTuple, Status
+from kaygraph_viz.trace.row import Row, RowTuple, describe_error
+from kaygraph_viz.trace.span import Status
 
 __all__ = ["Branches", "Claim", "OpenBranch", "StepTimer", "in_context", "resumed"]
 

@@ -26,8 +26,8 @@ from kaygraph_viz.export.perfetto import outside_in, parent_positions
 from kaygraph_viz.export.reader import LARGEST_NS, JsonStream, Reader, integer_ns
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
 from kaygraph_viz.trace.files import Allowance
-from kaygraph_viz.trace.row import LARGEST, LONGEST_NAME, safe_attributes, safe_error
-from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Row, Status
+from kaygraph_viz.trace.row import LARGEST, LONGEST_NAME, Row, safe_attributes, safe_error
+from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Status
 
 Ints = npt.NDArray[np.int64]
 FAILED = (2, "2", "STATUS_CODE_ERROR")

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from kaygraph_viz.base.parts import Part
 from kaygraph_viz.trace.columns import SpanColumns, repeated, sums
 from kaygraph_viz.trace.files import FORMAT, VERSION, written
-from kaygraph_viz.trace.memory import GaugeSamples, MemorySamples
+from kaygraph_viz.trace.gauges import GaugeSamples
+from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.row import as_fields
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace

@@ -17,8 +17,7 @@ from typing import Any, TextIO
 from kaygraph_viz.base.errors import TraceFormatError
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.files import MAX_CHARACTERS, READ_CHUNK, Allowance, values_in
-from kaygraph_viz.trace.row import safe_attributes
-from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.row import RowTuple, safe_attributes
 
 LARGEST_NS = 1 << 62
 MOST_SEEN = 1_000  # attributes that are remembered, and how long they are, as text

@@ -1,32 +1,15 @@
 """Many spans as typed columns: 76 bytes a span, and 13 bytes more for each part that was noted.
 
-Belongs here: the storage of finished spans and their translation to and from rows and `Span` objects.
-Does not belong here: when spans are collected (``recorder``) and what they mean (``analysis``).
-
-Counting and repeating by places in arrays, for every width of places.
-
-Belongs here: what NumPy refuses where a place has 32 bits, as in a browser tab, and a number that tells one has 64.
-Does not belong here: what is counted.
-
-NumPy takes a number of 64 bits for a place of 32 only where it is told to. Places are counted from 0, and there are
-fewer than 2**31 of them, so nothing is lost. Where numbers of two places make one key, they are multiplied as int64.
-
-The parts of many spans as typed columns: 13 bytes a part and 16 a span, and none for spans of which sums say it all.
-
-Belongs here: keeping parts, and reading those of any spans at once. Does not belong here: what a part is and who notes
-it (``kaygraph_viz.base.parts``).
-
-The storage of a recorder: its interface, and the light one of processes that send their rows on.
-
-Belongs here: keeping rows without NumPy. Does not belong here: columns (``columns``), translating rows (``wire``).
+Belongs here: the storage of finished spans, their parts and their links, and the way to and from rows and `Span`
+objects. Does not belong here: one row (``row``), when spans are collected (``recorder``), what they mean
+(``analysis``).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
@@ -34,9 +17,12 @@ import numpy.typing as npt
 
 from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, RowParts
 from kaygraph_viz.base.texts import cut, without_secrets
-from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Row, RowTuple, Span
+from kaygraph_viz.trace.row import Row, RowTuple, kind_of
+from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Span
 
-__all__ = ["as_places", "repeated", "sums", "tally"]
+# -- places in arrays, also where they have 32 bits, as in a browser tab ----------------------------------------------
+# NumPy takes a number of 64 bits for a place of 32 only where it is told to. Places are counted from 0, and there are
+# fewer than 2**31 of them, so nothing is lost. Where numbers of two places make one key, they are multiplied as int64.
 
 
 def as_places(numbers: npt.ArrayLike) -> npt.NDArray[np.intp]:
@@ -59,7 +45,8 @@ def repeated(values: npt.ArrayLike, times: npt.ArrayLike) -> npt.NDArray[Any]:
     return np.repeat(np.asarray(values), as_places(times))
 
 
-__all__ = ["PART_DTYPE", "PartCollector", "PartTable", "Stretches", "part_totals_ns", "stretches"]
+# -- the parts of many spans: 13 bytes a part and 16 a span, and none for spans of which sums say it all --------------
+
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -68,17 +55,13 @@ NO_SPAN = 0  # no number of a span: they begin at 1, and those that analyses add
 CPU, WAIT, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "blocked", "unknown"))
 
 
-def _no_parts() -> npt.NDArray[np.void]:
-    return np.empty(0, PART_DTYPE)
-
-
 @dataclass(frozen=True, slots=True)
 class PartTable:
     """The parts of those spans that have noted any."""
 
     span_id: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     first: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
-    parts: npt.NDArray[np.void] = field(default_factory=_no_parts)
+    parts: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, PART_DTYPE))
 
     @classmethod
     def of_spans(cls, span_id: Ints, counts: Ints, parts: npt.NDArray[np.void]) -> PartTable:
@@ -198,7 +181,8 @@ def part_totals_ns(columns: _Columns, positions: npt.NDArray[np.intp] | None = N
     return totals
 
 
-__all__ = ["SPAN_DTYPE", "SpanColumns", "SpanSequence", "Spans"]
+# -- spans ------------------------------------------------------------------------------------------------------------
+
 
 SPAN_DTYPE = np.dtype(
     [
@@ -222,7 +206,6 @@ TEXT_LIMIT = 200  # characters of a name: longer ones belong into an attribute
 ALWAYS_KEPT = ("graph", "node", "phase")  # dropped spans must not take the structure of the run with them
 TRANSPOSE_ROWS = 512  # rows that are turned into columns at once: few enough to stay in the processor's cache
 
-_kind_of = itemgetter(Row._fields.index("kind"))  # a `Row` for each of very many that are dropped would take long
 _KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
 _STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _INTEGERS = ("span_id", "parent_id", "index", "submitted_ns", "started_ns", "ended_ns", "cpu_ns", "blocked_ns")
@@ -239,6 +222,7 @@ class SpanColumns:
     attributes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     links: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     parts: PartTable = field(default_factory=PartTable)
+    _parents: npt.NDArray[np.intp] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -254,6 +238,18 @@ class SpanColumns:
     def is_status(self, *statuses: str) -> npt.NDArray[np.bool_]:
         """Return a mask, shape (n,), of the spans of any of these statuses."""
         return np.isin(self.rows["status"], [_STATUS_CODE[status] for status in statuses])  # type: ignore[index]
+
+    def parents(self) -> npt.NDArray[np.intp]:
+        """Return the position of the parent of each span, shape (n,); -1 where it has none. It is found once."""
+        if self._parents is None:
+            ids, wanted = self.column("span_id"), self.column("parent_id")
+            found = np.empty(0, np.intp)
+            if len(ids):
+                order = np.argsort(ids, kind="stable")
+                at = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)]
+                found = np.where((ids[at] == wanted) & (wanted > 0), at, -1)
+            self._parents = found
+        return self._parents
 
     def span(self, position: int) -> Span:
         """Return the span at `position` as an object."""
@@ -332,17 +328,13 @@ class Spans:
         """Move the rows buffered so far into columns; the caller holds a lock, so that only one thread compacts."""
         count = len(self.buffer)
         if count:
-            rows = self._within_cap(self.buffer[:count])
+            room = max(0, self.max_spans - self.kept)
+            rows = self.buffer[: min(count, room)]
+            rows += [row for row in self.buffer[room:count] if kind_of(row) in ALWAYS_KEPT]
             del self.buffer[:count]
+            self.kept += len(rows)
+            self.dropped += count - len(rows)
             self._chunks.append(self._to_array(rows))
-
-    def _within_cap(self, rows: list[RowTuple]) -> list[RowTuple]:
-        room = max(0, self.max_spans - self.kept)
-        wanted = rows[:room]
-        wanted += [row for row in rows[room:] if _kind_of(row) in ALWAYS_KEPT]
-        self.kept += len(wanted)
-        self.dropped += len(rows) - len(wanted)
-        return wanted
 
     def columns(self) -> SpanColumns:
         """Return all rows so far as one ordered table; the caller holds the same lock as for `compact`."""
@@ -398,16 +390,13 @@ class _Numbers(dict[str, int]):
 
 
 def _texts(known: Mapping[str, int]) -> tuple[str, ...]:
-    return tuple(text if len(text) <= TEXT_LIMIT and not _may_tell(text) else _kept(text) for text in known)
-
-
-def _may_tell(text: str) -> bool:
-    """Return whether there may be a credential in a name; this is fast, since there may be a million of them."""
-    return "=" in text or ":" in text
-
-
-def _kept(text: str) -> str:
-    return cut(without_secrets(text[: 4 * TEXT_LIMIT]), TEXT_LIMIT)
+    """Return names as they are kept; there may be a million, and only one with "=" or ":" may hold a credential."""
+    return tuple(
+        text
+        if len(text) <= TEXT_LIMIT and "=" not in text and ":" not in text
+        else cut(without_secrets(text[: 4 * TEXT_LIMIT]), TEXT_LIMIT)
+        for text in known
+    )
 
 
 def _whole_numbers(values: Sequence[int]) -> npt.NDArray[np.int64] | int:
@@ -428,68 +417,35 @@ def _coded(texts: Sequence[str], codes: Mapping[Any, int]) -> npt.NDArray[np.int
     return np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))
 
 
-__all__ = ["RowList", "Storage"]
+# -- links that are said once for two phases ---------------------------------------------------------------------------
 
-PARENT = Row._fields.index("parent_id")
-
-
-class Storage(Protocol):
-    """The interface of a storage of rows: `Spans`, or `RowList` in a process that only sends them on."""
-
-    buffer: list[RowTuple]
-    dropped: int
-
-    @property
-    def append(self) -> Callable[[RowTuple], None]:
-        """The function that keeps a row."""
-
-    def compact(self) -> None:
-        """Make room in the buffer."""
-
-    def columns(self) -> SpanColumns:
-        """Return all rows so far."""
-
-    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
-        """Return the rows compacted so far and those of `last` that are not among them."""
+Needs = Callable[[int], Iterable[int]]
 
 
-class RowList:
-    """The storage of a recorder in a process that keeps no trace of its own: rows that are fetched after each item."""
+class Relation(NamedTuple):
+    """A relation between two phases: branches of one needed the results of branches of the other."""
 
-    def __init__(self, max_spans: int) -> None:
-        self.buffer: list[RowTuple] = []
-        self.dropped = 0
-        self._max_spans = max_spans
-        self._rows: list[RowTuple] = []
+    consumers: int
+    producers: int
+    needs: Needs
 
-    def append(self, row: RowTuple) -> None:
-        """Keep a row."""
-        self.buffer.append(row)
 
-    def compact(self) -> None:
-        """Move the buffer, which the recorder keeps short, to the rows that are kept."""
-        count = len(self.buffer)
-        room = max(0, self._max_spans - len(self._rows))
-        rows = self.buffer[: min(count, room)] + [row for row in self.buffer[room:count] if not row[PARENT]]
-        self._rows += rows
-        self.dropped += count - len(rows)
-        del self.buffer[:count]
+def with_links(columns: SpanColumns, relations: Iterable[Relation]) -> SpanColumns:
+    """Return the same spans with a link for each pair of branches of the relations, beside the links that they have."""
+    links = dict(columns.links)
+    for relation in relations:
+        known = _branches(columns, relation.producers)
+        for index, span_id in _branches(columns, relation.consumers).items():
+            found = tuple(known[needed] for needed in relation.needs(index) if needed in known)
+            if found:
+                links[span_id] = (*links.get(span_id, ()), *found)
+    return replace(columns, links=links)
 
-    def fetch(self) -> list[Row]:
-        """Return the rows since the last time."""
-        return [Row._make(row) for row in self.take()]
 
-    def take(self) -> list[RowTuple]:
-        """Return the rows since the last time as they were given: most are plain tuples."""
-        count = len(self.buffer)
-        rows, self._rows = self._rows + self.buffer[:count], []
-        del self.buffer[:count]
-        return rows
-
-    def columns(self) -> SpanColumns:
-        """Raise `NotImplementedError`: a worker process keeps no trace."""
-        raise NotImplementedError("a worker process keeps no trace")
-
-    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
-        """Raise `NotImplementedError`: a worker process keeps no trace."""
-        raise NotImplementedError("a worker process keeps no trace")
+def _branches(columns: SpanColumns, around: int) -> dict[int, int]:
+    """Return the numbers of the branches in a span or in its phases, by the positions of their items."""
+    parents = columns.rows["parent_id"]
+    phases = columns.rows["span_id"][columns.is_kind("phase") & (parents == around)]
+    rows = columns.rows[columns.is_kind("branch") & np.isin(parents, [around, *phases.tolist()])]
+    rows = rows[np.argsort(rows["span_id"])]
+    return dict(zip(rows["index"].tolist(), rows["span_id"].tolist(), strict=True))

@@ -1,7 +1,7 @@
 """Tasks as the scheduler of Dask tells of them: their names, and times that its estimates of clocks have moved.
 
 Belongs here: what recording a cluster and reading a saved task stream have in common. Does not belong here: hooks
-(``capture.dask_clusters``) and files (``export.task_stream_reader``).
+(``capture.dask``) and files (``export.task_streams``).
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
-
-__all__ = ["Clipped", "after_each_other", "function_of_key"]
 
 LONGEST_KEY = 200
 

@@ -1,21 +1,10 @@
 """The native file: versioned JSON Lines, one span a line, compressed by suffix.
 
-Belongs here: writing and reading this one format within bounds of time and memory. Other formats: ``export``.
+Belongs here: writing and reading this one format; what all formats share: files that are written whole or not at all,
+and reads within bounds of time and memory. Other formats: ``export``.
 
 The first line names format and version, the last one counts the spans, so that a file that was cut off is known.
 Fields with their usual value are left out. Nothing in a file is ever executed.
-
-Files that are written whole or not at all.
-
-Belongs here: what all file formats share. Does not belong here: what is in the files (``files``, ``export``), and
-reading them (``unpacking``).
-
-Reading files that others may have made: plain or compressed, within bounds that grow with the size of the file.
-
-Belongs here: what a file may become in memory. Does not belong here: what is in it (``files``, ``export``).
-
-A megabyte of gzip can hold a gigabyte, and three characters of JSON an object of sixty bytes. Traces that were recorded
-shrink to a twentieth, very regular ones of other tools to a sixtieth.
 """
 
 from __future__ import annotations
@@ -38,12 +27,10 @@ from kaygraph_viz.base.machine import Machine, machine_from
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.base.texts import cut
 from kaygraph_viz.trace.columns import SpanColumns, Spans
+from kaygraph_viz.trace.gauges import GaugeSamples, gauges_as_fields, gauges_from
 from kaygraph_viz.trace.invariants import impossibilities
-from kaygraph_viz.trace.memory import NOTHING, GaugeSamples, MemorySamples, gauges_as_fields, gauges_from, memory_from
+from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
 from kaygraph_viz.trace.row import as_fields, as_row, problem_with
-from kaygraph_viz.trace.span import Row
-
-__all__ = ["written"]
 
 
 @contextmanager
@@ -56,7 +43,10 @@ def written(path: Path) -> Iterator[IO[bytes]]:
     beside = path.parent / f".{path.name[:40]}.{secrets.token_hex(4)}.tmp"
     try:
         with beside.open("xb") as raw:  # not mkstemp: the file shall be as readable to others as any new one
-            _take_permissions(path, beside)
+            if path.is_file() and not path.is_symlink():
+                if not os.access(path, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+                beside.chmod(path.stat().st_mode & 0o777)  # before there is anything in it to read
             with _compressed(raw, path) as stream:
                 yield stream
         beside.replace(path)
@@ -68,20 +58,14 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def _take_permissions(path: Path, beside: Path) -> None:
-    """Give a new file the permissions of the one that it replaces, if that may be written at all."""
-    if path.is_file() and not path.is_symlink():
-        if not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        beside.chmod(path.stat().st_mode & 0o777)
-
-
 def _compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
     # no name and no time in the header: equal traces make equal files
     return gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[return-value]
 
 
-__all__ = ["Allowance", "opened", "values_in"]
+# -- bounds that grow with the size of the file: a megabyte of gzip can hold a gigabyte, and three characters of JSON an
+# object of sixty bytes; traces that were recorded shrink to a twentieth, very regular ones of others to a sixtieth ----
+
 
 MAX_RATIO = 100  # bytes for each byte of a compressed file
 SMALL = 32 << 20  # bytes that any file may become
@@ -156,7 +140,8 @@ def values_in(attributes: Mapping[str, Any] | None, *others: object) -> int:
     return count
 
 
-__all__ = ["FORMAT", "VERSION", "TraceFile", "checked_origin", "read_trace", "write_trace"]
+# -- the format -------------------------------------------------------------------------------------------------------
+
 
 FORMAT = "kaygraph-viz-trace"
 VERSION = 2
@@ -214,9 +199,14 @@ def read_trace(path: Path, *, partial: bool = False) -> TraceFile:
                 fields = _parsed(text, path, number)
                 if "spans" in fields:
                     footer = fields
-                    _check_end(lines, path)  # which also makes a compressed file check its sum
+                    if next(lines, ""):  # asking also makes a compressed file check its sum
+                        raise TraceFormatError(
+                            f"{path} continues after its last line: it was changed after it was written"
+                        )
                     break
-                row = _row(fields, path, number)
+                if wrong := problem_with(fields):
+                    raise TraceFormatError(f"{path}, line {number}: {wrong}")
+                row = as_row(fields)
                 allowance.take_values(1 + values_in(row.attributes, row.links, row.parts))
                 spans.append(row)
                 if number % READ_CHUNK == 0:
@@ -230,7 +220,9 @@ def read_trace(path: Path, *, partial: bool = False) -> TraceFile:
         warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
         return TraceFile(_checked_spans(columns, path))
     columns = spans.columns()
-    _check_count(columns, footer or {}, path)
+    counted = (footer or {}).get("spans")
+    if counted != len(columns):
+        raise TraceFormatError(f"{path} counts {short(counted)} spans in its last line, but has {len(columns)}")
     return TraceFile(_checked_spans(columns, path), **found)
 
 
@@ -262,7 +254,7 @@ def _check_header(line: str, path: Path) -> None:
 
 def _parsed(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
-        fields = json.loads(line, parse_constant=_no_constant)
+        fields = json.loads(line, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise TraceFormatError(f"{path}, line {number} cannot be read: {str(error)[:100]}") from None
     if not isinstance(fields, dict):
@@ -270,20 +262,8 @@ def _parsed(line: str, path: Path, number: int) -> dict[str, Any]:
     return fields
 
 
-def _no_constant(text: str) -> Any:
+def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is not a number that a trace can hold")
-
-
-def _row(fields: dict[str, Any], path: Path, number: int) -> Row:
-    problem = problem_with(fields)
-    if problem:
-        raise TraceFormatError(f"{path}, line {number}: {problem}")
-    return as_row(fields)
-
-
-def _check_end(lines: Iterator[str], path: Path) -> None:
-    if next(lines, ""):
-        raise TraceFormatError(f"{path} continues after its last line: it was changed after it was written")
 
 
 def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> dict[str, Any]:
@@ -318,10 +298,3 @@ def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:
     if found:
         raise TraceFormatError(f"{path} is damaged: " + "; ".join(found[:5]))
     return columns
-
-
-def _check_count(columns: SpanColumns, footer: Mapping[str, Any], path: Path) -> None:
-    if footer.get("spans") != len(columns):
-        raise TraceFormatError(
-            f"{path} counts {short(footer.get('spans'))} spans in its last line, but has {len(columns)}"
-        )

@@ -13,16 +13,6 @@ import numpy.typing as npt
 
 from kaygraph_viz.trace.columns import repeated
 
-__all__ = [
-    "Stretch",
-    "concurrency",
-    "covered_ns",
-    "first_of_runs",
-    "group_cluster_starts",
-    "running_max_by_group",
-    "union_length_ns",
-]
-
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.trace.columns import PartTable, SpanColumns, repeated
-
-__all__ = ["impossibilities", "violations"]
+from kaygraph_viz.trace.nesting import Nesting
 
 Ints = npt.NDArray[np.int64]
 LARGEST_SUM_NS = float(1 << 62)  # 146 years
@@ -31,8 +30,13 @@ def impossibilities(columns: SpanColumns) -> list[str]:
     if not len(columns):
         return []
     found = _times(columns) + _numbers(columns) + _parts(columns)
-    if not found and _has_cycle(_parent_positions(columns)):
-        found.append("some spans are their own ancestors")
+    if not found:
+        # After log2(n) doubled jumps every chain of parents that is no cycle has reached its end.
+        jump = np.append(columns.parents(), -1)  # the extra place is where a chain ends: -1 refers to it
+        for _ in range(len(columns).bit_length() + 1):
+            jump = np.where(jump >= 0, jump[jump], -1)
+        if (jump >= 0).any():
+            found.append("some spans are their own ancestors")
     return found
 
 
@@ -94,10 +98,10 @@ def _tile(table: PartTable, started: Ints, ended: Ints) -> npt.NDArray[np.bool_]
 
 
 def _nesting(columns: SpanColumns, *, is_complete: bool) -> list[str]:
-    parents = columns.column("parent_id")
-    at, exists = _find(columns, parents)
+    at = columns.parents()
+    exists = at >= 0
     found = []
-    missing = (parents != 0) & ~exists
+    missing = (columns.column("parent_id") != 0) & ~exists
     if is_complete and missing.any():
         found.append(_say(columns, missing, "has a parent that does not exist"))
     child, parent = columns.rows[exists], columns.rows[at[exists]]
@@ -117,51 +121,14 @@ def _links(columns: SpanColumns, *, is_complete: bool) -> list[str]:
 
 def _lanes(columns: SpanColumns) -> list[str]:
     """Check that two branches of one lane that contain no other branch never overlap."""
-    branches = np.flatnonzero(columns.is_kind("branch") & ~columns.is_status("abandoned", "lost"))
-    inner = branches[~_encloses_any(columns, branches)[branches]]
-    rows = columns.rows[inner]
+    branches = columns.is_kind("branch") & ~columns.is_status("abandoned", "lost")
+    rows = columns.rows[branches & ~Nesting.of(columns).enclosing(branches)]
     order = np.lexsort((rows["started_ns"], rows["lane"]))
     first, second = rows[order[:-1]], rows[order[1:]]
     broken = (first["lane"] == second["lane"]) & (second["started_ns"] < first["ended_ns"])
     if not broken.any():
         return []
     return [f"two branches overlap on lane {columns.lanes[second['lane'][broken][0]]!r}"]
-
-
-def _encloses_any(columns: SpanColumns, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    """Return a mask of the spans that enclose any of these; each is visited once, however deep they are nested."""
-    parents = _parent_positions(columns)
-    parent_of = parents.tolist()
-    found = np.zeros(len(parents), np.bool_)
-    for parent in np.unique(parents[positions]).tolist():
-        at = parent
-        while at >= 0 and not found[at]:
-            found[at] = True
-            at = parent_of[at]
-    return found
-
-
-def _parent_positions(columns: SpanColumns) -> npt.NDArray[np.intp]:
-    """Return the position of the parent of each span; -1 where it has none."""
-    at, exists = _find(columns, columns.column("parent_id"))
-    return np.where(exists, at, -1)
-
-
-def _find(columns: SpanColumns, numbers: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Return the position of each span number, and whether it exists."""
-    ids = columns.column("span_id")
-    order = np.argsort(ids, kind="stable")
-    place = np.minimum(np.searchsorted(ids, numbers, sorter=order), len(ids) - 1)
-    at = order[place]
-    return at, ids[at] == numbers
-
-
-def _has_cycle(parent: npt.NDArray[np.intp]) -> bool:
-    """Return whether parents form a cycle: after log2(n) doubled jumps every chain without one has reached its end."""
-    jump = np.append(parent, -1)  # the extra place is where a chain ends: -1 refers to it
-    for _ in range(len(parent).bit_length() + 1):
-        jump = np.where(jump >= 0, jump[jump], -1)
-    return bool((jump >= 0).any())
 
 
 def _say(columns: SpanColumns, broken: npt.NDArray[np.bool_] | npt.NDArray[np.intp], text: str) -> str:

@@ -1,11 +1,7 @@
-"""Lanes: which worker a span ran on, and the CPU time of that worker's thread.
+"""Lanes: which worker a span ran on, what it is called, and the CPU time of that worker's thread.
 
 Belongs here: naming lanes, assigning them to workers, reading the CPU clock of a thread no more often than needed.
 Does not belong here: drawing lanes (``plot``).
-
-What threads of the standard library are called in a chart: numbered from 1, as all workers are.
-
-Belongs here: names. Does not belong here: which lane a thread gets (``lanes``).
 """
 
 from __future__ import annotations
@@ -31,7 +27,8 @@ from kaygraph_viz.base.parts import (
 )
 from kaygraph_viz.base.threads import RLock
 
-__all__ = ["after_number", "lane_name", "pool_of"]
+# -- names: threads of pools are numbered from 1, as all workers are --------------------------------------------------
+
 
 POOLS = "concurrent.futures.thread"
 OTHER_POOLS = "multiprocessing.pool"  # which gives its threads no names
@@ -64,7 +61,8 @@ def lane_name(thread: threading.Thread) -> str:
     return thread.name if not pool else f"{pool}-{int(thread.name[len(pool) + 1 :]) + 1}"
 
 
-__all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]
+# -- one lane ---------------------------------------------------------------------------------------------------------
+
 
 CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
 POOLS_LIKE_OURS = ("", "thread")  # prefixes of names of threads

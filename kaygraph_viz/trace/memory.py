@@ -1,12 +1,7 @@
 """The memory in use during a run, read again and again while it is recorded; only where it was asked for.
 
-Belongs here: reading and keeping it. Does not belong here: drawing it (``plot.curves.memory``), and waiting for memory
-to be free (``execute.limits``).
-
-Gauges: numbers that rise and fall during a run, each beside the most that it may be, such as calls in flight.
-
-Belongs here: keeping them while they are recorded, and as lists in a file. Does not belong here: drawing them
-(``plot.curves.limits``) and memory (``memory``). Worker processes load this module: it does without NumPy.
+Belongs here: reading and keeping it. Does not belong here: drawing it (``plot.curves``), and waiting for memory to be
+free (``execute``).
 """
 
 from __future__ import annotations
@@ -26,16 +21,12 @@ from kaygraph_viz.base.checks import checked_flag
 from kaygraph_viz.base.errors import OptionError, warn
 from kaygraph_viz.base.optional import require_installed
 from kaygraph_viz.base.parts import contextmanager
-from kaygraph_viz.base.threads import Lock
 from kaygraph_viz.clock.clock import REAL, Clock
-from kaygraph_viz.trace.row import describe_error
-
-__all__ = ["NOTHING", "MemoryLog", "MemorySamples", "memory_from", "memory_log", "watching"]
+from kaygraph_viz.trace.row import LARGEST, describe_error
 
 INTERVAL_S = 0.02  # from one sample to the next, at first
 SHARE = 0.02  # of the time, at most, for finding child processes
 MAX_SAMPLES = 8_192  # samples; when there are more, every second one is kept, and from then on half as many are taken
-LARGEST = 1 << 62
 
 Ints = npt.NDArray[np.int64]
 
@@ -136,90 +127,3 @@ def memory_from(fields: Mapping[str, Any]) -> MemorySamples:
     if len(noted[0]) != len(noted[1]) or not all(type(each) is int and abs(each) < LARGEST for each in numbers):
         raise ValueError("memory is not a pair of lists of whole numbers of the same length")
     return MemorySamples(*(np.array(each, np.int64) for each in noted))
-
-
-__all__ = ["GaugeLog", "GaugeSamples", "gauges_as_fields", "gauges_from"]
-
-GAUGES_MAX_SAMPLES = 2_048  # of one gauge; when there are more, every second one is kept, and half as many from then on
-MAX_GAUGES = 16
-
-
-class GaugeSamples(NamedTuple):
-    """A gauge at the times at which it changed, in the order of time."""
-
-    times_ns: tuple[int, ...]
-    used: tuple[int, ...]
-    most: tuple[int, ...]
-
-
-class _Gauge:
-    def __init__(self) -> None:
-        self.samples: list[tuple[int, int, int]] = []
-        self.every = 1  # how many changes there are for each one that is kept
-        self.seen = 0
-
-
-class GaugeLog:
-    """The gauges of a run; any number of threads may write."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._names: dict[object, str] = {}
-        self._gauges: dict[str, _Gauge] = {}
-
-    def note(self, owner: object, name: str, now_ns: int, used: int, most: int) -> None:
-        """Note a number of `owner` as it is now, if it has changed; two owners of one name are numbered."""
-        with self._lock:
-            gauge = self._gauge(owner, name)
-            if gauge is None or (gauge.samples and gauge.samples[-1][1:] == (used, most)):
-                return
-            gauge.seen += 1
-            if gauge.samples and gauge.samples[-1][0] >= now_ns:  # at one instant, the last is true
-                gauge.samples[-1] = gauge.samples[-1][0], used, most
-            elif gauge.seen % gauge.every == 0:
-                gauge.samples.append((now_ns, used, most))
-            if len(gauge.samples) > GAUGES_MAX_SAMPLES:
-                gauge.samples, gauge.every = gauge.samples[::2], 2 * gauge.every
-
-    def _gauge(self, owner: object, name: str) -> _Gauge | None:
-        """Return the gauge of an owner; None where there are too many."""
-        if owner not in self._names and len(self._gauges) < MAX_GAUGES:
-            count = sum(known.partition(" #")[0] == name for known in self._gauges)
-            self._names[owner] = name if not count else f"{name} #{count + 1}"
-            self._gauges[self._names[owner]] = _Gauge()
-        return self._gauges.get(self._names.get(owner, ""))
-
-    def samples(self) -> dict[str, GaugeSamples]:
-        """Return the gauges so far, by name."""
-        with self._lock:
-            return {name: _columns(gauge.samples) for name, gauge in self._gauges.items()}
-
-
-def _columns(samples: list[tuple[int, int, int]]) -> GaugeSamples:
-    times, used, most = zip(*samples, strict=True) if samples else ((), (), ())
-    return GaugeSamples(times, used, most)
-
-
-def gauges_as_fields(gauges: Mapping[str, GaugeSamples]) -> dict[str, Any]:
-    """Return gauges as fields of the last line of a file; none where there are none."""
-    return (
-        {"gauges": {name: [list(column) for column in samples] for name, samples in gauges.items()}} if gauges else {}
-    )
-
-
-def gauges_from(fields: Mapping[str, Any]) -> dict[str, GaugeSamples]:
-    """Return the gauges that the last line of a file holds, or raise `ValueError` if they are none."""
-    noted = fields.get("gauges", {})
-    if not isinstance(noted, dict) or len(noted) > MAX_GAUGES or not all(map(_is_gauge, noted.values())):
-        raise ValueError(
-            "gauges are not lists of three lists of whole numbers of the same length, in the order of time"
-        )
-    return {name: GaugeSamples(*map(tuple, columns)) for name, columns in noted.items()}
-
-
-def _is_gauge(columns: Any) -> bool:
-    is_shaped = isinstance(columns, list) and len(columns) == 3 and all(isinstance(each, list) for each in columns)
-    if not is_shaped or len({len(each) for each in columns}) != 1:
-        return False
-    numbers = all(type(each) is int and abs(each) < LARGEST for column in columns for each in column)
-    return numbers and columns[0] == sorted(columns[0])

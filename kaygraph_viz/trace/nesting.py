@@ -1,15 +1,11 @@
 """The nesting of the spans of a trace, computed for all spans at once.
 
-Belongs here: parents, depths, ancestors, and which spans are units of work. Does not belong here: arithmetic on their
-times (``intervals``, ``summary``).
+Belongs here: parents, depths, ancestors, which spans are units of work, and telling a profile, whose spans are calls
+within calls, from branches of parallel work. Does not belong here: arithmetic on their times (``intervals``,
+``analysis``).
 
 Everything doubles its step instead of walking up one parent at a time: log2(depth) passes over arrays, whether a
 trace is wide or 10,000 levels deep.
-
-Profiles: traces of function calls within function calls, which are no branches of parallel work.
-
-Belongs here: telling them from other traces, and the sentence that says so. Does not belong here: reading their files
-(``export``).
 """
 
 from __future__ import annotations
@@ -24,8 +20,6 @@ from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.intervals import Bools, Ints
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["Nesting", "Places", "extent_ns", "is_own_time", "told_within", "unit_mask"]
-
 Places = npt.NDArray[np.intp]
 
 
@@ -38,13 +32,8 @@ class Nesting:
 
     @classmethod
     def of(cls, columns: SpanColumns) -> Nesting:
-        """Return the nesting of all spans, whose parents are looked up by number."""
-        ids, parents = columns.column("span_id"), columns.column("parent_id")
-        if not len(ids):
-            return cls(columns, np.empty(0, np.intp))
-        order = np.argsort(ids, kind="stable")
-        at = order[np.minimum(np.searchsorted(ids, parents, sorter=order), len(ids) - 1)]
-        return cls(columns, np.where((ids[at] == parents) & (parents > 0), at, -1))
+        """Return the nesting of all spans."""
+        return cls(columns, columns.parents())
 
     def enclosing(self, mask: Bools) -> Bools:
         """Return a mask of the spans that enclose, at any distance, a span of `mask`."""
@@ -132,8 +121,6 @@ def told_within(nesting: Nesting) -> Bools:
         told |= (status == code) & nesting.enclosing(leaves & (status == code))
     return told
 
-
-__all__ = ["PROFILE", "is_profile"]
 
 DEEP = 4  # so many branches around one on its own lane are calls, not a chunk, its items and helpers of them
 PROFILE = (

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["NO_OFFSET", "Move", "Offset", "offset_from"]
-
 
 @dataclass(frozen=True, slots=True)
 class Offset:

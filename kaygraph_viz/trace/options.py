@@ -18,10 +18,6 @@ from kaygraph_viz.trace.shared_access import SharedWatch
 if TYPE_CHECKING:
     from kaygraph_viz.trace.trace import Trace
 
-__all__ = [
-    "DEFAULT_MAX_SPANS", "announced", "checked_cap", "checked_clock", "checked_period", "checked_watch",
-    "told_of_traces",
-]  # fmt: skip
 
 DEFAULT_MAX_SPANS = 1_000_000
 SHORTEST_S, LONGEST_S = 0.0005, 1.0  # from one look at the CPU clocks of threads to the next

@@ -1,18 +1,10 @@
-"""The recorder, which collects spans, and `span`, which makes them.
+"""The recorder, which collects spans, `span`, which makes them, and the waits that this package itself imposes.
 
 Belongs here: stamping, nesting (which span is the parent), lanes, the cap on the number of spans.
 Does not belong here: beginning and ending a recording (``recording``), storage (``columns``), the finished trace
 (``trace``), running branches (``execute``).
 
 A fault of the recorder never changes a result: it warns once, switches itself off, and the program goes on.
-
-The spans of a live trace that have not ended yet.
-
-Belongs here: open spans as if they ended now. Does not belong here: finished ones (``recorder``, ``columns``).
-
-Recording the waits that this package itself imposes on a branch: for a limit, or before another attempt.
-
-Belongs here: the ``wait`` span and the part of the branch around it. Does not belong here: waiting.
 """
 
 from __future__ import annotations
@@ -24,30 +16,20 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-import numpy as np
-
 from kaygraph_viz.base.errors import OptionError, short, warn
 from kaygraph_viz.base.parts import PART_CODE, PartKind, contextmanager
 from kaygraph_viz.base.threads import RLock
 from kaygraph_viz.clock.clock import REAL, Clock, current_clock
-from kaygraph_viz.trace.columns import RowList, SpanColumns, Spans
+from kaygraph_viz.trace.gauges import GaugeLog
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
-from kaygraph_viz.trace.memory import GaugeLog
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
-from kaygraph_viz.trace.row import LateRows, describe_error, safe_attributes
+from kaygraph_viz.trace.row import LateRows, OpenSpan, RowList, RowTuple, describe_error, safe_attributes
 from kaygraph_viz.trace.shared_access import SharedWatch
-from kaygraph_viz.trace.span import KINDS, Kind, Row, RowTuple, Status
-from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.trace.span import KINDS, Kind, Status
 
-if TYPE_CHECKING:
-    from kaygraph_viz.trace.columns import Storage
-    from kaygraph_viz.trace.row import Relation
+if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
+    from kaygraph_viz.trace.columns import Relation, SpanColumns
 
-
-__all__ = [
-    "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "RecordScope", "Recorder", "Scope", "current_scope", "first_open",
-    "set_scope", "span", "status_of", "swap_scope",
-]  # fmt: skip
 
 COMPACT_FIRST_AT = 8_192  # rows: those of a short recording become columns when it ends, so no thread is held up
 COMPACT_AT = 2_048  # rows from then on: they stay in the cache (0.6 MB) and are turned over in 0.5 ms
@@ -126,15 +108,24 @@ def swap_scope(scope: Scope | span | None) -> Scope | span | None:
     return before
 
 
-class OpenSpan(Protocol):
-    """A span that has begun, with its row for the case that the recording ends before it does."""
+class Storage(Protocol):
+    """The interface of a storage of rows: `Spans`, or `RowList` in a process that only sends them on."""
+
+    buffer: list[RowTuple]
+    dropped: int
 
     @property
-    def span_id(self) -> int:
-        """The number of the span."""
+    def append(self) -> Callable[[RowTuple], None]:
+        """The function that keeps a row."""
 
-    def abandoned_row(self, now_ns: int) -> RowTuple:
-        """Return the row of this span if it is cut off at `now_ns`."""
+    def compact(self) -> None:
+        """Make room in the buffer."""
+
+    def columns(self) -> SpanColumns:
+        """Return all rows so far."""
+
+    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
+        """Return the rows compacted so far and those of `last` that are not among them."""
 
 
 class Recorder:
@@ -174,8 +165,13 @@ class Recorder:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
         try:
             self._spans.append(row)
-            if len(self._spans.buffer) >= self._compact_at:
-                self._compact()
+            if len(self._spans.buffer) < self._compact_at or not self.lock.acquire(blocking=False):
+                return  # where another thread compacts already, there is no need to wait
+            try:
+                self._spans.compact()
+                self._compact_at = COMPACT_AT
+            finally:
+                self.lock.release()
         except Exception as error:  # a recorder fault must never change a result
             self.give_up(error)
 
@@ -186,14 +182,6 @@ class Recorder:
     def forget(self, span_id: int) -> None:
         """Note that a span has ended; call it after its row was added, so that it is never in neither place."""
         self.open_spans.pop(span_id, None)
-
-    def _compact(self) -> None:
-        if self.lock.acquire(blocking=False):  # another thread compacts already: no need to wait
-            try:
-                self._spans.compact()
-                self._compact_at = COMPACT_AT
-            finally:
-                self.lock.release()
 
     def give_up(self, error: BaseException) -> None:
         """Switch this recorder off after a fault of its own, with one warning; never raises."""
@@ -266,14 +254,14 @@ class Recorder:
 
     def relate(self, consumers: int, producers: int, needs: Callable[[int], Iterable[int]]) -> None:
         """Note that branches of one phase needed the results of branches of another; see `Relation`."""
-        from kaygraph_viz.trace.row import Relation
+        from kaygraph_viz.trace.columns import Relation
 
         self._relations.append(Relation(consumers, producers, needs))
 
     def _linked(self, columns: SpanColumns) -> SpanColumns:
         if not self._relations:
             return columns
-        from kaygraph_viz.trace.row import with_links
+        from kaygraph_viz.trace.columns import with_links
 
         return with_links(columns, list(self._relations))
 
@@ -414,14 +402,12 @@ class span:  # noqa: N801  (used like a function)
         try:
             _scope.reset(self._token)
         except ValueError:
-            status = self._left_elsewhere(status)
+            # Left in another context than it began in; if the span around it has ended, it was given up.
+            around, self.recorder = self._token.old_value, NO_RECORDER
+            if isinstance(around, span) and around.span_id not in recorder.open_spans:
+                status = "abandoned"
         recorder.add(self._row(ended, status, None if error is None else describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
-
-    def _left_elsewhere(self, status: Status) -> Status:
-        """Take this span out of the context in which it began; if the span around it has ended, it was given up."""
-        around, recorder, self.recorder = self._token.old_value, self.recorder, NO_RECORDER
-        return "abandoned" if isinstance(around, span) and around.span_id not in recorder.open_spans else status
 
     @property
     def parent_id(self) -> int:
@@ -472,52 +458,8 @@ def status_of(error: BaseException) -> Status:
     return "error" if isinstance(error, Exception) else "cancelled"
 
 
-__all__ = ["so_far"]
+# -- waits that this package imposes on a branch: for a limit, or before another attempt -------------------------------
 
-
-def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
-    """Return a trace with the spans that are still open, as if they ended now, and the numbers of those."""
-    recorder = trace._source
-    if not isinstance(recorder, Recorder):
-        return trace, frozenset()
-    opened = recorder.open_spans.copy()  # read before the finished ones: a span adds its row before it is removed here
-    finished = trace.columns
-    ended = set(np.flatnonzero(np.isin(np.fromiter(opened, np.int64, len(opened)), finished.rows["span_id"])).tolist())
-    held = [each for place, each in enumerate(opened.values()) if place not in ended]
-    # Other clocks than the real one may only be read by threads that take part in their time.
-    now_ns = recorder.now_ns() if recorder.clock is REAL else _latest_ns(finished)
-    rows = [_as_running(Row._make(each.abandoned_row(now_ns))) for each in held]
-    shown = Trace(_joined(finished, rows), trace.dropped, machine=trace.machine)
-    return shown, frozenset(row.span_id for row in rows)
-
-
-def _latest_ns(columns: SpanColumns) -> int:
-    return int(columns.column("ended_ns").max()) if len(columns) else 0
-
-
-def _as_running(row: Row) -> Row:
-    """Return a row that is not marked as abandoned, and does not end before it starts."""
-    return row._replace(ended_ns=max(row.started_ns, row.ended_ns), status="ok", parts=None)
-
-
-def _joined(finished: SpanColumns, rows: list[Row]) -> SpanColumns:
-    """Return all spans as one table, with one number for each text."""
-    spans = Spans()
-    for row in rows:
-        spans.append(row)
-    more = spans.columns()
-    names, lanes = dict.fromkeys([*finished.names, *more.names]), dict.fromkeys([*finished.lanes, *more.lanes])
-    added = more.rows.copy()
-    for column, texts, own in (("name", names, more.names), ("lane", lanes, more.lanes)):
-        place = {text: number for number, text in enumerate(texts)}
-        added[column] = np.array([place[text] for text in own], np.uint32)[added[column]]
-    table = np.concatenate([finished.rows, added])
-    attributes = {**finished.attributes, **more.attributes}
-    links = {**finished.links, **more.links}
-    return SpanColumns(table, tuple(names), tuple(lanes), finished.errors, attributes, links, finished.parts).in_order()
-
-
-__all__ = ["LOOP_BLOCKED", "held_up", "note_wait"]
 
 LOOP_BLOCKED = "loop blocked"  # the wait span of a coroutine that did not let others go on for long
 

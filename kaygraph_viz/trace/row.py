@@ -1,25 +1,8 @@
-"""A span as plain JSON fields, and back: what every file format that can carry all of a span has in common.
+"""A row: a span as a tuple, from the moment it ends until somebody looks at it.
 
-Belongs here: which fields there are, which may be left out, and what may stand in them. Does not belong here: whole
-files (``files``, ``export``).
-
-Values from user code made safe to keep: short, plain and without secrets.
-
-Belongs here: what becomes of a recorded argument or error. A recorded value is never called back: the ``__repr__``
-of a user's class is not run, since it may raise, sleep or return megabytes.
-
-Which branches needed the results of which others, said once for all branches of two phases.
-
-Belongs here: turning such a sentence into links between spans. Does not belong here: links that a span is given by hand
-(``recorder``).
-
-A branch does not know the numbers of the spans whose results it gets. Its node does know which items these were: so the
-links are made when the trace is complete, from the positions of the items.
-
-Rows that are made some time after their spans have ended: until then only the facts are kept.
-
-Belongs here: keeping the facts of spans that have ended, as far as they are few. Does not belong here: how a row is
-made of them (who records the span), where rows are kept (``storage``).
+Belongs here: its fields, in which order they stand, what is made of them and who keeps them for a while; a row as JSON
+fields, and values of the user's code made safe to keep in one. Who stamps a row is ``recorder``, ``execute`` and
+``capture``; very many rows are kept in ``columns``. Worker processes load this module: it does without NumPy.
 """
 
 from __future__ import annotations
@@ -27,21 +10,157 @@ from __future__ import annotations
 import math
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
-
-import numpy as np
+from operator import itemgetter
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from kaygraph_viz.base.errors import short
-from kaygraph_viz.base.parts import PART_CODE, PART_KINDS, RowParts
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PART_KINDS, RowParts, derived_parts
 from kaygraph_viz.base.texts import MASK, NAME_LIMIT, cut, is_secret, visible, without_secrets
 from kaygraph_viz.base.threads import RLock
-from kaygraph_viz.trace.columns import SpanColumns
-from kaygraph_viz.trace.span import KINDS, STATUSES, Row, RowTuple, Span
+from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
-__all__ = ["as_fields", "as_row", "problem_with"]
+# A span as the hot path writes it and as it travels between processes: making a plain tuple takes a sixth of the time
+# of a `Row`, and pickling it fewer bytes.
+RowTuple = tuple[
+    int, int, int, str, Kind, str, int, int, int, int, int, Status, int, str | None, Mapping[str, Any] | None,
+    tuple[int, ...] | None, RowParts | None,
+]  # fmt: skip
+
+
+class Row(NamedTuple):
+    """A span as it is stored; `Row._make` names the fields of a plain tuple."""
+
+    span_id: int
+    parent_id: int
+    index: int  # type: ignore[assignment]  # takes the place of a method of tuples, which no code of ours needs
+    name: str
+    kind: Kind
+    lane: str
+    submitted_ns: int
+    started_ns: int
+    ended_ns: int
+    cpu_ns: int = -1
+    blocked_ns: int = 0
+    status: Status = "ok"
+    attempt: int = 1
+    error: str | None = None
+    attributes: Mapping[str, Any] | None = None
+    links: tuple[int, ...] | None = None
+    parts: RowParts | None = None
+
+    def blocked_until(self, ended_ns: int, blocked_ns: int) -> Row:
+        """Return the row of a span that went on until `ended_ns`, and was blocked for `blocked_ns` at its end [ns]."""
+        blocked = self._replace(blocked_ns=self.blocked_ns + blocked_ns)
+        if ended_ns <= self.ended_ns:
+            return blocked
+        parts = self.parts
+        if parts is None:
+            parts = derived_parts(self.started_ns, self.ended_ns, self.cpu_ns, self.blocked_ns)
+        return blocked._replace(ended_ns=ended_ns, parts=(*parts, (PART_CODE["blocked"], ended_ns, NO_SHARE)))
+
+
+# One field of a plain tuple: to name all of them first would take long where there are very many.
+span_id_of: Callable[[RowTuple], int] = itemgetter(Row._fields.index("span_id"))
+parent_id_of: Callable[[RowTuple], int] = itemgetter(Row._fields.index("parent_id"))
+kind_of: Callable[[RowTuple], Kind] = itemgetter(Row._fields.index("kind"))
+
+
+def row_of(span: Span) -> Row:
+    """Return the row of a span."""
+    missing = {"parent_id": 0, "index": -1, "cpu_ns": -1}
+    values = {name: getattr(span, name) for name in Row._fields if name != "parts"}
+    given: dict[str, Any] = {name: missing.get(name) if value is None else value for name, value in values.items()}
+    return Row(**given, parts=span.noted_parts)
+
+
+class OpenSpan(Protocol):
+    """A span that has begun, with its row for the case that the recording ends before it does."""
+
+    @property
+    def span_id(self) -> int:
+        """The number of the span."""
+
+    def abandoned_row(self, now_ns: int) -> RowTuple:
+        """Return the row of this span if it is cut off at `now_ns`."""
+
+
+# -- kept for a while -------------------------------------------------------------------------------------------------
+
+
+class RowList:
+    """The storage of a recorder in a process that keeps no trace of its own: rows that are fetched after each item."""
+
+    def __init__(self, max_spans: int) -> None:
+        self.buffer: list[RowTuple] = []
+        self.dropped = 0
+        self._max_spans = max_spans
+        self._rows: list[RowTuple] = []
+
+    def append(self, row: RowTuple) -> None:
+        """Keep a row."""
+        self.buffer.append(row)
+
+    def compact(self) -> None:
+        """Move the buffer, which the recorder keeps short, to the rows that are kept."""
+        count = len(self.buffer)
+        room = max(0, self._max_spans - len(self._rows))
+        rows = self.buffer[: min(count, room)] + [row for row in self.buffer[room:count] if not parent_id_of(row)]
+        self._rows += rows
+        self.dropped += count - len(rows)
+        del self.buffer[:count]
+
+    def fetch(self) -> list[Row]:
+        """Return the rows since the last time."""
+        return [Row._make(row) for row in self.take()]
+
+    def take(self) -> list[RowTuple]:
+        """Return the rows since the last time as they were given: most are plain tuples."""
+        count = len(self.buffer)
+        rows, self._rows = self._rows + self.buffer[:count], []
+        del self.buffer[:count]
+        return rows
+
+    def columns(self) -> NoReturn:
+        """Raise `NotImplementedError`: a worker process keeps no trace."""
+        raise NotImplementedError("a worker process keeps no trace")
+
+    def sealed(self, last: Mapping[int, RowTuple]) -> NoReturn:
+        """Raise `NotImplementedError`: a worker process keeps no trace."""
+        raise NotImplementedError("a worker process keeps no trace")
+
+
+MOST_LATE = 8_192  # some 8 MB: beyond it, each span that ends has the row of the oldest one made
+
+
+class LateRows:
+    """The facts of spans that have ended, in order: tuples, whose first item is a function that makes a row of them."""
+
+    def __init__(self, add: Callable[[RowTuple], None], give_up: Callable[[BaseException], None]) -> None:
+        self._add, self._give_up = add, give_up
+        self._waiting: deque[tuple[Any, ...]] = deque()
+        self._lock = RLock()  # who reads all rows waits for one that another thread is making
+
+    def put(self, facts: tuple[Any, ...]) -> None:
+        """Keep the facts of a span that has ended."""
+        waiting = self._waiting
+        waiting.append(facts)
+        if len(waiting) > MOST_LATE:
+            self.make_all(MOST_LATE)
+
+    def make_all(self, but: int = 0) -> None:
+        """Make the rows of all spans so far, or of all but the last ones; never raises."""
+        with self._lock:
+            while len(self._waiting) > but:
+                facts = self._waiting.popleft()
+                try:
+                    self._add(facts[0](facts))
+                except Exception as error:
+                    self._give_up(error)
+
+
+# -- as JSON fields: what every file format that can carry all of a span has in common --------------------------------
 
 LARGEST = 1 << 62  # of any number in a file, so that sums of two stay within 64 bits
 LONGEST_NAME = 4 * NAME_LIMIT  # characters, of which fewer are shown
@@ -62,13 +181,11 @@ def as_fields(span: Span) -> dict[str, Any]:
     if span.links:
         fields["links"] = span.links
     if span.noted_parts is not None:
-        fields["parts"] = [_as_part(*part) for part in span.noted_parts]
+        fields["parts"] = [  # kind and end, and the share of CPU in thousandths where there is one
+            [PART_KINDS[code], until_ns, *([round(share * 1000)] if share >= 0 else [])]
+            for code, until_ns, share in span.noted_parts
+        ]
     return fields
-
-
-def _as_part(code: int, until_ns: int, share: float) -> list[Any]:
-    """Return kind and end of a part, and its share of CPU in thousandths where it has one."""
-    return [PART_KINDS[code], until_ns, *([round(share * 1000)] if share >= 0 else [])]
 
 
 def _finite(value: Any) -> Any:
@@ -129,23 +246,20 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 def as_row(fields: Mapping[str, Any]) -> Row:
     """Return the row of a span from fields that `problem_with` has accepted."""
-    value = {**_USUAL, "attributes": None, "links": None, **fields}
+    value = {**_USUAL, "attributes": None, "links": None, "parts": None, **fields}
+    parts: RowParts | None = None
+    if (noted := value["parts"]) is not None:
+        parts = tuple((PART_CODE[kind], end, share[0] / 1000 if share else -1.0) for kind, end, *share in noted)
     return Row(
         value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"],
         value["name"][:LONGEST_NAME], value["kind"], value["lane"][:LONGEST_NAME], value["submitted_ns"],
         value["started_ns"], value["ended_ns"], -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"],
         value["status"], value["attempt"], value["error"], value["attributes"],
-        tuple(value["links"] or ()), _row_parts(value.get("parts")),
+        tuple(value["links"] or ()), parts,
     )  # fmt: skip
 
 
-def _row_parts(parts: list[Any] | None) -> RowParts | None:
-    if parts is None:
-        return None
-    return tuple((PART_CODE[kind], ended, share[0] / 1000 if share else -1.0) for kind, ended, *share in parts)
-
-
-__all__ = ["describe_error", "safe_attributes", "safe_error", "safe_value", "traceback_text"]
+# -- values of the user's code: short, plain, without secrets, and never called back, since a ``__repr__`` may do all --
 
 TEXT_LIMIT = 200
 ERROR_LIMIT = 500
@@ -171,18 +285,13 @@ def safe_value(value: Any, depth: int = 0) -> Any:
     if kind is str:
         return cut(without_secrets(value[: SEEN * TEXT_LIMIT]), TEXT_LIMIT)
     if depth < DEPTH_LIMIT and kind in (list, tuple):
-        return _safe_items(value, depth)
+        if len(value) == 2 and _is_secret(value[0]):  # of a pair such as a header, the second may be a secret
+            return [safe_value(value[0], depth + 1), MASK]
+        return [safe_value(item, depth + 1) for item in value[:ITEM_LIMIT]] + ["..."] * (len(value) > ITEM_LIMIT)
     if depth < DEPTH_LIMIT and kind is dict:
         few = list(islice(value.items(), ITEM_LIMIT))  # at once: another thread may be writing to it
         return {_key(key): MASK if _is_secret(key) else safe_value(item, depth + 1) for key, item in few}
     return f"<{kind.__name__}>"
-
-
-def _safe_items(values: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
-    """Return the first items of a sequence; of a pair such as a header, the second may be a secret."""
-    if len(values) == 2 and _is_secret(values[0]):
-        return [safe_value(values[0], depth + 1), MASK]
-    return [safe_value(item, depth + 1) for item in values[:ITEM_LIMIT]] + ["..."] * (len(values) > ITEM_LIMIT)
 
 
 def _key(key: Any) -> str:
@@ -219,68 +328,3 @@ def traceback_text(error: BaseException) -> str:
 def safe_error(text: str) -> str:
     """Return the text of an error as it is kept: cut, visible, without credentials."""
     return cut(visible(without_secrets(text[: SEEN * ERROR_LIMIT])[: ERROR_LIMIT + 1]), ERROR_LIMIT)
-
-
-__all__ = ["Relation", "with_links"]
-
-Needs = Callable[[int], Iterable[int]]
-
-
-class Relation(NamedTuple):
-    """A relation between two phases: branches of one needed the results of branches of the other."""
-
-    consumers: int
-    producers: int
-    needs: Needs
-
-
-def with_links(columns: SpanColumns, relations: Iterable[Relation]) -> SpanColumns:
-    """Return the same spans with a link for each pair of branches of the relations, beside the links that they have."""
-    links = dict(columns.links)
-    for relation in relations:
-        known = _branches(columns, relation.producers)
-        for index, span_id in _branches(columns, relation.consumers).items():
-            found = tuple(known[needed] for needed in relation.needs(index) if needed in known)
-            if found:
-                links[span_id] = (*links.get(span_id, ()), *found)
-    return replace(columns, links=links)
-
-
-def _branches(columns: SpanColumns, around: int) -> dict[int, int]:
-    """Return the numbers of the branches in a span or in its phases, by the positions of their items."""
-    parents = columns.rows["parent_id"]
-    phases = columns.rows["span_id"][columns.is_kind("phase") & (parents == around)]
-    rows = columns.rows[columns.is_kind("branch") & np.isin(parents, [around, *phases.tolist()])]
-    rows = rows[np.argsort(rows["span_id"])]
-    return dict(zip(rows["index"].tolist(), rows["span_id"].tolist(), strict=True))
-
-
-__all__ = ["MOST_LATE", "LateRows"]
-
-MOST_LATE = 8_192  # some 8 MB: beyond it, each span that ends has the row of the oldest one made
-
-
-class LateRows:
-    """The facts of spans that have ended, in order: tuples, whose first item is a function that makes a row of them."""
-
-    def __init__(self, add: Callable[[RowTuple], None], give_up: Callable[[BaseException], None]) -> None:
-        self._add, self._give_up = add, give_up
-        self._waiting: deque[tuple[Any, ...]] = deque()
-        self._lock = RLock()  # who reads all rows waits for one that another thread is making
-
-    def put(self, facts: tuple[Any, ...]) -> None:
-        """Keep the facts of a span that has ended."""
-        waiting = self._waiting
-        waiting.append(facts)
-        if len(waiting) > MOST_LATE:
-            self.make_all(MOST_LATE)
-
-    def make_all(self, but: int = 0) -> None:
-        """Make the rows of all spans so far, or of all but the last ones; never raises."""
-        with self._lock:
-            while len(self._waiting) > but:
-                facts = self._waiting.popleft()
-                try:
-                    self._add(facts[0](facts))
-                except Exception as error:
-                    self._give_up(error)

@@ -14,8 +14,6 @@ from weakref import WeakValueDictionary
 from kaygraph_viz.base.errors import SharedConflictError, short, warn
 from kaygraph_viz.base.threads import Lock
 
-__all__ = ["SharedWatch"]
-
 V = TypeVar("V")
 MAX_NAME = 200  # characters that are kept of a key
 _branches: ContextVar[tuple[int, ...]] = ContextVar("kaygraph_viz_branches", default=())  # from the outside
@@ -50,7 +48,9 @@ class SharedWatch:
         name = str.__str__(key)[:MAX_NAME] if isinstance(key, str) else short(key, MAX_NAME)
         with self._lock:
             if is_write and self.strict:
-                self._refuse_second(name, branches)
+                for other, keys in self._writes.items():
+                    if name in keys and other not in branches:
+                        raise SharedConflictError(name, other, branches[-1])
             (self._writes if is_write else self._reads).setdefault(branches[-1], set()).add(name)
 
     def view_of(self, store: object, make: Callable[[Any, SharedWatch], V]) -> V:
@@ -70,8 +70,3 @@ class SharedWatch:
                 "results are not affected",
                 stacklevel=3,
             )
-
-    def _refuse_second(self, name: str, branches: tuple[int, ...]) -> None:
-        for other, keys in self._writes.items():
-            if name in keys and other not in branches:
-                raise SharedConflictError(name, other, branches[-1])

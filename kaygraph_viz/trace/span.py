@@ -1,6 +1,6 @@
-"""The span: one recorded closed interval on a lane, and the words for its kind and status.
+"""The span: one recorded closed interval on a lane, as users see it, and the words for its kind and status.
 
-Belongs here: what one span is. Does not belong here: how many of them are stored (``columns``) or made (``recorder``).
+What it is before somebody looks at it, a row, is in ``row``.
 """
 
 from __future__ import annotations
@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
-from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PART_KINDS, Part, RowParts, derived_parts
+from kaygraph_viz.base.parts import PART_KINDS, Part, RowParts, derived_parts
 from kaygraph_viz.base.texts import one_line
-
-__all__ = ["KINDS", "STATUSES", "Kind", "Row", "RowTuple", "Span", "Status"]
 
 Kind = Literal["graph", "node", "phase", "branch", "attempt", "wait"]
 Status = Literal["ok", "error", "cancelled", "timeout", "abandoned", "lost", "skipped"]
@@ -22,46 +20,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
-
-
-# A span as the hot path writes it and as it travels between processes: making a plain tuple takes a sixth of the time
-# of a `Row`, and pickling it fewer bytes.
-RowTuple = tuple[
-    int, int, int, str, Kind, str, int, int, int, int, int, Status, int, str | None, Mapping[str, Any] | None,
-    tuple[int, ...] | None, RowParts | None,
-]  # fmt: skip
-
-
-class Row(NamedTuple):
-    """A span as it is stored; `Row._make` names the fields of a plain tuple."""
-
-    span_id: int
-    parent_id: int
-    index: int  # type: ignore[assignment]  # takes the place of a method of tuples, which no code of ours needs
-    name: str
-    kind: Kind
-    lane: str
-    submitted_ns: int
-    started_ns: int
-    ended_ns: int
-    cpu_ns: int = -1
-    blocked_ns: int = 0
-    status: Status = "ok"
-    attempt: int = 1
-    error: str | None = None
-    attributes: Mapping[str, Any] | None = None
-    links: tuple[int, ...] | None = None
-    parts: RowParts | None = None
-
-    def blocked_until(self, ended_ns: int, blocked_ns: int) -> Row:
-        """Return the row of a span that went on until `ended_ns`, and was blocked for `blocked_ns` at its end [ns]."""
-        blocked = self._replace(blocked_ns=self.blocked_ns + blocked_ns)
-        if ended_ns <= self.ended_ns:
-            return blocked
-        parts = self.parts
-        if parts is None:
-            parts = derived_parts(self.started_ns, self.ended_ns, self.cpu_ns, self.blocked_ns)
-        return blocked._replace(ended_ns=ended_ns, parts=(*parts, (PART_CODE["blocked"], ended_ns, NO_SHARE)))
 
 
 @dataclass(frozen=True, slots=True)

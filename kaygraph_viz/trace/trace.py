@@ -19,23 +19,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+import numpy as np
+
 from kaygraph_viz.base.checks import checked_word
 from kaygraph_viz.base.errors import TraceError
 from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.base.texts import one_line
-from kaygraph_viz.clock.clock import Clock
-from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
+from kaygraph_viz.clock.clock import REAL, Clock
+from kaygraph_viz.trace.columns import SpanColumns, Spans, SpanSequence
 from kaygraph_viz.trace.files import TraceFile, read_trace, write_trace
+from kaygraph_viz.trace.gauges import GaugeLog, GaugeSamples
 from kaygraph_viz.trace.invariants import violations
-from kaygraph_viz.trace.memory import NOTHING, GaugeLog, GaugeSamples, MemoryLog, MemorySamples
+from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
+from kaygraph_viz.trace.row import OpenSpan, Row
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
-
-__all__ = ["Trace", "load"]
 
 
 class _Source(Protocol):
+    """What a live trace needs of its recorder."""
+
     clock: Clock
     gauges: GaugeLog
+    now_ns: Callable[[], int]
+    open_spans: dict[int, OpenSpan]
 
     @property
     def dropped(self) -> int: ...
@@ -271,7 +277,44 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     return Trace(*read_trace(Path(path), partial=partial))
 
 
-__all__ = ["EdgeView", "GraphView", "NodeView"]
+def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
+    """Return a trace with the spans that are still open, as if they ended now, and the numbers of those."""
+    recorder = trace._source
+    if recorder is None:
+        return trace, frozenset()
+    opened = recorder.open_spans.copy()  # read before the finished ones: a span adds its row before it is removed here
+    finished = trace.columns
+    ended = set(np.flatnonzero(np.isin(np.fromiter(opened, np.int64, len(opened)), finished.rows["span_id"])).tolist())
+    held = [each for place, each in enumerate(opened.values()) if place not in ended]
+    # Other clocks than the real one may only be read by threads that take part in their time.
+    if recorder.clock is REAL:
+        now_ns = recorder.now_ns()
+    else:
+        now_ns = int(finished.column("ended_ns").max()) if len(finished) else 0
+    cut_off = [Row._make(each.abandoned_row(now_ns)) for each in held]
+    rows = [row._replace(ended_ns=max(row.started_ns, row.ended_ns), status="ok", parts=None) for row in cut_off]
+    shown = Trace(_joined(finished, rows), trace.dropped, machine=trace.machine)
+    return shown, frozenset(row.span_id for row in rows)
+
+
+def _joined(finished: SpanColumns, rows: list[Row]) -> SpanColumns:
+    """Return all spans as one table, with one number for each text."""
+    spans = Spans()
+    for row in rows:
+        spans.append(row)
+    more = spans.columns()
+    names, lanes = dict.fromkeys([*finished.names, *more.names]), dict.fromkeys([*finished.lanes, *more.lanes])
+    added = more.rows.copy()
+    for column, texts, own in (("name", names, more.names), ("lane", lanes, more.lanes)):
+        place = {text: number for number, text in enumerate(texts)}
+        added[column] = np.array([place[text] for text in own], np.uint32)[added[column]]
+    table = np.concatenate([finished.rows, added])
+    attributes = {**finished.attributes, **more.attributes}
+    links = {**finished.links, **more.links}
+    return SpanColumns(table, tuple(names), tuple(lanes), finished.errors, attributes, links, finished.parts).in_order()
+
+
+# -- the shape of a graph: it describes itself in these words, and a diagram draws them; neither knows the other ----
 
 
 @dataclass(frozen=True, slots=True)

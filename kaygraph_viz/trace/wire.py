@@ -1,9 +1,7 @@
 """Adding the spans of another process of this machine to the trace of this one.
 
-Belongs here: new numbers, parents, lanes and times for their rows. Does not belong here: how the rows travelled
+Belongs here: new numbers, parents, lanes and times for rows that came home. Does not belong here: how they travelled
 (``execute``), clocks of other machines (``offsets``).
-
-Spans of other processes come home as rows: ``storage`` keeps them there, and here they are numbered anew.
 """
 
 from __future__ import annotations
@@ -12,13 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from kaygraph_viz.base.parts import shifted
-from kaygraph_viz.trace.columns import RowList
-from kaygraph_viz.trace.span import Row, RowTuple
+from kaygraph_viz.trace.row import Row, RowTuple
 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.recorder import Recorder
 
-__all__ = ["OWN_LANE", "RowList", "adopt", "squeezed"]
 
 OWN_LANE = "worker"  # what a process calls the lane of its own main thread
 

@@ -15,8 +15,8 @@ from kaygraph_viz.capture import process_recorder
 from kaygraph_viz.capture.process_recorder import Carried, RemoteCall, TravellingCall, recorder_for, wanted_by
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.recording import record
-from kaygraph_viz.trace.columns import RowList
 from kaygraph_viz.trace.recorder import COMPACT_FIRST_AT, Recorder, current_scope, span
+from kaygraph_viz.trace.row import RowList
 
 
 def double(number: int) -> int:

@@ -29,7 +29,8 @@ from kaygraph_viz.export.perfetto import (
     track_events,
 )
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.memory import GaugeSamples, MemorySamples
+from kaygraph_viz.trace.gauges import GaugeSamples
+from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Span
 from kaygraph_viz.trace.trace import Trace
 

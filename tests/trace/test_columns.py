@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
-from kaygraph_viz.trace.columns import MAX_ATTEMPT, SPAN_DTYPE, TEXT_LIMIT, TRANSPOSE_ROWS, Spans, SpanSequence
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.base.parts import NO_SHARE, PART_KINDS
+from kaygraph_viz.clock.clock import REAL
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.columns import (
+    MAX_ATTEMPT,
+    TEXT_LIMIT,
+    TRANSPOSE_ROWS,
+    PartCollector,
+    Spans,
+    SpanSequence,
+    part_totals_ns,
+    stretches,
+)
+from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, Scope, set_scope, span
+from kaygraph_viz.trace.row import Row, RowList
 
 
 def row(span_id, *, started_ns=None, **fields):
@@ -62,30 +76,6 @@ def test_any_number_of_rows_makes_as_many_spans(count):
     assert [columns.names[code] for code in columns.rows["name"]] == [f"n{number + 1}" for number in range(count)]
 
 
-def test_what_was_read_does_not_grow_with_what_comes_later():
-    storage = spans(row(1, attributes={"a": 1}, error="E"))
-    before = storage.columns()
-    storage.append(row(2, attributes={"b": 2}, error="E"))
-    after = storage.columns()
-    assert (len(before), len(before.attributes), len(before.errors)) == (1, 1, 1)
-    assert (len(after), len(after.attributes), len(after.errors)) == (2, 2, 2)
-
-
-def test_the_cap_keeps_graphs_nodes_and_phases_and_counts_the_rest():
-    kinds = ["branch", "branch", "graph", "branch", "node", "wait", "phase"]
-    storage = spans(*(row(at, kind=kind) for at, kind in enumerate(kinds, 1)), max_spans=1)
-    assert [span.kind for span in SpanSequence(storage.columns())] == ["branch", "graph", "node", "phase"]
-    assert (storage.kept, storage.dropped) == (4, 3)
-
-
-def test_the_cap_holds_for_all_buffers_together():
-    storage = spans(max_spans=3)
-    for number in range(1, 6):
-        storage.append(row(number))
-        storage.compact()
-    assert (len(storage.columns()), storage.dropped) == (3, 2)
-
-
 def test_sealing_adds_what_was_open_and_has_not_ended_after_all():
     storage = spans(row(1), row(2))
     storage.compact()
@@ -99,11 +89,6 @@ def test_long_names_are_cut_and_many_attempts_counted_to_a_limit():
     assert found.attempt == MAX_ATTEMPT
 
 
-def test_a_span_takes_76_bytes():
-    assert SPAN_DTYPE.itemsize == 76
-    assert spans(row(1), row(2)).columns().rows.nbytes == 152
-
-
 def test_spans_are_read_by_position_and_by_slice():
     sequence = SpanSequence(spans(*(row(number) for number in range(1, 6))).columns())
     assert [span.span_id for span in sequence[1:4:2]] == [2, 4]
@@ -112,14 +97,132 @@ def test_spans_are_read_by_position_and_by_slice():
         sequence[5]
 
 
-def test_attributes_of_a_span_are_a_copy():
-    columns = spans(row(1, attributes={"a": 1})).columns()
-    columns.span(0).attributes["a"] = 2
-    assert columns.span(0).attributes == {"a": 1}
+# -- part table ----------------------------------------------------------------------------------------------------
 
 
-def test_kinds_and_statuses_are_found_as_masks():
-    columns = spans(row(1, kind="node"), row(2, status="error"), row(3)).columns()
-    assert columns.is_kind("branch").tolist() == [False, True, True]
-    assert columns.is_status("error").tolist() == [False, True, False]
-    assert columns.column("started_ns").dtype == np.int64
+PARTS = [("wait", 1), ("cpu", 0.5), ("unknown", 0.5, 0.25), ("unknown", 1)]
+
+
+def told(trace, positions=None):
+    """Return owner, kind, times and share of each part as `stretches` has them."""
+    found = stretches(trace.columns, None if positions is None else np.array(positions, np.intp))
+    shares = [None if np.isnan(share) else round(share, 3) for share in found.cpu_share.tolist()]
+    kinds = [PART_KINDS[kind] for kind in found.kind]
+    return [*zip(found.owner.tolist(), kinds, found.started_ns.tolist(), found.ended_ns.tolist(), shares, strict=True)]
+
+
+def of_spans(spans):
+    """Return the same of the spans themselves."""
+    exact = {"cpu": 1.0, "unknown": None}
+    for owner, each in enumerate(spans):
+        for part in each.parts:
+            share = exact.get(part.kind, 0.0) if part.cpu_share is None else round(part.cpu_share, 3)
+            yield owner, part.kind, part.started_ns, part.ended_ns, share
+
+
+@st.composite
+def bars(draw):
+    """Return a bar with noted parts, or with sums only."""
+    start, length = draw(st.integers(0, 9)), draw(st.integers(0, 5))
+    kinds = draw(st.lists(st.sampled_from(PART_KINDS[:-1]), min_size=length, max_size=length))
+    if kinds and draw(st.booleans()):
+        return bar("a", "t", start, start + length, parts=[(kind, 1) for kind in kinds])
+    cpu_s = draw(st.sampled_from([None, 0, length / 4, length]))
+    return bar("a", "t", start, start + length, cpu_s=cpu_s, blocked_s=draw(st.sampled_from([0, length / 2])))
+
+
+@given(st.lists(bars(), max_size=6))
+def test_parts_are_those_of_the_spans(some):
+    trace = make_trace(*some, check=False)
+    assert told(trace) == [*of_spans(trace.spans)]
+
+
+def test_spans_are_taken_in_the_order_that_is_asked_for():
+    trace = make_trace(bar("a", "t", 0, 3, parts=PARTS), bar("b", "t", 3, 4, cpu_s=0), bar("c", "t", 4, 5, cpu_s=1))
+    assert told(trace, [2, 0, 0]) == [*of_spans([trace.spans[at] for at in (2, 0, 0)])]
+    assert told(trace, []) == []
+
+
+def test_totals_add_up_by_kind():
+    trace = make_trace(bar("a", "t", 0, 3, parts=PARTS), bar("b", "t", 3, 5, cpu_s=0))
+    totals = {kind: (found / 1e9).tolist() for kind, found in part_totals_ns(trace.columns).items()}
+    assert totals == {"cpu": [0.5, 0], "wait": [1, 2], "unknown": [1.5, 0]}
+
+
+NOTED = {3: ((0, 30, NO_SHARE),), 1: ((1, 10, NO_SHARE), (6, 12, 0.5)), 2: ((4, 20, NO_SHARE),)}
+
+
+def collected(*batches):
+    collector = PartCollector()
+    for batch in batches:
+        collector.add(list(batch), [NOTED.get(number) for number in batch])
+    return collector
+
+
+@pytest.mark.parametrize("batches", [[(3, 1, 2)], [(3,), (1, 9), (2,)]])
+def test_spans_are_found_by_number_whatever_the_order_in_which_they_ended(batches):
+    table = collected(*batches).table()
+    assert table.span_id.tolist() == [1, 2, 3]
+    assert {number: table.of(number) for number in (1, 2, 3)} == NOTED
+    assert [table.of(number) for number in (0, 4, 9)] == [None, None, None]
+
+
+def test_a_table_that_was_read_does_not_change():
+    collector = collected((1,))
+    before = collector.table()
+    collector.add([3, 2], [NOTED[3], NOTED[2]])
+    assert collector.table().span_id.tolist() == [1, 2, 3]
+    assert (before.span_id.tolist(), before.of(3)) == ([1], None)
+
+
+def test_spans_without_parts_take_no_room():
+    table = collected((7, 8, 9)).table()
+    assert (len(table.span_id), len(table.parts)) == (0, 0)
+
+
+# -- storage -------------------------------------------------------------------------------------------------------
+
+
+def row_storage(span_id, parent_id=9):
+    return (span_id, parent_id, -1, "s", "branch", "t", 0, 10, 20, 5, 0, "ok", 1, None, None, None, None)
+
+
+def test_a_list_of_rows_gives_what_came_since_the_last_time():
+    rows = RowList(100)
+    recorder = Recorder(REAL, storage=rows)
+    set_scope(Scope(recorder, 0))
+    try:
+        with span("first"):
+            pass
+        assert [kept.name for kept in rows.fetch()] == ["first"]
+        with span("second"):
+            pass
+        rows.compact()
+        with span("third"):
+            pass
+        assert [kept.name for kept in rows.fetch()] == ["second", "third"]
+        assert rows.fetch() == []
+    finally:
+        set_scope(NO_SCOPE)
+
+
+def test_what_is_around_all_others_is_kept_though_it_comes_last():
+    rows = RowList(2)
+    for number in range(1, 6):
+        rows.append(row_storage(number))
+    rows.append(row_storage(9, parent_id=0))
+    rows.compact()
+    assert [kept.span_id for kept in rows.fetch()] == [1, 2, 9]
+    assert rows.dropped == 3
+
+
+def test_what_is_fetched_makes_room():
+    rows = RowList(2)
+    for number in range(1, 4):
+        rows.append(row_storage(number))
+    rows.compact()
+    assert [kept.span_id for kept in rows.fetch()] == [1, 2]
+    rows.append(row_storage(4))
+    rows.compact()
+    assert [kept.span_id for kept in rows.fetch()] == [4]
+    assert rows.dropped == 1

@@ -23,7 +23,7 @@ from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.process_recorder import Errand, Errands, Header, Place, RemoteCall, TravellingCall, lane_of
 from kaygraph_viz.trace.dask_stream import function_of_key
 from kaygraph_viz.trace.recorder import Scope, first_open, span
-from kaygraph_viz.trace.span import Row, RowTuple
+from kaygraph_viz.trace.row import Row, RowTuple
 from kaygraph_viz.trace.wire import adopt
 
 

@@ -30,7 +30,7 @@ from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.capture.process_recorder import ProcessRecorder, Wanted
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.recorder import _scope
-from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.row import RowTuple
 
 _STATUSES = {"ExecuteSuccessEvent": "OK", "ExecuteFailureEvent": "error"}  # by what a worker notes at the end of a task
 

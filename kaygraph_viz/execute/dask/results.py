@@ -22,8 +22,8 @@ from kaygraph_viz.execute.pickling import by_value, context_values, unpack_resul
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.offsets import NO_OFFSET, Move
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
-from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.row import Row, describe_error
+from kaygraph_viz.trace.span import Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
 Pair = tuple[int, Any, int]  # index, item, when it was ready [ns]

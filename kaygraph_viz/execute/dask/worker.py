@@ -31,9 +31,8 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pickling import PackedError, not_sent, pack_error, pack_result
 from kaygraph_viz.execute.retries import RetryPolicy
 from kaygraph_viz.trace.lanes import NO_LANE
-from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.span import Row, Status
-from kaygraph_viz.trace.wire import RowList
+from kaygraph_viz.trace.row import Row, RowList, describe_error
+from kaygraph_viz.trace.span import Status
 
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
 BUDGET_NS = 60_000_000  # the rest of a chunk whose items turn out to be long is given back after this time

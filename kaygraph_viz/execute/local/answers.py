@@ -28,8 +28,8 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pickling import unpack_result
 from kaygraph_viz.execute.worker_pool import Pulled
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.span import RowTuple, Status
+from kaygraph_viz.trace.row import RowTuple, describe_error
+from kaygraph_viz.trace.span import Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
 __all__ = ["MAX_CHUNK", "AnswerReader", "AnswerWriter", "Results", "SharedProgress", "record_of", "records_in"]

@@ -40,8 +40,8 @@ from kaygraph_viz.execute.retries import Attempts, Result
 from kaygraph_viz.execute.worker_pool import Pulled, ThreadWorker, ThreadWorkerPool
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder
-from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.span import Row, RowTuple, Status
+from kaygraph_viz.trace.row import Row, RowTuple, describe_error
+from kaygraph_viz.trace.span import Status
 
 __all__ = ["SimulatedDaskPool", "SimulatedProcessPool", "SimulatedThread", "SimulatedThreadPool"]
 

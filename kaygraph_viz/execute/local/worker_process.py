@@ -28,9 +28,7 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
 from kaygraph_viz.trace.lanes import NO_LANE
 from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, set_scope
-from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.span import Row
-from kaygraph_viz.trace.wire import RowList
+from kaygraph_viz.trace.row import Row, RowList, describe_error
 
 __all__ = ["main"]
 

@@ -35,7 +35,8 @@ from kaygraph_viz.execute.retries import as_node_error
 from kaygraph_viz.execute.worker_pool import Pulled, ThreadWorkerPool, WorkerPool, run_pool, simulated_pool
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import current_scope, span
-from kaygraph_viz.trace.span import Row, RowTuple, Status
+from kaygraph_viz.trace.row import Row, RowTuple
+from kaygraph_viz.trace.span import Status
 
 READER = "exec"  # the reader of a run: in a node, its method of that name
 

@@ -20,7 +20,7 @@ from kaygraph_viz.execute.pipeline.queues import Buffer, QueuedItem, Wake, waiti
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts
 from kaygraph_viz.execute.retries import ONCE
 from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, current_scope
-from kaygraph_viz.trace.span import Row, RowTuple
+from kaygraph_viz.trace.row import Row, RowTuple
 
 Attempt = Callable[[Wake | None], int | None]
 

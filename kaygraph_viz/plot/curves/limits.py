@@ -20,7 +20,7 @@ from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import clean, escaped, heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, TEXT, Size, Stroke
-from kaygraph_viz.trace.memory import GaugeSamples
+from kaygraph_viz.trace.gauges import GaugeSamples
 from kaygraph_viz.trace.nesting import extent_ns
 from kaygraph_viz.trace.trace import Trace
 

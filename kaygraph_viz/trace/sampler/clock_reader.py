@@ -19,8 +19,6 @@ import sys
 import time
 from array import array
 
-__all__ = ["Watch", "main"]
-
 FIND_NS = 25_000_000  # from one search for new threads to the next; reading the directory of a process takes some 20 us
 SHARE = 0.018  # of one core, at most: with many threads, they are read less often
 MAX_READINGS = 8_000_000  # of 24 bytes each; when there are more, every second one is dropped, and fewer are taken

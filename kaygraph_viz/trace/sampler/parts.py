@@ -17,8 +17,6 @@ from kaygraph_viz.base.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import PART_DTYPE, PartTable, SpanColumns, Stretches, repeated, stretches, sums
 from kaygraph_viz.trace.sampler.thread_timeline import Timeline
 
-__all__ = ["LaneThread", "Pieces", "placed", "with_samples"]
-
 Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
 Codes = npt.NDArray[np.uint8]
@@ -60,18 +58,17 @@ def with_samples(
     is_open = (found.kind == UNKNOWN) & (found.ended_ns - found.started_ns >= tick_ns)
     thread = np.full(len(found.owner), -1)
     thread[is_open] = _threads(columns, positions[found.owner[is_open]], found, is_open, lines, lanes)
-    budget = _budgets(rows[positions], found)
-    pieces = [_no_pieces()]
+    # The CPU time left for the unknown parts of each span [ns]; NaN where it was not measured.
+    exact = sums(found.owner, (found.ended_ns - found.started_ns) * (found.kind == CPU), len(positions))
+    cpu_ns = rows["cpu_ns"][positions]
+    budget = np.where(cpu_ns < 0, np.nan, np.maximum(cpu_ns - exact, 0))
+    pieces = [Pieces(np.empty(0, np.intp), np.empty(0, np.uint8), np.empty(0, np.int64))]
     for number, line in enumerate(lines):
         mine = np.flatnonzero(thread == number)
         if len(mine):
             some = _of_thread(line, found, mine, budget, tick_ns)
             pieces.append(some._replace(owner=mine[some.owner]))
     return _replaced(columns, positions, found, Pieces(*(np.concatenate(each) for each in zip(*pieces, strict=True))))
-
-
-def _no_pieces() -> Pieces:
-    return Pieces(np.empty(0, np.intp), np.empty(0, np.uint8), np.empty(0, np.int64))
 
 
 def _threads(
@@ -91,13 +88,6 @@ def _threads(
                 better = shared > np.minimum(most[here], (ends - begins)[here] // 2)
                 chosen[here[better]], most[here[better]] = number, shared[better]
     return chosen
-
-
-def _budgets(rows: npt.NDArray[np.void], found: Stretches) -> Floats:
-    """Return the CPU time left for the unknown parts of each span [ns]; NaN where it was not measured."""
-    exact = sums(found.owner, (found.ended_ns - found.started_ns) * (found.kind == CPU), len(rows))
-    cpu = rows["cpu_ns"]
-    return np.where(cpu < 0, np.nan, np.maximum(cpu - exact, 0))
 
 
 def _of_thread(line: Timeline, found: Stretches, mine: Places, budget: Floats, tick_ns: int) -> Pieces:

@@ -34,7 +34,6 @@ from kaygraph_viz.trace.sampler.thread_timeline import ThreadReadings, tick_ns, 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["Sampler", "is_available", "readings_in", "sampling"]
 
 PROGRAM = Path(__file__).with_name("clock_reader.py")
 PATIENCE_S = 5.0  # for the helper to begin, and for its readings

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from kaygraph_viz.base.parts import PART_CODE
 from kaygraph_viz.trace.columns import repeated
 
-__all__ = ["ThreadReadings", "Timeline", "tick_ns", "timelines"]
-
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

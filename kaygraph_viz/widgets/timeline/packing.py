@@ -29,9 +29,8 @@ from kaygraph_viz.plot.gantt.scene import Chart, Run, folded
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.nesting import is_own_time
-from kaygraph_viz.trace.recorder import so_far
 from kaygraph_viz.trace.span import STATUSES
-from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.trace.trace import Trace, so_far
 from kaygraph_viz.widgets.timeline.pieces import PieceParts, Pieces, pieces_of, with_parts
 
 MAX_LABELS = 5_000  # of calls

@@ -12,7 +12,8 @@ from kaygraph_viz.plot.curves.limits import limit_curve
 from kaygraph_viz.plot.curves.memory import memory_curve
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.memory import GaugeSamples, MemorySamples
+from kaygraph_viz.trace.gauges import GaugeSamples
+from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.trace import Trace
 
 

@@ -38,10 +38,6 @@ def test_python_is_named_without_its_patch_version():
     assert this_machine().python.endswith(f" {sys.version_info.major}.{sys.version_info.minor}")
 
 
-def test_one_core_is_singular():
-    assert str(Machine(1, "CPython 3.11", has_gil=True)).startswith("1 core;")
-
-
 def test_only_python_code_is_said_to_take_turns():
     assert str(Machine(4, "CPython 3.11", has_gil=True)).endswith("one thread at a time runs Python code")
 

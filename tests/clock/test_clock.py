@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 import time
 
 import pytest
@@ -15,9 +16,14 @@ from kaygraph_viz.clock.clock import (
     REAL,
     WORKER_KINDS,
     Clock,
+    InForce,
     compute,
     cost,
     current_clock,
+    due_in_s,
+    frames_of,
+    innermost_frame,
+    kind_of_wait,
     sleep,
     sleep_async,
     use_clock,
@@ -28,11 +34,6 @@ from kaygraph_viz.execute.base import default_workers
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-
-
-def test_the_real_clock_is_in_force_by_default():
-    assert current_clock() is REAL
-    assert isinstance(REAL, Clock)
 
 
 def test_real_stamps_are_whole_nanoseconds_that_never_go_back():
@@ -56,22 +57,6 @@ def test_sleep_and_work_go_to_the_clock_in_force():
     assert clock.cpu_ns() == 60 * 10**9
 
 
-def test_use_clock_nests_and_ends():
-    outer, inner = FakeClock(), FakeClock()
-    with use_clock(outer):
-        with use_clock(inner):
-            assert current_clock() is inner
-        assert current_clock() is outer
-    assert current_clock() is REAL
-
-
-def test_the_clock_travels_with_a_copied_context():
-    clock = FakeClock()
-    with use_clock(clock):
-        context = contextvars.copy_context()
-    assert context.run(current_clock) is clock
-
-
 def test_record_puts_its_clock_in_force():
     clock = FakeClock()
     with record(clock=clock):
@@ -84,13 +69,6 @@ def test_record_puts_its_clock_in_force():
 def test_impossible_durations_are_refused(spend, seconds):
     with pytest.raises(OptionError, match=spend.__name__):
         spend(seconds)
-
-
-@pytest.mark.parametrize("seconds", [0, 0.0, 1, 1e9])
-def test_possible_durations_pass(seconds):
-    with use_clock(FakeClock()) as clock:
-        sleep(seconds)
-    assert clock.now_ns() == seconds * 10**9
 
 
 def test_cost_is_for_simulated_time_only():
@@ -192,7 +170,7 @@ def test_an_object_with_the_four_methods_that_is_no_clock_is_refused():
     class Duck:
         now_ns, cpu_ns, sleep, compute = Own.now_ns, Own.cpu_ns, Own.sleep, Own.compute
 
-    with pytest.raises(OptionError, match=r"a subclass of kaygraph_viz\.clock\.Clock"), record(clock=Duck()):
+    with pytest.raises(OptionError, match=r"a subclass of kaygraph_viz\.clock\.clock\.Clock"), record(clock=Duck()):
         pass
 
 
@@ -226,3 +204,128 @@ def test_machines_are_those_of_the_clock():
     assert REAL.machine == this_machine()
     assert VirtualClock(cores=3).machine.cores == 3
     assert FakeClock().machine is None
+
+
+# -- in force ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def colour():
+    return InForce("colour", "grey")
+
+
+def test_blocks_nest_and_end(colour):
+    with colour.set_to("red"), colour.set_to("blue"):
+        assert colour.get() == "blue"
+    assert colour.get() == "grey"
+
+
+def test_a_value_ends_with_an_error_too(colour):
+    with pytest.raises(OSError, match="gone"), colour.set_to("red"):
+        raise OSError("gone")
+    assert colour.get() == "grey"
+
+
+def test_a_value_travels_with_a_copied_context(colour):
+    with colour.set_to("red"):
+        context = contextvars.copy_context()
+    assert context.run(colour.get) == "red"
+
+
+def test_a_block_that_is_left_in_another_context_is_over_in_both(colour):
+    block, here, there = colour.set_to("red"), contextvars.copy_context(), contextvars.copy_context()
+    here.run(block.__enter__)
+    there.run(block.__exit__, None, None, None)
+    assert (here.run(colour.get), there.run(colour.get), colour.get()) == ("grey", "grey", "grey")
+
+
+def test_what_is_around_a_block_that_is_left_in_another_thread_is_in_force_again(colour):
+    block = colour.set_to("red")
+    with colour.set_to("blue"):
+        block.__enter__()
+        thread = threading.Thread(target=block.__exit__, args=(None, None, None))
+        thread.start()
+        thread.join()
+        assert colour.get() == "blue"
+    assert colour.get() == "grey"
+
+
+def test_blocks_may_be_left_elsewhere_in_any_order(colour):
+    outer, inner, there = colour.set_to("red"), colour.set_to("blue"), contextvars.copy_context()
+    outer.__enter__()
+    inner.__enter__()
+    there.run(outer.__exit__, None, None, None)
+    assert colour.get() == "blue"
+    there.run(inner.__exit__, None, None, None)
+    assert colour.get() == "grey"
+
+
+@pytest.mark.parametrize("first", ["outer", "inner"])
+def test_blocks_may_overlap(colour, first):
+    blocks = {"outer": colour.set_to("red"), "inner": colour.set_to("blue")}
+    blocks["outer"].__enter__()
+    blocks["inner"].__enter__()
+    blocks.pop(first).__exit__(None, None, None)
+    assert colour.get() == ("blue" if first == "outer" else "red")
+    blocks.popitem()[1].__exit__(None, None, None)
+    assert colour.get() == "grey"
+
+
+def test_of_three_that_overlap_the_one_that_goes_on_is_in_force(colour):
+    first, second, third = (colour.set_to(name) for name in ("red", "blue", "green"))
+    for block in (first, second, third):
+        block.__enter__()
+    second.__exit__(None, None, None)
+    assert colour.get() == "green"
+    third.__exit__(None, None, None)
+    assert colour.get() == "red"
+    first.__exit__(None, None, None)
+    assert colour.get() == "grey"
+
+
+# -- awaited -------------------------------------------------------------------------------------------------------
+
+
+def suspended(main):
+    """Return what is known of a coroutine at its first wait."""
+    found = []
+
+    async def run():
+        task = asyncio.ensure_future(main())
+        await asyncio.sleep(0)
+        frame = innermost_frame(task.get_coro())
+        found.extend([kind_of_wait(frame), due_in_s(frame)])
+        task.cancel()
+
+    asyncio.run(run())
+    return found
+
+
+def test_who_sleeps_is_due_after_that_long():
+    kind, due = suspended(lambda: asyncio.sleep(1000))
+    assert kind == "wait"
+    assert 0 < due <= 1000
+
+
+def test_locks_and_queues_of_asyncio_hold_up():
+    assert suspended(lambda: asyncio.Queue().get()) == ["blocked", None]
+
+
+def test_an_event_may_stand_for_anything_such_as_an_answer_from_the_network():
+    assert suspended(lambda: asyncio.Event().wait()) == ["wait", None]
+
+
+def test_what_is_no_coroutine_is_suspended_nowhere():
+    assert innermost_frame(None) is None
+    assert frames_of(3) == []
+    assert (kind_of_wait(None), due_in_s(None)) == ("wait", None)
+
+
+def test_a_loop_whose_timers_do_not_tell_when_leaves_that_open(monkeypatch):
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_later", without_a_time)
+    assert suspended(lambda: asyncio.sleep(0.01)) == ["wait", None]
+
+
+def without_a_time(self, delay, callback, *args):
+    self.call_at(self.time() + delay, callback, *args)
+    return asyncio.Handle(callback, args, self)

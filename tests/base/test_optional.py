@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.base.errors import MissingDependencyError
-from kaygraph_viz.base.optional import EXTRAS, require
+import kaygraph_viz as kv
+from kaygraph_viz.base import optional
+from kaygraph_viz.base.errors import MissingDependencyError, PlatformError
+from kaygraph_viz.base.optional import EXTRAS, SIMULATE, require, require_installed, stand_in_for_connections
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 # Where the name to install is not the name to import.
 BROUGHT_BY = {
     "IPython": "ipython",
@@ -22,10 +24,6 @@ BROUGHT_BY = {
     "jupyter_client": "jupyterlab",
     "opentelemetry.sdk": "opentelemetry-sdk",
 }
-
-
-def test_what_is_installed_is_loaded():
-    assert require("json").__name__ == "json"
 
 
 @pytest.mark.parametrize("package", EXTRAS)
@@ -84,3 +82,56 @@ def test_simulated_dask_workers_need_no_dask(monkeypatch):
     with record(clock="virtual") as trace, get_executor("dask", 2) as executor:
         assert [outcome.value for outcome in executor.imap(abs, [-1, -2])] == [1, 2]
     assert {span.lane.partition("-")[0] for span in trace} == {"dask"}
+
+
+# -- installed -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_browser(monkeypatch):
+    """Say that this is a browser tab."""
+    monkeypatch.setattr(optional, "has_threads", lambda: False)
+
+
+def test_where_there_are_threads_nothing_is_refused():
+    require_installed("threads", SIMULATE)
+
+
+@pytest.mark.usefixtures("in_browser")
+def test_in_a_browser_tab_one_sentence_says_what_to_do_instead():
+    with pytest.raises(PlatformError, match=r'threads need an installed Python.*clock="virtual"') as caught:
+        require_installed("threads", SIMULATE)
+    assert caught.value._render_traceback_() == [f"PlatformError: {caught.value}"]  # what a notebook shows
+    assert str(caught.value).count(". ") == 0
+
+
+@pytest.mark.usefixtures("in_browser")
+@pytest.mark.parametrize("kind", ["thread", "process", "async", "dask"])
+def test_an_executor_in_real_time_is_refused_before_anything_starts(kind):
+    async def call(item):
+        began.append(item)
+
+    began = []
+    with pytest.raises(PlatformError, match="installed Python"):
+        with kv.get_executor(kind, 2) as executor:
+            list(executor.imap(call if kind == "async" else began.append, range(3)))
+    assert began == []
+
+
+@pytest.mark.usefixtures("in_browser")
+def test_one_after_the_other_works_in_real_time():
+    with kv.record() as trace, kv.get_executor("serial") as executor:
+        assert [outcome.unwrap() for outcome in executor.imap(str, range(3))] == ["0", "1", "2"]
+    assert len(trace) == 3
+
+
+def test_a_client_can_be_loaded_without_connections(monkeypatch, request):
+    monkeypatch.delitem(sys.modules, "httpx2_jsfetch", raising=False)
+    stand_in_for_connections()
+    assert "httpx2_jsfetch" not in sys.modules
+    request.getfixturevalue("in_browser")
+    stand_in_for_connections()
+    from httpx2_jsfetch import AsyncJavascriptFetchTransport, JavascriptFetchTransport
+
+    assert AsyncJavascriptFetchTransport() is not JavascriptFetchTransport()
+    monkeypatch.delitem(sys.modules, "httpx2_jsfetch")
