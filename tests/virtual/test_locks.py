@@ -14,6 +14,7 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.base.errors import RealWaitError, VirtualClockError
+from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.clock.virtual.clock import VirtualClock
 from tests.virtual.running import branches, now_s, threads_of
 
@@ -172,7 +173,7 @@ class TestLocks:
                 seen.append(name)
 
         lock.acquire()
-        second, third = (kv.clock.current_clock().threads.Thread(enter, (name,)) for name in ("second", "third"))
+        second, third = (current_clock().threads.Thread(enter, (name,)) for name in ("second", "third"))
         second.start()
         third.start()
         time.sleep(1)

@@ -1,28 +1,13 @@
 """What carries the fibers of a schedule: a real thread for each, or all of them in the one thread that there is.
 
-Belongs here: the interface, real threads, and which one is in use. Does not belong here: who has the turn
-(``scheduler``), and how one thread carries many fibers (``one_thread``, ``promises``).
+Belongs here: the interface, real threads, fibers that share a thread, and which way is in use. Does not belong here:
+who has the turn (``scheduler``).
 
-All fibers of a schedule in one thread, for places that have no other, such as a browser tab.
-
-Belongs here: what changes with the fiber, so that each one seems to have a thread of its own. Does not belong here:
-how one stack of calls is left and another one resumed (``promises``).
-
-To leave a stack of calls and to start one is all that it takes: `OneThread._leave` and `OneThread._launch`. What Python
-keeps for each thread is exchanged here where a fiber waits: its number, data of threads, the running event loop and its
-task, and the hooks of async generators.
-
-Fibers in a browser tab: each has a stack of calls that waits for a promise of JavaScript.
-
-Belongs here: the two things for which Python needs the browser. Does not belong here: all else that makes fibers of one
-thread (``one_thread``).
-
-A function of WebAssembly can wait for a promise where the browser has JavaScript Promise Integration: its stack of
-calls is set aside meanwhile, and others go on.
-
-The stack of calls that a frame belongs to.
-
-Belongs here: following it outwards. Does not belong here: whose frame it is (``carriers``), what it says (``places``).
+Where there is one thread, as in a browser tab, all that it takes is to leave a stack of calls and to start one:
+`OneThread._leave` and `OneThread._launch`. What Python keeps for each thread is exchanged here where a fiber waits: its
+number, data of threads, the running event loop and its task, and the hooks of async generators. In a browser tab a
+stack of calls is left by waiting for a promise of JavaScript: where the browser has JavaScript Promise Integration, a
+function of WebAssembly can do that, and others go on meanwhile.
 """
 
 from __future__ import annotations
@@ -46,7 +31,7 @@ from kaygraph_viz.base.errors import PlatformError
 from kaygraph_viz.base.machine import has_threads
 from kaygraph_viz.base.parts import contextmanager, exchanged
 
-__all__ = ["stack_of"]
+__all__ = ["OneThread", "RealThreads", "carried_by", "carrier"]
 
 
 def stack_of(frame: FrameType | None) -> list[FrameType]:
@@ -57,8 +42,6 @@ def stack_of(frame: FrameType | None) -> list[FrameType]:
         frame = frame.f_back
     return frames
 
-
-__all__ = ["RealThreads", "Turn", "carried_by", "carrier"]
 
 STEP_S = 0.01
 _join, _is_alive = threading.Thread.join, threading.Thread.is_alive
@@ -157,8 +140,6 @@ def carried_by(other: Carrier) -> Iterator[None]:
     finally:
         _in_use.remove(other)
 
-
-__all__ = ["OneThread", "OneThreadTurn"]
 
 T = TypeVar("T")
 MOST_STEPS = 1000  # in which a fiber that is to end may still go on
@@ -343,8 +324,6 @@ def _mark_as_ended(thread: Any, ident: int) -> None:
     else:
         thread._tstate_lock, thread._is_stopped = None, True
 
-
-__all__ = ["Promises"]
 
 BROWSERS = "Chrome 137, Firefox 153, Safari 27 and newer have it"
 _LAUNCH = "(run) => { Promise.resolve().then(() => run.callPromising()).finally(() => run.destroy()); }"

@@ -1,11 +1,8 @@
 """The clock of simulated time.
 
-Belongs here: its options, and entering and leaving a block. Does not belong here: the schedule (``scheduler``).
-
-Refusing what would block simulated time: real connections and sleeps in a branch, an event loop of real time.
-
-Belongs here: what can be detected before it happens. Does not belong here: what is detected because nothing moves
-(``watchdog``), and what works in simulated time (``patches``, ``user_threads``).
+Belongs here: its options, entering and leaving a block, and what is refused in one before it would block simulated
+time: real connections and sleeps in a branch, waits of an event loop of real time. Does not belong here: the schedule
+(``scheduler``), what is detected because nothing moves (``watchdog``), what works in simulated time (``patches``).
 
 Python reports a connection to an audit hook before it is made, and from version 3.13 on a sleep. The hook does nothing
 outside of branches in simulated time.
@@ -39,7 +36,8 @@ from kaygraph_viz.clock.virtual.scheduler import Scheduler
 from kaygraph_viz.clock.virtual.threads import VirtualEvent, VirtualThreads, futures_in_simulated_time, here, module_of
 from kaygraph_viz.clock.virtual.user_threads import started_threads
 
-__all__ = ["guard", "guards"]
+__all__ = ["SIMULATED_WORKERS", "VirtualClock"]
+
 
 _in_branch: ContextVar[bool] = ContextVar("kaygraph_viz_in_virtual_branch", default=False)
 _is_installed: list[bool] = []
@@ -115,8 +113,6 @@ def _refuser(wait: Callable[..., Any]) -> Callable[..., Any]:
 
     return refuse
 
-
-__all__ = ["VirtualClock"]
 
 SIMULATED_WORKERS = 4  # by default, on any machine
 

@@ -1,7 +1,7 @@
 """Preemption in the middle of user code, as real threads meet it at any moment.
 
-Belongs here: what is done at an instruction, and the way in which it is noticed. Does not belong here: these ways
-(``hooks``, ``functions``), and which thread goes on then (``scheduler``).
+Belongs here: what is done at an instruction, and the ways in which it is noticed. Does not belong here: the code that
+notices it by itself (``rewritten``), and which thread goes on then (``scheduler``).
 
 Real threads are preempted rarely, and elsewhere in every run, which is why a race shows up once in a thousand runs.
 Here a thread may yield after each byte code instruction of user code, with a given chance. No time passes by it. Each
@@ -9,20 +9,8 @@ version of Python has its own instructions, and so its own schedules.
 
 Python itself tells of each instruction: from 3.12 on by `sys.monitoring`, before that by a trace function of each
 thread. Where one thread carries all fibers, as in a browser tab, neither will do, since the stack of calls cannot be
-left inside such a hook: Python ends there with a fault of its memory. There user code calls the step itself. All give
-the same schedule under the same version of Python, from 3.12 on.
-
-Hooks of Python on each instruction of user code.
-
-Belongs here: installing them and taking them away. Does not belong here: what is done at an instruction (``preempt``).
-
-Functions of user code that run other code while a block lasts.
-
-Belongs here: finding them, and giving each its own code back. Does not belong here: the other code (``rewritten``).
-
-All that there are when the block begins are found, and what these make is made of code that is rewritten already. What
-is left are functions that the block's own lines make, since these lines run already. They are looked for among the
-newest objects whenever the main program is about to wait: before, no other fiber can call them.
+left inside such a hook: Python ends there with a fault of its memory. There user code is rewritten so that it calls the
+step itself. All give the same schedule under the same version of Python, from 3.12 on.
 """
 
 from __future__ import annotations
@@ -44,7 +32,8 @@ from kaygraph_viz.clock.virtual.fiber import Stopped
 from kaygraph_viz.clock.virtual.rewritten import rewritten
 from kaygraph_viz.clock.virtual.scheduler import Scheduler
 
-__all__ = ["monitored", "traced"]
+__all__ = ["Preemption", "RewrittenFunctions", "for_many_blocks", "monitored"]
+
 
 TOOLS = (4, 3, 5, 2, 1, 0)  # numbers of monitoring tools; 4 and 3 are not reserved, so they are tried first
 
@@ -101,9 +90,6 @@ def traced(step: Callable[[], object]) -> Iterator[None]:
         sys.settrace(before)
 
 
-__all__ = ["RewrittenFunctions", "functions"]
-
-
 class RewrittenFunctions:
     """The functions whose code is rewritten at the moment."""
 
@@ -151,9 +137,6 @@ class RewrittenFunctions:
 
 
 functions = RewrittenFunctions()  # those of all blocks
-
-
-__all__ = ["Preemption", "for_many_blocks"]
 
 
 class Preemption:
