@@ -14,13 +14,15 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from kaygraph_viz.base.errors import MissingDependencyError, PlatformError
 from kaygraph_viz.base.machine import has_threads
 
-__all__ = ["SkippedCells", "end_cells_that_await", "holds", "prepare_a_browser_tab", "skip_cells"]
+__all__ = ["SkippedCells", "end_cells_that_await", "holds", "is_here", "prepare_a_browser_tab", "skip_cells"]
 
+NAMES = {"distributed": "Dask"}  # of packages, where they have another one
 INSTEAD = "run this lesson with an installed Python: kaygraph-viz lab"
 PROCESSES = f"processes need an installed Python, and this one runs in a browser tab; {INSTEAD}"
 OF_ITS_OWN = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # their names are not the cell's
@@ -148,3 +150,17 @@ def holds(check: Callable[[], object]) -> bool | None:
         if any(cells.is_of_the_tab(error) for cells in _here):
             return None
         raise
+
+
+def is_here(package: str) -> bool:
+    """Return whether a package is installed, and say how to install it where it is not.
+
+    >>> is_here("no_such_library")
+    This cell needs no_such_library: run `%pip install no_such_library` and restart the kernel.
+    False
+    """
+    if find_spec(package) is not None:
+        return True
+    name = NAMES.get(package, package)
+    print(f"This cell needs {name}: run `%pip install {package}` and restart the kernel.")
+    return False

@@ -15,27 +15,29 @@ import asyncio
 import hashlib
 import json
 import os
+import random
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any
+from zlib import crc32
 
 from kaygraph_viz.base.checks import checked_whole
 from kaygraph_viz.base.errors import OptionError
-from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.base.texts import one_line, visible
 from kaygraph_viz.course.lessons.goals import Goal
 from kaygraph_viz.course.lessons.grade import Grade, grade
 from kaygraph_viz.course.lessons.in_browser import holds, prepare_a_browser_tab
-from kaygraph_viz.course.lessons.parsons import Parsons
 from kaygraph_viz.course.lessons.predict import Guess, Prediction, checked_guess
 from kaygraph_viz.trace.files import written
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["Cells", "Lesson", "cells_here", "digest", "names_in", "split_solution"]
+__all__ = ["Cells", "Lesson", "Parsons", "cells_here", "digest", "names_in", "split_solution"]
 
 # What a cell sets that is no Python: functions and classes, what a line begins with, and the names of `with` blocks.
 _SET = re.compile(r"^(?:async )?(?:def|class) (\w+)|^(\w+)\s*=(?!=)|^ +(\w+) = |\bas (\w+)\s*[:,]", re.MULTILINE)
@@ -136,11 +138,12 @@ class Lesson:
         self, what: str, number: int, option: str = "exercise", example: str = "lesson.show_solution(1)"
     ) -> tuple[list[str], str]:
         """Return the hints and the code of a solution."""
-        source = files("kaygraph_viz.course.lessons.solutions").joinpath(f"l{self.name[:2]}_{what}_{number}.py")
-        if not source.is_file():
+        try:
+            text = import_module(f"kaygraph_viz.course.lessons.l{self.name[:2]}").SOLUTIONS[f"{what}_{number}"]
+        except (ModuleNotFoundError, KeyError):
             kind = "an exercise" if what == "exercise" else f"a {what}"
-            raise OptionError(option, number, f"{kind} of {self.name}", example)
-        return split_solution(source.read_text(encoding="utf-8"))
+            raise OptionError(option, number, f"{kind} of {self.name}", example) from None
+        return split_solution(text)
 
     def check(self, *checks: Callable[[], object]) -> None:
         """Print how many checks of the cells above hold; those whose cells a browser tab has skipped are counted.
@@ -225,6 +228,65 @@ class Lesson:
 
     def __repr__(self) -> str:
         return f"<Lesson {self.name}>"
+
+
+class Parsons:
+    """A program whose lines a reader puts in order.
+
+    Parameters
+    ----------
+    lines
+        The lines in the right order, with their indentation.
+    check
+        A function of the variables after the program that returns whether they are right. Orders other than that of
+        `lines` may pass, too.
+    given
+        Variables that the program may use.
+
+    Examples
+    --------
+    >>> puzzle = Parsons(["a = 1", "b = a + 1"], lambda left: left["b"] == 2)
+    >>> print(puzzle)
+    0  b = a + 1
+    1  a = 1
+    >>> puzzle.try_order([1, 0])
+    'It works.'
+    """
+
+    def __init__(
+        self, lines: Sequence[str], check: Callable[[Mapping[str, Any]], bool], given: Mapping[str, Any] | None = None
+    ) -> None:
+        self._check = check
+        self._given = dict(given or {})
+        self._shuffled = list(lines)
+        chance = random.Random(crc32("\n".join(lines).encode("utf-8", "replace")))  # noqa: S311  (the same for every reader)
+        while len(lines) > 1 and self._shuffled == list(lines):
+            chance.shuffle(self._shuffled)
+
+    def try_order(self, order: Sequence[int]) -> str:
+        """Run the lines in an order and return in words whether the program passes the check.
+
+        Parameters
+        ----------
+        order
+            The numbers of the lines, each once.
+        """
+        if sorted(order) != list(range(len(self._shuffled))):
+            expected = f"each of 0 to {len(self._shuffled) - 1} once"
+            raise OptionError("order", list(order), expected, f"order={list(range(len(self._shuffled)))}")
+        program = "\n".join(self._shuffled[number] for number in order)
+        left = dict(self._given)
+        try:
+            exec(compile(program, "<your order>", "exec"), left)  # noqa: S102  (lines of the lesson itself)
+            works = self._check(left)
+        except Exception as error:
+            return f"It does not run: {describe_error(error)}"
+        return "It works." if works else "It runs, but does not do what it should."
+
+    def __str__(self) -> str:
+        return visible("\n".join(f"{number}  {line}" for number, line in enumerate(self._shuffled)))
+
+    __repr__ = __str__
 
 
 def split_solution(text: str) -> tuple[list[str], str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.clock.sync import Lock
 from kaygraph_viz.course.lessons.goals import Finding, Goal
-from kaygraph_viz.course.lessons.parts.shop import load_orders, open_shop
+from kaygraph_viz.course.lessons.l05 import load_orders, open_shop
 from kaygraph_viz.course.patterns.stream import EventStream, StreamResult, stream_graph
 from kaygraph_viz.course.services.datasets import Order
 from kaygraph_viz.recording import record
@@ -127,3 +127,58 @@ def lag_chart(streams: Mapping[int, StreamResult], rush: tuple[float, float]) ->
     ax.set_ylabel("lag [s]")
     ax.legend(frameon=False)
     return ax
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""The order number is the key of its payment, so that the bank books it once however often it is sent.
+
+- Run the cell as it is, and look at `bank.bookings`. Which orders are there more than once, and in which run were they
+  booked?
+- A list of your own about what was paid is not enough: at the first break the payment was booked, and your program
+  never heard of it. Who knows it?
+- Give `bank.charge` a key that is the same each time this order is sent, and another one for each order.
+"""
+
+bank = Bank()
+
+
+def charge(order):
+    bank.charge(order.order_id, order.total_cents, key=order.order_id)
+    return order.order_id
+
+
+def pay_all():
+    stages = [kv.Stage("charge", charge, workers=3, buffer=4)]
+    kv.PipelineNode(stages, node_id="payments", on_error="raise").run(shared := {"items": few})
+    return shared["result"].values
+
+
+with kv.record(clock="virtual") as mine:
+    paid = None
+    while paid is None:  # until a run gets through
+        try:
+            paid = pay_all()
+        except ConnectionError as error:
+            print("stopped by:", error)
+
+kv.gantt(mine, group_by="node", labels=False, title="My run")
+''',
+    "puzzle_1": '''
+"""The first five results of an endless source; the lesson shuffles these lines."""
+
+
+class FirstFive(kv.PipelineNode):
+    def prep(self, shared):
+        return itertools.count(1)
+
+    def exec(self, run):
+        return [outcome.value for outcome in itertools.islice(run, 5)]
+
+    def post(self, shared, source, squares):
+        shared["squares"] = squares
+
+
+FirstFive([kv.Stage("square", lambda number: number**2)]).run(shared := {})
+''',
+}

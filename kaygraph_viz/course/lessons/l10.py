@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.base.optional import require_installed
-from kaygraph_viz.course.lessons.parts.installed import is_here
+from kaygraph_viz.course.lessons.in_browser import is_here
 from kaygraph_viz.course.services.datasets import load_customers
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import Server, serve
@@ -47,3 +47,24 @@ def recorded_program(source: str) -> Path:
     command = [sys.executable, "-m", "kaygraph_viz", "record", "collect.py"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603  (a program of the lesson)
     return folder / "recorded"
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""The slow call first, and six threads.
+
+- Draw the chart: `kv.gantt(mine, color_by="name")`. Which call begins last, and what do the threads do meanwhile?
+- Two lines have to change: the one with the number of threads, and the place of the one that submits `accounts`.
+"""
+
+
+def my_collect(client):
+    with ThreadPoolExecutor(6) as pool:
+        friends = pool.submit(accounts, client, customers[0])
+        places = [pool.submit(place, client, customer) for customer in customers]
+    return [each.result() for each in places], friends.result()
+
+
+my_result, mine = simulated(my_collect)
+''',
+}

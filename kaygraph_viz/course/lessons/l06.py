@@ -48,3 +48,39 @@ def each_called_once(service: Any, numbers: Iterable[int]) -> Goal:
         return Finding(True, f"{answered.total()} calls were answered")
 
     return Goal("the service answers each call once", evaluate)
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""Five coroutines in progress.
+
+- How many coroutines may be in progress at once? Only one line decides that.
+- The second argument of `get_executor` is the number of coroutines in progress. In plain asyncio, it is a `Semaphore`.
+"""
+
+service = Service(answer_s=0.2)
+
+
+async def all_calls():
+    with kv.get_executor("async", 5) as executor:
+        async for outcome in executor.aimap(service.call, range(20)):
+            outcome.unwrap()
+
+
+with kv.record(clock="virtual") as mine:
+    kv.run(all_calls())
+''',
+    "puzzle_1": '''
+"""All shops asked at once with a task group; the lesson shuffles these lines."""
+
+
+async def ask_in_a_group():
+    async with asyncio.TaskGroup() as group:
+        for shop in shops:
+            group.create_task(asked(shop))
+
+
+with kv.record(clock="virtual") as trace:
+    kv.run(ask_in_a_group())
+''',
+}

@@ -173,3 +173,69 @@ def _services() -> Services:
     if not _open:
         raise RuntimeError("the services can be asked in the process that opened them only: use threads for this part")
     return _open[-1]
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""Processes for the parts that compute, threads for those that wait.
+
+- Look at the chart: which parts are dark, and which are light? Dark parts need `executor="process"`.
+- How many cores are there, and how many requests are allowed? More workers would break the rules.
+- Pricing has a few long orders, and `PriceOrders` has a method `cost`: `schedule="longest-first"` starts with them.
+"""
+
+
+def pricing():
+    return PriceOrders(max_workers=4, executor="process", schedule="longest-first")
+
+
+def asking():
+    return AskServices(max_workers=6, executor="thread")
+
+
+def checking():
+    return CheckCustomers(max_workers=6, executor="thread")
+
+
+def counting():
+    return CountPanels(max_workers=3, executor="process")
+
+
+my_page, mine = shop.run(in_a_row(pricing(), asking(), checking(), counting()))
+kv.gantt(mine, group_by="node", labels=False, title="My run: each part with workers of its own")
+''',
+    "exercise_2": '''
+"""Two parts at once: pricing with the questions that depend on it, and the checks.
+
+- Asking needs the best customers, so it comes after pricing. Which part does checking need?
+- The first part of the report is a `kv.FanOutNode` with two branches: a graph of two nodes, and a single node.
+"""
+
+both = kv.FanOutNode({"best customers": in_a_row(pricing(), asking()), "new customers": checking()})
+report = in_a_row(both, counting())
+
+my_page, at_once = shop.run(report)
+kv.gantt(at_once, group_by="node", labels=False, title="My run: parts at once", end_s=mine.makespan_s)
+''',
+    "exercise_3": '''
+"""A deadline that is passed to the call itself.
+
+- The `timeout=0.3` of a node abandons a thread that is late, but cannot stop it: it still waits, and the service still
+  has its request. Try it, and look for hatched bars: how many requests are there at once?
+- Only `shop.ask` itself can stop waiting: `help(shop.ask)` shows its arguments.
+"""
+
+
+class AskInTime(AskServices):
+    def exec(self, question):
+        return shop.ask(*question, patience_s=0.3)
+
+
+def asking_in_time():
+    return AskInTime(max_workers=6, executor="thread")
+
+
+my_bad_page, in_time = shop.run(in_a_row(pricing(), asking_in_time(), checking(), counting()), hang_rate=0.67)
+kv.gantt(in_time, group_by="node", labels=False, title="My run on a bad Monday")
+''',
+}
