@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from os import PathLike
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.course.patterns.pipeline import Enricher, OrderRow, OrderStore, OrderValidator, price
 from kaygraph_viz.course.patterns.sources import customer_sources
 from kaygraph_viz.course.services.datasets import Order, load_countries, load_customers, load_orders
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Shop", "load_orders", "max_in_pipeline", "open_shop"]
 
@@ -60,7 +60,7 @@ def open_shop(
         yield Shop(check, price, Enricher(sources, customers), store.load, store)
 
 
-def max_in_pipeline(trace: Trace) -> int:
+def max_in_pipeline(trace: kv.Trace) -> int:
     """Return the largest number of orders that were read, but not loaded yet."""
     branches = trace.where(kind="branch")
     read = [(branch.ended_ns - branch.blocked_ns, 1) for branch in branches if branch.name == "source"]

@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from kaygraph_viz.clock.clock import sleep_async
+import kaygraph_viz as kv
 from kaygraph_viz.course.lessons.goals import Finding, Goal
-from kaygraph_viz.trace.traced import traced
 
 __all__ = ["Service", "each_called_once"]
 
@@ -29,10 +28,10 @@ class Service:
         self.answer_s = answer_s
         self.answered: Counter[Any] = Counter()
 
-    @traced
+    @kv.traced
     async def call(self, number: int) -> str:
         """Return the answer to a call, after some waiting; each call is a bar of its own in the chart."""
-        await sleep_async(self.answer_s)
+        await kv.sleep_async(self.answer_s)
         self.answered[number] += 1
         return f"answer {number}"
 

@@ -11,17 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.optional import needed
-from kaygraph_viz.clock.clock import Clock, compute
+from kaygraph_viz.clock.clock import Clock
 from kaygraph_viz.course.lessons.goals import Finding, Goal, named, seconds, zero_of
 from kaygraph_viz.course.patterns.batch import price_order
 from kaygraph_viz.course.patterns.checks import local_checks
 from kaygraph_viz.course.services.datasets import load_customers, load_orders
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.recording import record
-from kaygraph_viz.trace.trace import Trace
 
 with needed():
     import httpx2
@@ -64,7 +62,7 @@ _open: list[Services] = []  # those of the run in progress; empty in another pro
 
 def price(order: Any) -> Any:
     """Return what an order costs, or None if it is broken; a long one takes 100 ms of computing, a short one 2 ms."""
-    compute(order.cost_s)
+    kv.compute(order.cost_s)
     try:
         return price_order(order)
     except ValueError:
@@ -96,7 +94,7 @@ def check(customer: Any) -> list[str]:
 
 def count_panel(panel: str, shared: Mapping[str, Any]) -> Counter[Any]:
     """Return the numbers of one panel of the page; it takes 100 ms of computing."""
-    compute(PANEL_S)
+    kv.compute(PANEL_S)
     if panel == PANELS[0]:
         sold: Counter[str] = Counter()
         for priced in shared["priced"]:
@@ -110,8 +108,8 @@ def count_panel(panel: str, shared: Mapping[str, Any]) -> Counter[Any]:
 
 
 def run(
-    graph: Graph, clock: Clock | Literal["virtual"] | None = "virtual", *, hang_rate: float = 0.0
-) -> tuple[dict[str, Any], Trace]:
+    graph: kv.Graph, clock: Clock | Literal["virtual"] | None = "virtual", *, hang_rate: float = 0.0
+) -> tuple[dict[str, Any], kv.Trace]:
     """Run a graph while the services are open; return the shared store and the trace.
 
     Parameters
@@ -126,7 +124,7 @@ def run(
     shared: dict[str, Any] = {}
     settings = {"social": ServiceSettings(latency_s=0.06, hang_rate=hang_rate)}
     with (
-        record(clock=clock) as trace,
+        kv.record(clock=clock) as trace,
         serve(settings) as server,
         server.client() as client,
         local_checks(load_customers(), ServiceSettings(latency_s=0.03)) as checks,
@@ -155,7 +153,7 @@ def show(panels: Mapping[str, Counter[Any]]) -> None:
 def none_longer_than(limit_s: float, name: str) -> Goal:
     """Require that no branch of a name takes longer than `limit_s` [s]."""
 
-    def evaluate(trace: Trace) -> Finding:
+    def evaluate(trace: kv.Trace) -> Finding:
         branches = named(trace, name)
         if not branches:
             return Finding(False, f"there is no branch called {name!r}")
