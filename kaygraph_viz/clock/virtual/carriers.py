@@ -17,7 +17,7 @@ import gc
 import itertools
 import sys
 import threading
-from _thread import allocate_lock
+from _thread import LockType, allocate_lock
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +25,7 @@ from contextvars import Context
 from functools import partial
 from time import monotonic
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from kaygraph_viz.base.errors import PlatformError
 from kaygraph_viz.base.machine import has_threads
@@ -47,44 +47,12 @@ STEP_S = 0.01
 _join, _is_alive = threading.Thread.join, threading.Thread.is_alive
 
 
-class Turn(Protocol):
-    """What a fiber waits for: a lock that another fiber releases when this one may go on."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Wait for the turn and take it; return whether it was taken."""
-
-    def release(self) -> None:
-        """Give the turn."""
-
-
-class Carrier(Protocol):
-    """Runs fibers, of which one at a time goes on."""
-
-    is_watched: bool
-    """Whether a watchdog can run beside the fibers."""
-
-    def turn(self) -> Turn:
-        """Return the turn of a new fiber, which does not have it."""
-
-    def start(self, thread: threading.Thread) -> None:
-        """Start what a thread runs, as a fiber."""
-
-    def join(self, thread: threading.Thread, seconds: float) -> None:
-        """Wait until a thread has ended, no longer than `seconds` [s of real time]."""
-
-    def frames_of(self, thread: threading.Thread, turn: Any) -> list[FrameType]:
-        """Return the frames of a fiber, innermost first, by its thread and its turn."""
-
-    def block(self) -> AbstractContextManager[None]:
-        """Return the block in which fibers are carried."""
-
-
 class RealThreads:
     """Each fiber is a real thread that blocks on a real lock until it has the turn."""
 
-    is_watched = True
+    is_watched = True  # a watchdog can run beside the fibers
 
-    def turn(self) -> Turn:
+    def turn(self) -> LockType:
         """Return the turn of a new fiber, which does not have it."""
         turn = allocate_lock()
         turn.acquire()
@@ -114,31 +82,6 @@ class RealThreads:
     def block(self) -> AbstractContextManager[None]:
         """Return the block in which fibers are carried: there is nothing to prepare."""
         return nullcontext()
-
-
-_in_use: list[Carrier] = []
-
-
-def carrier() -> Carrier:
-    """Return what carries fibers here: real threads where there are threads."""
-    if not _in_use:
-        if has_threads():
-            _in_use.append(RealThreads())
-        else:
-            # there is nothing to import it for elsewhere
-
-            _in_use.append(Promises())
-    return _in_use[-1]
-
-
-@contextmanager
-def carried_by(other: Carrier) -> Iterator[None]:
-    """Carry fibers in another way in the schedules that begin inside the block."""
-    _in_use.append(other)
-    try:
-        yield
-    finally:
-        _in_use.remove(other)
 
 
 T = TypeVar("T")
@@ -224,7 +167,7 @@ class OneThread(ABC):
             self._launch(moment.release)
             moment.acquire()
 
-    def frames_of(self, thread: threading.Thread, turn: OneThreadTurn) -> list[FrameType]:
+    def frames_of(self, thread: threading.Thread, turn: Any) -> list[FrameType]:
         """Return the frames of a fiber, innermost first."""
         return turn.frames if threading.current_thread() is not thread else stack_of(sys._getframe(1))
 
@@ -355,3 +298,24 @@ class Promises(OneThread):
                 f"{BROWSERS}; or install Python and this package"
             )
         self._start(create_proxy(run))
+
+
+Carrier = RealThreads | OneThread
+_in_use: list[Carrier] = []
+
+
+def carrier() -> Carrier:
+    """Return what carries fibers here: real threads where there are threads."""
+    if not _in_use:
+        _in_use.append(RealThreads() if has_threads() else Promises())
+    return _in_use[-1]
+
+
+@contextmanager
+def carried_by(other: Carrier) -> Iterator[None]:
+    """Carry fibers in another way in the schedules that begin inside the block."""
+    _in_use.append(other)
+    try:
+        yield
+    finally:
+        _in_use.remove(other)

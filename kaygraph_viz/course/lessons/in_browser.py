@@ -95,13 +95,7 @@ def _made_by(node: ast.AST) -> Iterator[str]:
 
 
 def skip_cells(shell: Any) -> SkippedCells:
-    """Skip the cells of a notebook from now on that need an installed Python.
-
-    Parameters
-    ----------
-    shell
-        The shell of IPython that runs the cells.
-    """
+    """Skip the cells of a notebook, by its shell of IPython, from now on that need an installed Python."""
     cells = SkippedCells()
 
     def show(shell: Any, kind: Any, error: BaseException, traceback: Any, tb_offset: int | None = None) -> None:
@@ -119,13 +113,7 @@ def skip_cells(shell: Any) -> SkippedCells:
 
 
 def end_cells_that_await(shell: Any) -> None:
-    """Show the figures of a cell that awaits below it, as in other notebooks; a browser tab shows them one cell later.
-
-    Parameters
-    ----------
-    shell
-        The shell of IPython that runs the cells. It has to be told that such a cell has ended.
-    """
+    """Show the figures of a cell that awaits below it; without this, a browser tab shows them one cell later."""
     run = shell.run_cell_async
 
     async def run_cell_async(*args: Any, **options: Any) -> Any:

@@ -388,13 +388,7 @@ def _read_by(table: SymbolTable) -> Iterator[str]:
 
 
 class Cells:
-    """The old variables of a notebook, each with what happened to the cell that was to make it anew.
-
-    Parameters
-    ----------
-    variables
-        All variables of the notebook.
-    """
+    """The old variables of a notebook, each with what happened to the cell that was to make it anew."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._variables = variables

@@ -37,34 +37,15 @@ MAX_PRINTED = 100_000  # characters that are kept of what one cell shows
 
 @dataclass(frozen=True)
 class CellRun:
-    """What a cell did.
+    """What a cell did."""
 
-    Parameters
-    ----------
-    shown
-        Its text outputs, in order, its error included.
-    error
-        The class and the message of its error, or "".
-    end
-        How it ended: ``"ok"``, with an ``"error"``, ``"late"`` (the kernel still runs it) or with a kernel that
-        ``"died"``.
-    """
-
-    shown: str
-    error: str
-    end: Literal["ok", "error", "late", "died"]
+    shown: str  # its text outputs, in order, its error included
+    error: str  # the class and the message of its error, or ""
+    end: Literal["ok", "error", "late", "died"]  # late: the kernel still runs it
 
 
 class Kernel:
-    """A new Python kernel; leaving the block ends it and the processes that it has started.
-
-    Parameters
-    ----------
-    folder
-        Where it runs.
-    environment
-        The variables of its environment; default: ours.
-    """
+    """A new Python kernel, in a folder; leaving the block ends it and the processes that it has started."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
@@ -99,17 +80,7 @@ class Kernel:
         await self._manager.shutdown_kernel(now=True)
 
     async def run(self, source: str, timeout_s: float, *, silent: bool = False) -> CellRun:
-        """Run a cell and return what it did. After one that was late or died, the kernel runs no other.
-
-        Parameters
-        ----------
-        source
-            The code; IPython's additions to Python may be used.
-        timeout_s
-            How long it may take [s].
-        silent
-            Whether IPython's events of cells leave it out.
-        """
+        """Run a cell, no longer than so [s], and return what it did. One that was late or died was the last."""
         asked = self._client.execute(source, silent=silent, allow_stdin=False)
         shown: list[str] = []
         error, left, until = "", MAX_PRINTED, time.monotonic() + timeout_s
@@ -140,13 +111,7 @@ def _text(content: Mapping[str, Any]) -> str:
 
 
 class Watch:
-    """What the cells of a lesson have left before an answer runs.
-
-    Parameters
-    ----------
-    variables
-        The variables of the notebook.
-    """
+    """What the cells of a lesson have left before an answer runs."""
 
     def __init__(self, variables: dict[str, Any]) -> None:
         self._variables = variables

@@ -27,43 +27,21 @@ GRADE = "lesson.grade("
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell.
-
-    Parameters
-    ----------
-    source
-        Its text.
-    exercise
-        The number of the exercise that it asks, or 0.
-    id
-        What tells it from the other cells of its notebook, or "".
-    """
+    """A code cell."""
 
     source: str
-    exercise: int = 0
-    id: str = ""
+    exercise: int = 0  # the number of the exercise that it asks
+    id: str = ""  # what tells it from the other cells of its notebook
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise, with the cells that belong to it.
+    """An exercise, with the cells that belong to it."""
 
-    Parameters
-    ----------
-    number
-        Its number in the lesson, from 1.
-    before
-        The cells above it, up to the grade of the exercise before.
-    asked
-        The cell that a learner changes.
-    after
-        The cells below it, the last of which grades it.
-    """
-
-    number: int
-    before: tuple[Cell, ...]
-    asked: Cell
-    after: tuple[Cell, ...]
+    number: int  # in the lesson, from 1
+    before: tuple[Cell, ...]  # the cells above it, up to the grade of the exercise before
+    asked: Cell  # which a learner changes
+    after: tuple[Cell, ...]  # the cells below it, the last of which grades it
 
 
 def cells_of(path: Path) -> list[Cell]:
@@ -135,18 +113,10 @@ def shipped_exercises(lesson: str) -> list[Exercise]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a learner has written for an exercise.
-
-    Parameters
-    ----------
-    source
-        The text of the cell.
-    above, below
-        Cells that the learner has added above it and below it.
-    """
+    """What a learner has written for an exercise."""
 
     source: str
-    above: tuple[Cell, ...] = ()
+    above: tuple[Cell, ...] = ()  # cells that the learner has added
     below: tuple[Cell, ...] = ()
 
 
