@@ -33,6 +33,17 @@ from kaygraph_viz.base.parts import contextmanager, exchanged
 
 __all__ = ["OneThread", "RealThreads", "carried_by", "carrier"]
 
+STEP_S = 0.01
+_join, _is_alive = threading.Thread.join, threading.Thread.is_alive
+T = TypeVar("T")
+MOST_STEPS = 1000  # in which a fiber that is to end may still go on
+_numbers = itertools.count(1)
+_real_ident = threading.get_ident
+# Where a thread of Python 3.13 and later keeps what it knows of the one that the system has started for it.
+_HANDLE = next((name for name in ("_os_thread_handle", "_handle") if hasattr(threading.main_thread(), name)), None)
+BROWSERS = "Chrome 137, Firefox 153, Safari 27 and newer have it"
+_LAUNCH = "(run) => { Promise.resolve().then(() => run.callPromising()).finally(() => run.destroy()); }"
+
 
 def stack_of(frame: FrameType | None) -> list[FrameType]:
     """Return a frame and those that wait for it, innermost first."""
@@ -41,10 +52,6 @@ def stack_of(frame: FrameType | None) -> list[FrameType]:
         frames.append(frame)
         frame = frame.f_back
     return frames
-
-
-STEP_S = 0.01
-_join, _is_alive = threading.Thread.join, threading.Thread.is_alive
 
 
 class RealThreads:
@@ -82,12 +89,6 @@ class RealThreads:
     def block(self) -> AbstractContextManager[None]:
         """Return the block in which fibers are carried: there is nothing to prepare."""
         return nullcontext()
-
-
-T = TypeVar("T")
-MOST_STEPS = 1000  # in which a fiber that is to end may still go on
-_numbers = itertools.count(1)
-_real_ident = threading.get_ident
 
 
 class OneThreadTurn:
@@ -226,10 +227,6 @@ def _run(main: Coroutine[Any, Any, T], **options: Any) -> T:
         return asyncio.runners.run(main, **options)
 
 
-# Where a thread of Python 3.13 and later keeps what it knows of the one that the system has started for it.
-_HANDLE = next((name for name in ("_os_thread_handle", "_handle") if hasattr(threading.main_thread(), name)), None)
-
-
 class _Handle:
     """What a thread keeps there."""
 
@@ -268,10 +265,6 @@ def _mark_as_ended(thread: Any, ident: int) -> None:
         thread._tstate_lock, thread._is_stopped = None, True
 
 
-BROWSERS = "Chrome 137, Firefox 153, Safari 27 and newer have it"
-_LAUNCH = "(run) => { Promise.resolve().then(() => run.callPromising()).finally(() => run.destroy()); }"
-
-
 class Promises(OneThread):
     """Carries all fibers in the thread of a browser tab, by the interface of Pyodide."""
 
@@ -301,6 +294,7 @@ class Promises(OneThread):
 
 
 Carrier = RealThreads | OneThread
+
 _in_use: list[Carrier] = []
 
 

@@ -32,12 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["VirtualLoop", "acquire_and_note", "loops_in_simulated_time", "real_acquire"]
 
-
 # The name of a task that was given none, whose number differs from run to run; Python 3.13 calls some of them None.
 NUMBERED = re.compile(r"Task-\d+|None")
-
 real_acquire = asyncio.Lock.acquire
 _holds: WeakKeyDictionary[asyncio.Lock, Hold] = WeakKeyDictionary()
+_RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
 
 
 @wraps(real_acquire)
@@ -333,9 +332,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _write_to_self(self) -> None:
         self._clock.notify()
-
-
-_RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
 
 
 @contextmanager

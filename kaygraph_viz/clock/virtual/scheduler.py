@@ -36,11 +36,15 @@ from kaygraph_viz.clock.virtual.watchdog import Watchdog
 
 __all__ = ["FIRST", "LAST", "EventQueue", "Hold", "InnerWaits", "Scheduler", "circle_of"]
 
-
 Entry = tuple[int, float, int, int, Fiber, bool]  # due at [ns], tie, serial number, ticket, fiber, whether it was woken
 FIRST, LAST = -1.0, 2.0  # tie values before and after all others, which are 0 or drawn from 0 to 1
-
 MAX_STALE = 1000  # events; where there are more, those of waits that have ended are removed: time limits pile up
+MOST_NAMED = 8  # waits in one message
+T = TypeVar("T")
+MAX_STOPS = 1000  # a thread that has swallowed `Stopped` so often will never end by itself
+END_S = 1.0  # how long one thread may take to end with the block [s of real time]
+INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
+POLL_BESIDE_S = 0.02  # how often it does so while its real event loop goes on
 
 
 class EventQueue:
@@ -87,11 +91,6 @@ class EventQueue:
             return fiber
         self.current = None
         return None
-
-
-MOST_NAMED = 8  # waits in one message
-
-T = TypeVar("T")
 
 
 class Hold:
@@ -161,10 +160,6 @@ def _text(line: Line | None) -> str:
     return "" if line is None else line.text
 
 
-MAX_STOPS = 1000  # a thread that has swallowed `Stopped` so often will never end by itself
-END_S = 1.0  # how long one thread may take to end with the block [s of real time]
-INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
-POLL_BESIDE_S = 0.02  # how often it does so while its real event loop goes on
 _running: list[Scheduler] = []  # where blocks are nested, only the last one moves
 
 

@@ -48,6 +48,15 @@ __all__ = [
     "virtual_thread",
 ]
 
+_NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # default names
+_WAITS = frozenset({"threading", "queue"})
+_MAKES = _WAITS | {
+    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.capture.futures",
+    "kaygraph_viz.capture.threads", "kaygraph_viz.clock.virtual.threads", "kaygraph_viz.clock.virtual.loop",
+    "kaygraph_viz.clock.virtual.patches", "kaygraph_viz.clock.virtual.user_threads",
+}  # fmt: skip
+_THREAD_IS_MADE = threading.Thread.__init__.__code__
+
 
 class VirtualFuture(Future[Any]):
     """A future that sets order by its number, not by its address: the same in every run."""
@@ -114,9 +123,6 @@ def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[],
     finally:
         _base._create_and_install_waiters = before  # type: ignore[attr-defined]
         _base.time = clock  # type: ignore[attr-defined]
-
-
-_NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # default names
 
 
 class VirtualThreads:
@@ -463,15 +469,6 @@ class _Timer:
 
     def join(self, timeout: float | None = None) -> None:
         self._thread.join(timeout)
-
-
-_WAITS = frozenset({"threading", "queue"})
-_MAKES = _WAITS | {
-    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.capture.futures",
-    "kaygraph_viz.capture.threads", "kaygraph_viz.clock.virtual.threads", "kaygraph_viz.clock.virtual.loop",
-    "kaygraph_viz.clock.virtual.patches", "kaygraph_viz.clock.virtual.user_threads",
-}  # fmt: skip
-_THREAD_IS_MADE = threading.Thread.__init__.__code__
 
 
 def here() -> VirtualThreads | None:

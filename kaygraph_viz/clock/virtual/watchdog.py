@@ -24,12 +24,16 @@ from kaygraph_viz.clock.virtual.fiber import Fiber
 
 __all__ = ["Idleness", "Watchdog"]
 
-
 NO_CPU = 0.001  # share of the time: a thread that used less was not merely slow
 LITTLE_CPU = 0.2  # share of one core: a process that uses less computes nothing that the thread could wait for
 _THREADS = Path("/proc/self/task")
 _now_s, _process_cpu_s = time.monotonic, time.process_time
 _own_cpu_s = getattr(time, "thread_time", time.process_time)  # a browser tab has no clock of threads, and no watchdog
+_BUSY = (b"R", b"D", b"T", b"t")  # running or ready, waiting for a disk, stopped
+CHECKS = 8  # within the patience
+IDLE_CHECKS = 6  # in a row after the first one: with one to spare, that is within the patience
+SLOWER = 10  # times the patience until a thread counts as stuck whose state the system does not report
+LONG = 100  # times the patience until a warning says that time stands still
 
 
 class Idleness:
@@ -84,18 +88,9 @@ class Idleness:
             return False
 
 
-_BUSY = (b"R", b"D", b"T", b"t")  # running or ready, waiting for a disk, stopped
-
-
 def _state(native_id: int | str) -> bytes:
     """Return the letter by which Linux reports the state of a thread of this process."""
     return (_THREADS / str(native_id) / "stat").read_bytes().rpartition(b") ")[2][:1]
-
-
-CHECKS = 8  # within the patience
-IDLE_CHECKS = 6  # in a row after the first one: with one to spare, that is within the patience
-SLOWER = 10  # times the patience until a thread counts as stuck whose state the system does not report
-LONG = 100  # times the patience until a warning says that time stands still
 
 
 class Schedule(Protocol):

@@ -27,6 +27,7 @@ INSTEAD = "run this lesson with an installed Python: kaygraph-viz lab"
 PROCESSES = f"processes need an installed Python, and this one runs in a browser tab; {INSTEAD}"
 OF_ITS_OWN = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # their names are not the cell's
 SKIPPED = (PlatformError, MissingDependencyError, ModuleNotFoundError, NameError)
+
 _here: list[SkippedCells] = []  # those of the notebook that runs, if it runs in a browser tab
 
 

@@ -42,6 +42,7 @@ __all__ = ["Cells", "Lesson", "Parsons", "cells_here", "digest", "names_in", "sp
 # What a cell sets that is no Python: functions and classes, what a line begins with, and the names of `with` blocks.
 _SET = re.compile(r"^(?:async )?(?:def|class) (\w+)|^(\w+)\s*=(?!=)|^ +(\w+) = |\bas (\w+)\s*[:,]", re.MULTILINE)
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
 _watched: list[tuple[Any, Cells]] = []  # the IPython of this process, once a lesson has begun in it
 
 

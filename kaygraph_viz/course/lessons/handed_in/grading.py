@@ -4,7 +4,7 @@ Belongs here: which cells are run, and what a notebook gets. Does not belong her
 (``cli.grade``).
 
 A handed-in notebook runs with the rights of the one who grades it: use an account or a container for it. What an answer
-may change is told in ``watch``.
+may change is told in ``kernel``.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from kaygraph_viz.course.lessons.notebooks import notebooks_folder
 
 __all__ = ["Answer", "Cell", "Exercise", "answers_to", "cells_of", "exercises_of", "lesson_of", "shipped_exercises"]
 
-
 _TAG = re.compile(r"exercise-(\d+)")
 GRADE = "lesson.grade("
+_LESSON = re.compile(r"""\bLesson\(\s*["'](\w+)["']""")
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,6 @@ def exercises_of(cells: list[Cell]) -> tuple[list[Exercise], list[Cell]]:
         found.append(Exercise(asked.exercise, tuple(rest[:at]), asked, tuple(rest[at + 1 : end + 1])))
         rest = rest[end + 1 :]
     return found, rest
-
-
-_LESSON = re.compile(r"""\bLesson\(\s*["'](\w+)["']""")
 
 
 def lesson_of(cells: Sequence[Cell]) -> str:
