@@ -16,13 +16,7 @@ __all__ = ["Service", "each_called_once"]
 
 
 class Service:
-    """A service that needs some time for each call, and counts the calls that it answered.
-
-    Parameters
-    ----------
-    answer_s
-        The time of each answer [s].
-    """
+    """A service that needs so long for each call [s], and counts the calls that it answered."""
 
     def __init__(self, answer_s: float = 0.2) -> None:
         self.answer_s = answer_s
