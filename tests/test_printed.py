@@ -29,7 +29,7 @@ from kaygraph_viz.cli.main import main
 from kaygraph_viz.clock.virtual.code_places import Line
 from kaygraph_viz.course.lessons.goals import Finding as Met
 from kaygraph_viz.course.lessons.grade import Grade
-from kaygraph_viz.course.lessons.parsons import Parsons
+from kaygraph_viz.course.lessons.lesson import Parsons
 from kaygraph_viz.course.lessons.predict import Comparison as Compared, Prediction
 from kaygraph_viz.course.patterns.records import Finding
 from kaygraph_viz.course.patterns.sources import Source, Sources

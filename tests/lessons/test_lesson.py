@@ -6,7 +6,6 @@ import getpass
 import itertools
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 import kaygraph_viz
 from kaygraph_viz.base.errors import DataError, OptionError
 from kaygraph_viz.course import lessons
-from kaygraph_viz.course.lessons import notebooks
+from kaygraph_viz.course.lessons import l11, notebooks
 from kaygraph_viz.course.lessons.goals import (
     Finding,
     Goal,
@@ -26,9 +25,8 @@ from kaygraph_viz.course.lessons.goals import (
     no_idle_worker,
 )
 from kaygraph_viz.course.lessons.grade import grade
-from kaygraph_viz.course.lessons.lesson import Lesson, digest, split_solution
+from kaygraph_viz.course.lessons.lesson import Lesson, Parsons, digest, split_solution
 from kaygraph_viz.course.lessons.notebooks import notebooks_folder
-from kaygraph_viz.course.lessons.parsons import Parsons
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.recording import record
@@ -68,8 +66,7 @@ def test_the_lines_of_a_puzzle_are_shipped_with_the_lesson(numbers_of):
         lambda left: left["shared"]["squares"] == [1, 4, 9, 16, 25],
         {"kv": kaygraph_viz, "itertools": itertools, "__name__": "puzzle"},
     )
-    source = files("kaygraph_viz.course.lessons.solutions").joinpath("l11_puzzle_1.py").read_text(encoding="utf-8")
-    lines = [line for line in split_solution(source)[1].splitlines() if line]
+    lines = [line for line in split_solution(l11.SOLUTIONS["puzzle_1"])[1].splitlines() if line]
     assert shipped.try_order(numbers_of(shipped, lines)) == "It works."
 
 

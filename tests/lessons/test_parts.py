@@ -14,14 +14,14 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.clock.clock import compute
+from kaygraph_viz.course.lessons import l09, l13, l15 as shop
 from kaygraph_viz.course.lessons.goals import all_ok
 from kaygraph_viz.course.lessons.grade import grade
-from kaygraph_viz.course.lessons.parts import l09, l13, l15 as shop
-from kaygraph_viz.course.lessons.parts.installed import is_here
-from kaygraph_viz.course.lessons.parts.l01 import CheckLog, all_checks_made, open_checks
-from kaygraph_viz.course.lessons.parts.l02 import each_source_is_asked, most_in_one_second, refused, within_limit
-from kaygraph_viz.course.lessons.parts.l03 import by_country, count_repeats, price, sample_orders, search_in_turn
-from kaygraph_viz.course.lessons.parts.l04 import (
+from kaygraph_viz.course.lessons.in_browser import is_here
+from kaygraph_viz.course.lessons.l01 import CheckLog, all_checks_made, open_checks
+from kaygraph_viz.course.lessons.l02 import each_source_is_asked, most_in_one_second, refused, within_limit
+from kaygraph_viz.course.lessons.l03 import by_country, count_repeats, price, sample_orders, search_in_turn
+from kaygraph_viz.course.lessons.l04 import (
     TextMapReduce,
     count_words,
     cut,
@@ -32,9 +32,10 @@ from kaygraph_viz.course.lessons.parts.l04 import (
     with_one_long_text,
     words_of,
 )
-from kaygraph_viz.course.lessons.parts.l06 import Service, each_called_once
-from kaygraph_viz.course.lessons.parts.l10 import LATENCIES_S, customers, simulated
-from kaygraph_viz.course.lessons.parts.l11 import (
+from kaygraph_viz.course.lessons.l05 import max_in_pipeline, open_shop
+from kaygraph_viz.course.lessons.l06 import Service, each_called_once
+from kaygraph_viz.course.lessons.l10 import LATENCIES_S, customers, simulated
+from kaygraph_viz.course.lessons.l11 import (
     Bank,
     EventStream,
     booked_once,
@@ -43,8 +44,7 @@ from kaygraph_viz.course.lessons.parts.l11 import (
     paid_one_by_one,
     stream_graph,
 )
-from kaygraph_viz.course.lessons.parts.l12 import answer, run_day, waits_at_most
-from kaygraph_viz.course.lessons.parts.shop import max_in_pipeline, open_shop
+from kaygraph_viz.course.lessons.l12 import answer, run_day, waits_at_most
 from kaygraph_viz.course.services.datasets import Speech, load_customers
 from kaygraph_viz.course.services.endpoints import LoggedRequest
 from kaygraph_viz.execute.coroutines.loops import run

@@ -9,15 +9,15 @@ import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from kaygraph_viz.course.lessons import solutions
 from kaygraph_viz.course.lessons.handed_in.kernel import Kernel
 from kaygraph_viz.course.lessons.handed_in.notebook import (Cell, Exercise, cells_of, exercises_of)
 from kaygraph_viz.course.lessons.lesson import split_solution
 from tests.notebooks.cases import Case
 
-__all__ = ["Got", "answered", "solution_file"]
+__all__ = ["Got", "answered", "solutions"]
 
 CELL_S = 120.0  # against hanging; nothing takes that long when all is well
 KEEP = "__import__('builtins').kept = dict(globals())"
@@ -33,8 +33,9 @@ class Got:
     shown: str
 
 
-def solution_file(path: Path, number: int) -> Path:
-    return Path(solutions.__file__).parent / f"l{path.stem[:2]}_exercise_{number}.py"
+def solutions(path: Path) -> dict[str, str]:
+    """Return the solutions of a lesson by its notebook, such as that of ``exercise_1``."""
+    return dict(import_module(f"kaygraph_viz.course.lessons.l{path.stem[:2]}").SOLUTIONS)
 
 
 async def answered(path: Path, cases: list[Case], folder: Path) -> dict[Case, Got]:
@@ -69,7 +70,7 @@ def source_of(path: Path, case: Case) -> str | None:
 
 
 def solution(path: Path, number: int) -> str:
-    return split_solution(solution_file(path, number).read_text(encoding="utf-8"))[1]
+    return split_solution(solutions(path)[f"exercise_{number}"])[1]
 
 
 async def graded(kernel: Kernel, exercise: Exercise, source: str) -> Got:

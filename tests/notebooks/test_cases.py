@@ -9,7 +9,7 @@ import pytest
 
 from kaygraph_viz.course.lessons.handed_in.notebook import (cells_of, exercises_of)
 from kaygraph_viz.course.lessons.lesson import split_solution
-from tests.notebooks.answers import solution_file
+from tests.notebooks.answers import solutions
 from tests.notebooks.cases import AT_LEAST, CASES, PATHS, table_of
 
 EXERCISES = [(path, exercise) for path in PATHS for exercise in exercises_of(cells_of(path))[0]]
@@ -43,7 +43,7 @@ def test_no_two_answers_of_a_table_have_one_name():
 
 
 def test_every_solution_belongs_to_an_exercise_and_has_hints():
-    wanted = {solution_file(path, exercise.number) for path, exercise in EXERCISES}
-    files = {file for path, _ in EXERCISES for file in solution_file(path, 1).parent.glob("l*_exercise_*.py")}
-    assert files == wanted
-    assert [file.name for file in files if len(split_solution(file.read_text(encoding="utf-8"))[0]) < 2] == []
+    wanted = {(path, f"exercise_{exercise.number}") for path, exercise in EXERCISES}
+    found = {(path, name): text for path in PATHS for name, text in solutions(path).items() if "exercise" in name}
+    assert found.keys() == wanted
+    assert [key for key, text in found.items() if len(split_solution(text)[0]) < 2] == []

@@ -46,7 +46,7 @@ except PlatformError as error: print(error)
 def test_rewritten_code_does_the_same(newest_tab):
     code = """
 from types import FunctionType
-from kaygraph_viz.clock.virtual.rewritten import rewritten
+from kaygraph_viz.clock.virtual.preempt import rewritten
 from tests.virtual import language
 for each in (*language.ALL, *map(language.random_function, range(20))):
     again = FunctionType(rewritten(each.__code__), each.__globals__)

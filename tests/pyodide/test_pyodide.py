@@ -19,12 +19,11 @@ IMPORT_ALL = f"""
 import importlib, pkgutil
 import kaygraph_viz
 for found in pkgutil.walk_packages(kaygraph_viz.__path__, "kaygraph_viz."):
-    if ".solutions.l" not in found.name:
-        try:
-            importlib.import_module(found.name)
-        except ImportError as error:
-            if not any(name in str(error) for name in {NEEDS}):
-                print(found.name, repr(error))
+    try:
+        importlib.import_module(found.name)
+    except ImportError as error:
+        if not any(name in str(error) for name in {NEEDS}):
+            print(found.name, repr(error))
 """
 RECORD = """
 import kaygraph_viz as kv

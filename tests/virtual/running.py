@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 import kaygraph_viz as kv
+from kaygraph_viz.clock.clock import current_clock
 
 
 def now_s():
-    return kv.VirtualClock.now_ns(kv.clock.current_clock()) / 1e9
+    return current_clock().now_ns() / 1e9
 
 
 def branches(function, items=4, kind="thread", workers=4):

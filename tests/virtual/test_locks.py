@@ -14,6 +14,8 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.base.errors import RealWaitError, VirtualClockError
+from kaygraph_viz.clock.clock import current_clock
+from kaygraph_viz.clock.sync import threads
 from kaygraph_viz.clock.virtual.clock import VirtualClock
 from tests.virtual.running import branches, now_s, threads_of
 
@@ -84,10 +86,14 @@ def test_coroutines_of_one_loop_that_share_a_lock_over_an_await_block_each_other
         asyncio.run(main())
 
 
+BOTH = pytest.mark.parametrize("make", [lambda: threading.Lock(), lambda: threads().Lock()], ids=["Lock", "ours"])
+
+
 @pytest.mark.usefixtures("clock")
 class TestLocks:
-    def test_it_is_not_taken_without_waiting_nor_after_the_time_limit(self):
-        lock = threading.Lock()
+    @BOTH
+    def test_it_is_not_taken_without_waiting_nor_after_the_time_limit(self, make):
+        lock = make()
         assert lock.acquire()
         assert lock.locked()
         assert not lock.acquire(blocking=False)
@@ -140,8 +146,9 @@ class TestLocks:
             with pytest.raises(TypeError, match="cannot pickle"):
                 attempt(make() if make is threading.RLock else threading.Lock())
 
-    def test_whoever_waited_longest_is_next(self):
-        lock, seen = threading.Lock(), []
+    @BOTH
+    def test_whoever_waited_longest_is_next(self, make):
+        lock, seen = make(), []
 
         def enter(number):
             time.sleep(number / 10)
@@ -152,8 +159,9 @@ class TestLocks:
         branches(enter)
         assert seen == [0, 1, 2, 3]
 
-    def test_whoever_wants_it_again_at_once_stands_last(self):
-        lock, seen = threading.Lock(), []
+    @BOTH
+    def test_whoever_wants_it_again_at_once_stands_last(self, make):
+        lock, seen = make(), []
 
         def enter(name):
             for _ in range(2):
@@ -164,15 +172,16 @@ class TestLocks:
         threads_of(lambda: enter("a"), lambda: enter("b"))
         assert seen == [("a", 0), ("b", 1), ("a", 2), ("b", 3)]
 
-    def test_one_that_ends_when_it_was_just_told_to_take_it_passes_it_on(self):
-        lock, seen = threading.Lock(), []
+    @BOTH
+    def test_one_that_ends_when_it_was_just_told_to_take_it_passes_it_on(self, make):
+        lock, seen = make(), []
 
         def enter(name):
             with lock:
                 seen.append(name)
 
         lock.acquire()
-        second, third = (kv.clock.current_clock().threads.Thread(enter, (name,)) for name in ("second", "third"))
+        second, third = (current_clock().threads.Thread(enter, (name,)) for name in ("second", "third"))
         second.start()
         third.start()
         time.sleep(1)

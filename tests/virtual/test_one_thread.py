@@ -281,7 +281,7 @@ class Browser:
 def carried(monkeypatch, browser):
     from kaygraph_viz.clock.virtual import carriers
 
-    monkeypatch.setattr(carriers, "asyncio", SimpleNamespace(get_running_loop=lambda: browser))
+    monkeypatch.setattr(carriers, "asyncio", SimpleNamespace(**{**vars(asyncio), "get_running_loop": lambda: browser}))
     for name, module in browser.as_modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     return carried_by(carriers.Promises())

@@ -27,8 +27,7 @@ from kaygraph_viz.base.errors import PlatformError
 from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.clock.virtual import preempt
 from kaygraph_viz.clock.virtual.clock import VirtualClock
-from kaygraph_viz.clock.virtual.preempt import RewrittenFunctions, monitored
-from kaygraph_viz.clock.virtual.rewritten import is_rewritten, rewritten, steps
+from kaygraph_viz.clock.virtual.preempt import RewrittenFunctions, is_rewritten, monitored, rewritten, steps
 from tests.virtual import language, scenarios
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,11 +14,11 @@ the machine is or how it schedules threads, so a program has one run, to the nan
 Threads and not coroutines, since user code calls functions that block, and cannot be rewritten to yield. Real threads
 and not greenlets, since thread-local data, `threading.current_thread` and debuggers then work as they do without us.
 
-A browser tab has no threads. There each fiber is a stack of calls that waits for a promise of JavaScript
-(``promises``), and what Python keeps for each thread is exchanged with the fiber (``one_thread``). A fiber has its turn
-from what carries it (``carriers``), and nothing else here knows which that is: the schedule is the same, to the byte.
-The tests run both ways, with greenlets in place of promises. There is no watchdog in a browser tab. Preemption works
-there, too: user code is rewritten so that it calls us between its instructions (``rewritten``, ``functions``).
+A browser tab has no threads. There each fiber is a stack of calls that waits for a promise of JavaScript and what
+Python keeps for each thread is exchanged with the fiber. A fiber has its turn from what carries it (``carriers``), and
+nothing else here knows which that is: the schedule is the same, to the byte. The tests run both ways, with greenlets in
+place of promises. There is no watchdog in a browser tab. Preemption works there, too: user code is rewritten so that it
+calls us between its instructions (``preempt``).
 
 Which thread runs next
 ----------------------
@@ -41,10 +41,10 @@ the last one to end puts back.
    block that have a name there (``patches``, ``locks``).
 4. ``start``, ``join`` and ``is_alive`` of threads, and ``submit`` of pools (``user_threads``). These two come before
    the rest because the threads that the end of the block stops still meet them while they clean up.
-5. Refusals (``guards``): an audit hook for connections and sleeps of branches, and the waits of a running real loop.
-6. Preemption (``preempt``), if it was asked for: ``hooks`` of Python, or the code of user functions (``functions``).
-7. What makes event loops and ``asyncio.as_completed`` (``loop``), and ``asyncio.Lock.acquire`` (``task_locks``).
-8. ``wait`` and ``as_completed`` of `concurrent.futures` (``futures``).
+5. Refusals (``clock``): an audit hook for connections and sleeps of branches, and the waits of a running real loop.
+6. Preemption (``preempt``), if it was asked for: hooks of Python, or the code of user functions.
+7. What makes event loops and ``asyncio.as_completed`` and ``asyncio.Lock.acquire`` (``loop``).
+8. ``wait`` and ``as_completed`` of `concurrent.futures` (``threads``).
 9. The context variable of the clock in force. It is last, since from here on the package itself waits in simulated
    time, which needs all of the above; and it is left first, so that their clean-up waits in real time.
 
@@ -52,15 +52,15 @@ At the end of a block 8 to 5 are taken back first. Then pools are shut down and 
 where it waits, one after the other in the order of their starts; one in a computation or a system call is interrupted
 from outside. Only then the names are put back.
 
-Each replacement asks who calls it (``participants``): in a thread that is not on the schedule, and in code of an
+Each replacement asks who calls it (``threads``): in a thread that is not on the schedule, and in code of an
 installed library, it does what it replaces. A library may share its locks with threads that are not simulated, so that
 simulating those locks would hang the program. The waits of this package that must be real put the real clock in force.
 
 What it cannot simulate
 -----------------------
 - Waits for something real: a socket, a file, a process, a lock that a library holds. What can be told in advance is
-  refused (``guards``). The rest is detected: if the process is idle while a thread has the turn, that one waits for
-  something real (``watchdog``, ``idleness``).
+  refused (``clock``). The rest is detected: if the process is idle while a thread has the turn, that one waits for
+  something real (``watchdog``).
 - How long code takes. The simulation has what `compute`, `cost` and `sleep` say.
 - The death of a process. Simulated processes are threads with an interpreter of their own, which get copies; what ends
   the process ends the program.

@@ -1,28 +1,13 @@
 """What carries the fibers of a schedule: a real thread for each, or all of them in the one thread that there is.
 
-Belongs here: the interface, real threads, and which one is in use. Does not belong here: who has the turn
-(``scheduler``), and how one thread carries many fibers (``one_thread``, ``promises``).
+Belongs here: the interface, real threads, fibers that share a thread, and which way is in use. Does not belong here:
+who has the turn (``scheduler``).
 
-All fibers of a schedule in one thread, for places that have no other, such as a browser tab.
-
-Belongs here: what changes with the fiber, so that each one seems to have a thread of its own. Does not belong here:
-how one stack of calls is left and another one resumed (``promises``).
-
-To leave a stack of calls and to start one is all that it takes: `OneThread._leave` and `OneThread._launch`. What Python
-keeps for each thread is exchanged here where a fiber waits: its number, data of threads, the running event loop and its
-task, and the hooks of async generators.
-
-Fibers in a browser tab: each has a stack of calls that waits for a promise of JavaScript.
-
-Belongs here: the two things for which Python needs the browser. Does not belong here: all else that makes fibers of one
-thread (``one_thread``).
-
-A function of WebAssembly can wait for a promise where the browser has JavaScript Promise Integration: its stack of
-calls is set aside meanwhile, and others go on.
-
-The stack of calls that a frame belongs to.
-
-Belongs here: following it outwards. Does not belong here: whose frame it is (``carriers``), what it says (``places``).
+Where there is one thread, as in a browser tab, all that it takes is to leave a stack of calls and to start one:
+`OneThread._leave` and `OneThread._launch`. What Python keeps for each thread is exchanged here where a fiber waits: its
+number, data of threads, the running event loop and its task, and the hooks of async generators. In a browser tab a
+stack of calls is left by waiting for a promise of JavaScript: where the browser has JavaScript Promise Integration, a
+function of WebAssembly can do that, and others go on meanwhile.
 """
 
 from __future__ import annotations
@@ -32,7 +17,7 @@ import gc
 import itertools
 import sys
 import threading
-from _thread import allocate_lock
+from _thread import LockType, allocate_lock
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -40,13 +25,24 @@ from contextvars import Context
 from functools import partial
 from time import monotonic
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from kaygraph_viz.base.errors import PlatformError
 from kaygraph_viz.base.machine import has_threads
 from kaygraph_viz.base.parts import contextmanager, exchanged
 
-__all__ = ["stack_of"]
+__all__ = ["OneThread", "RealThreads", "carried_by", "carrier"]
+
+STEP_S = 0.01
+_join, _is_alive = threading.Thread.join, threading.Thread.is_alive
+T = TypeVar("T")
+MOST_STEPS = 1000  # in which a fiber that is to end may still go on
+_numbers = itertools.count(1)
+_real_ident = threading.get_ident
+# Where a thread of Python 3.13 and later keeps what it knows of the one that the system has started for it.
+_HANDLE = next((name for name in ("_os_thread_handle", "_handle") if hasattr(threading.main_thread(), name)), None)
+BROWSERS = "Chrome 137, Firefox 153, Safari 27 and newer have it"
+_LAUNCH = "(run) => { Promise.resolve().then(() => run.callPromising()).finally(() => run.destroy()); }"
 
 
 def stack_of(frame: FrameType | None) -> list[FrameType]:
@@ -58,50 +54,12 @@ def stack_of(frame: FrameType | None) -> list[FrameType]:
     return frames
 
 
-__all__ = ["RealThreads", "Turn", "carried_by", "carrier"]
-
-STEP_S = 0.01
-_join, _is_alive = threading.Thread.join, threading.Thread.is_alive
-
-
-class Turn(Protocol):
-    """What a fiber waits for: a lock that another fiber releases when this one may go on."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Wait for the turn and take it; return whether it was taken."""
-
-    def release(self) -> None:
-        """Give the turn."""
-
-
-class Carrier(Protocol):
-    """Runs fibers, of which one at a time goes on."""
-
-    is_watched: bool
-    """Whether a watchdog can run beside the fibers."""
-
-    def turn(self) -> Turn:
-        """Return the turn of a new fiber, which does not have it."""
-
-    def start(self, thread: threading.Thread) -> None:
-        """Start what a thread runs, as a fiber."""
-
-    def join(self, thread: threading.Thread, seconds: float) -> None:
-        """Wait until a thread has ended, no longer than `seconds` [s of real time]."""
-
-    def frames_of(self, thread: threading.Thread, turn: Any) -> list[FrameType]:
-        """Return the frames of a fiber, innermost first, by its thread and its turn."""
-
-    def block(self) -> AbstractContextManager[None]:
-        """Return the block in which fibers are carried."""
-
-
 class RealThreads:
     """Each fiber is a real thread that blocks on a real lock until it has the turn."""
 
-    is_watched = True
+    is_watched = True  # a watchdog can run beside the fibers
 
-    def turn(self) -> Turn:
+    def turn(self) -> LockType:
         """Return the turn of a new fiber, which does not have it."""
         turn = allocate_lock()
         turn.acquire()
@@ -131,39 +89,6 @@ class RealThreads:
     def block(self) -> AbstractContextManager[None]:
         """Return the block in which fibers are carried: there is nothing to prepare."""
         return nullcontext()
-
-
-_in_use: list[Carrier] = []
-
-
-def carrier() -> Carrier:
-    """Return what carries fibers here: real threads where there are threads."""
-    if not _in_use:
-        if has_threads():
-            _in_use.append(RealThreads())
-        else:
-            # there is nothing to import it for elsewhere
-
-            _in_use.append(Promises())
-    return _in_use[-1]
-
-
-@contextmanager
-def carried_by(other: Carrier) -> Iterator[None]:
-    """Carry fibers in another way in the schedules that begin inside the block."""
-    _in_use.append(other)
-    try:
-        yield
-    finally:
-        _in_use.remove(other)
-
-
-__all__ = ["OneThread", "OneThreadTurn"]
-
-T = TypeVar("T")
-MOST_STEPS = 1000  # in which a fiber that is to end may still go on
-_numbers = itertools.count(1)
-_real_ident = threading.get_ident
 
 
 class OneThreadTurn:
@@ -243,7 +168,7 @@ class OneThread(ABC):
             self._launch(moment.release)
             moment.acquire()
 
-    def frames_of(self, thread: threading.Thread, turn: OneThreadTurn) -> list[FrameType]:
+    def frames_of(self, thread: threading.Thread, turn: Any) -> list[FrameType]:
         """Return the frames of a fiber, innermost first."""
         return turn.frames if threading.current_thread() is not thread else stack_of(sys._getframe(1))
 
@@ -302,10 +227,6 @@ def _run(main: Coroutine[Any, Any, T], **options: Any) -> T:
         return asyncio.runners.run(main, **options)
 
 
-# Where a thread of Python 3.13 and later keeps what it knows of the one that the system has started for it.
-_HANDLE = next((name for name in ("_os_thread_handle", "_handle") if hasattr(threading.main_thread(), name)), None)
-
-
 class _Handle:
     """What a thread keeps there."""
 
@@ -344,12 +265,6 @@ def _mark_as_ended(thread: Any, ident: int) -> None:
         thread._tstate_lock, thread._is_stopped = None, True
 
 
-__all__ = ["Promises"]
-
-BROWSERS = "Chrome 137, Firefox 153, Safari 27 and newer have it"
-_LAUNCH = "(run) => { Promise.resolve().then(() => run.callPromising()).finally(() => run.destroy()); }"
-
-
 class Promises(OneThread):
     """Carries all fibers in the thread of a browser tab, by the interface of Pyodide."""
 
@@ -376,3 +291,25 @@ class Promises(OneThread):
                 f"{BROWSERS}; or install Python and this package"
             )
         self._start(create_proxy(run))
+
+
+Carrier = RealThreads | OneThread
+
+_in_use: list[Carrier] = []
+
+
+def carrier() -> Carrier:
+    """Return what carries fibers here: real threads where there are threads."""
+    if not _in_use:
+        _in_use.append(RealThreads() if has_threads() else Promises())
+    return _in_use[-1]
+
+
+@contextmanager
+def carried_by(other: Carrier) -> Iterator[None]:
+    """Carry fibers in another way in the schedules that begin inside the block."""
+    _in_use.append(other)
+    try:
+        yield
+    finally:
+        _in_use.remove(other)

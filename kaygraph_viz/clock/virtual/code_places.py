@@ -1,6 +1,6 @@
 """What a thread of the simulation is doing, for messages: its branch, and the line of user code.
 
-Belongs here: reading frames. Does not belong here: what the messages say (``deadlock``, ``watchdog``).
+Belongs here: reading frames. Does not belong here: what the messages say (``scheduler``, ``watchdog``).
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Waiter:
 class Lock:
     """As `threading.Lock`, for simulated threads as for all others."""
 
-    is_simulated = True  # told by ``futures`` and ``patches`` from a real lock
+    is_simulated = True  # told by ``threads`` and ``patches`` from a real lock
 
     def __init__(self, real: Any = None) -> None:
         self._real: Any = _thread.allocate_lock() if real is None else real

@@ -1,14 +1,10 @@
 """An event loop in simulated time: where asyncio waits for its selector, the thread parks on the schedule.
 
-Belongs here: the loop, and making `asyncio.run` use it. Does not belong here: the schedule (``scheduler``).
+Belongs here: the loop, making `asyncio.run` use it, and tasks that wait for locks of each other. Does not belong here:
+the schedule and the deadlock of threads (``scheduler``), locks of threads (``locks``).
 
-Locks of asyncio: which task holds one, and tasks that wait for each other.
-
-Belongs here: noting who holds a lock of asyncio, and the circle of tasks in a deadlock. Does not belong here: putting
-that into asyncio (``patches``), locks of threads (``locks``), and the circle of threads (``deadlock``).
-
-A lock of asyncio does not know who holds it, so `acquire_and_note` stands for its `acquire`. Nothing is noted when a
-lock is released: who took it last is the holder for as long as it is locked.
+A lock of asyncio does not know who holds it, so `acquire_and_note` stands for its `acquire` (``patches`` puts it
+there). Nothing is noted when a lock is released: who took it last is the holder for as long as it is locked.
 """
 
 from __future__ import annotations
@@ -34,14 +30,13 @@ from kaygraph_viz.clock.virtual.scheduler import Hold, InnerWaits, Scheduler, ci
 if TYPE_CHECKING:
     from kaygraph_viz.clock.virtual.threads import VirtualThreads
 
-
-__all__ = ["WaitsOfTasks", "acquire_and_note", "real_acquire"]
+__all__ = ["VirtualLoop", "acquire_and_note", "loops_in_simulated_time", "real_acquire"]
 
 # The name of a task that was given none, whose number differs from run to run; Python 3.13 calls some of them None.
 NUMBERED = re.compile(r"Task-\d+|None")
-
 real_acquire = asyncio.Lock.acquire
 _holds: WeakKeyDictionary[asyncio.Lock, Hold] = WeakKeyDictionary()
+_RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
 
 
 @wraps(real_acquire)
@@ -86,9 +81,6 @@ def _wait_of(task: asyncio.Task[Any], hold: Hold, names: dict[asyncio.Task[Any],
     line, taken = line_in(frames), "" if since is None else since.text
     place, code = place_in(frames), "" if line is None else line.text
     return Wait(names[task], place, code, str(hold), names[hold.holder], str(since or ""), taken)
-
-
-__all__ = ["VirtualLoop", "loops_in_simulated_time"]
 
 
 class _Task(asyncio.Task[Any]):
@@ -340,9 +332,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _write_to_self(self) -> None:
         self._clock.notify()
-
-
-_RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
 
 
 @contextmanager

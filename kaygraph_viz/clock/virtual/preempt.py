@@ -1,7 +1,7 @@
 """Preemption in the middle of user code, as real threads meet it at any moment.
 
-Belongs here: what is done at an instruction, and the way in which it is noticed. Does not belong here: these ways
-(``hooks``, ``functions``), and which thread goes on then (``scheduler``).
+Belongs here: what is done at an instruction, and the three ways in which it is noticed. Does not belong here: which
+thread goes on then (``scheduler``), and which code is the user's (``code_places``).
 
 Real threads are preempted rarely, and elsewhere in every run, which is why a race shows up once in a thousand runs.
 Here a thread may yield after each byte code instruction of user code, with a given chance. No time passes by it. Each
@@ -9,20 +9,15 @@ version of Python has its own instructions, and so its own schedules.
 
 Python itself tells of each instruction: from 3.12 on by `sys.monitoring`, before that by a trace function of each
 thread. Where one thread carries all fibers, as in a browser tab, neither will do, since the stack of calls cannot be
-left inside such a hook: Python ends there with a fault of its memory. There user code calls the step itself. All give
-the same schedule under the same version of Python, from 3.12 on.
+left inside such a hook: Python ends there with a fault of its memory. There user code is rewritten so that it calls the
+step itself, exactly where Python would report the instruction, so that all ways count the same steps and give the same
+schedule under the same version of Python, from 3.12 on. A step comes before an instruction wherever one is executed,
+but not before what only marks a place: all up to the first ``RESUME``, each other ``RESUME``, and the instructions that
+the end of a loop jumps over.
 
-Hooks of Python on each instruction of user code.
-
-Belongs here: installing them and taking them away. Does not belong here: what is done at an instruction (``preempt``).
-
-Functions of user code that run other code while a block lasts.
-
-Belongs here: finding them, and giving each its own code back. Does not belong here: the other code (``rewritten``).
-
-All that there are when the block begins are found, and what these make is made of code that is rewritten already. What
-is left are functions that the block's own lines make, since these lines run already. They are looked for among the
-newest objects whenever the main program is about to wait: before, no other fiber can call them.
+All functions that there are when the block begins are rewritten, and what these make is made of code that is rewritten
+already. What is left are functions that the block's own lines make, since these lines run already. They are looked for
+among the newest objects whenever the main program is about to wait: before, no other fiber can call them.
 """
 
 from __future__ import annotations
@@ -31,22 +26,31 @@ import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import lru_cache
+from opcode import opmap
 from types import CodeType, FrameType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from kaygraph_viz.base.errors import VirtualClockError
+from kaygraph_viz.base.errors import PlatformError, VirtualClockError
 from kaygraph_viz.base.machine import has_threads
 from kaygraph_viz.base.parts import contextmanager
-from kaygraph_viz.clock.virtual import rewritten as rewritten_code
 from kaygraph_viz.clock.virtual.code_places import is_user_frame, is_user_function
 from kaygraph_viz.clock.virtual.fiber import Stopped
-from kaygraph_viz.clock.virtual.rewritten import rewritten
 from kaygraph_viz.clock.virtual.scheduler import Scheduler
 
-__all__ = ["monitored", "traced"]
+if TYPE_CHECKING:
+    from bytecode import Bytecode, Instr
+
+__all__ = ["Preemption", "RewrittenFunctions", "for_many_blocks", "is_rewritten", "monitored", "rewritten", "steps"]
 
 TOOLS = (4, 3, 5, 2, 1, 0)  # numbers of monitoring tools; 4 and 3 are not reserved, so they are tried first
+VERSION = sys.version_info[:2]
+# The next instruction has to follow one of these at once: its step comes before both.
+TIED = {"KW_NAMES", "PRECALL"} if VERSION > (3, 11) else {"KW_NAMES", "PRECALL", "SEND"}
+CACHE, EXTENDED_ARG = opmap["CACHE"], opmap["EXTENDED_ARG"]
+DEPTH = 2  # how much of the stack a call without arguments takes
+steps: list[Callable[[], object]] = []  # what is done at each step, by the blocks that are running
 
 
 @contextmanager
@@ -101,7 +105,101 @@ def traced(step: Callable[[], object]) -> Iterator[None]:
         sys.settrace(before)
 
 
-__all__ = ["RewrittenFunctions", "functions"]
+def step() -> None:
+    """Do what the running blocks do at a step; rewritten code calls it."""
+    for each in tuple(steps):
+        each()
+
+
+def require_assembler() -> None:
+    """Do nothing where code can be rewritten."""
+    try:
+        import bytecode  # noqa: F401
+    except ModuleNotFoundError:
+        raise PlatformError(
+            "schedules that switch in the middle of code (explore, preempt) need the package bytecode in a browser "
+            "tab; write: %pip install bytecode"
+        ) from None
+
+
+def is_rewritten(code: CodeType) -> bool:
+    """Return whether code calls `step`."""
+    return any(each is step for each in code.co_consts)
+
+
+def rewritten(code: CodeType) -> CodeType:
+    """Return code that does the same, and calls `step` before each instruction; functions in it do so, too."""
+    return code if is_rewritten(code) else _rewritten(code, code.co_filename)
+
+
+@lru_cache(4096)  # codes of two files can be equal
+def _rewritten(code: CodeType, file: str) -> CodeType:
+    from bytecode import Bytecode
+
+    found = Bytecode.from_code(code, conserve_exception_block_stackdepth=True)
+    parts = list(_with_calls(code, found))
+    found.clear()
+    found.extend(parts)
+    made: CodeType = found.to_code(stacksize=code.co_stacksize + DEPTH, compute_exception_stack_depths=False)
+    return made
+
+
+def _with_calls(code: CodeType, found: Bytecode) -> Iterator[Any]:
+    """Yield the parts of code, with a call before each instruction that counts as a step."""
+    from bytecode import Instr
+
+    names = [part.name for part in found if isinstance(part, Instr)]
+    counts = iter(_steps_before(names, _extensions(code)))
+    for part in found:
+        if not isinstance(part, Instr):
+            yield part
+            continue
+        for _ in range(next(counts)):
+            yield from _call(part)
+        if isinstance(part.arg, CodeType):
+            part.arg = rewritten(part.arg)
+        yield part
+
+
+def _extensions(code: CodeType) -> list[int]:
+    """Return how many parts of its own each instruction has for an argument that is longer than one byte."""
+    found, count = list[int](), 0
+    for operation in code.co_code[::2]:
+        if operation == EXTENDED_ARG:
+            count += 1
+        elif operation != CACHE:
+            found.append(count)
+            count = 0
+    return found
+
+
+def _steps_before(names: list[str], extensions: list[int]) -> list[int]:
+    """Return how many calls stand before each instruction; Python reports the parts of a long argument, too."""
+    first = names.index("RESUME")
+    counts = [
+        0 if position <= first or name in ("RESUME", "END_FOR") else 1 + extensions[position]
+        for position, name in enumerate(names)
+    ]
+    if VERSION == (3, 13):  # the end of a loop jumps over one more
+        counts = [0 if position and names[position - 1] == "END_FOR" else n for position, n in enumerate(counts)]
+    for position in reversed(range(1, len(names))):
+        if names[position - 1] in TIED:
+            counts[position - 1] += counts[position]
+            counts[position] = 0
+    return counts
+
+
+def _call(before: Instr) -> Iterator[Instr]:
+    """Yield a call of `step` in the line of an instruction."""
+    from bytecode import Instr
+
+    place = before.location
+    function = [Instr("PUSH_NULL", location=place), Instr("LOAD_CONST", step, location=place)]
+    yield from function if VERSION < (3, 13) else reversed(function)
+    if VERSION == (3, 11):
+        yield Instr("PRECALL", 0, location=place)
+    yield Instr("CALL", 0, location=place)
+    yield Instr("POP_TOP", location=place)
 
 
 class RewrittenFunctions:
@@ -153,9 +251,6 @@ class RewrittenFunctions:
 functions = RewrittenFunctions()  # those of all blocks
 
 
-__all__ = ["Preemption", "for_many_blocks"]
-
-
 class Preemption:
     """Makes threads yield in the middle of user code: after an instruction, with the probability `chance`."""
 
@@ -180,15 +275,15 @@ class Preemption:
     @contextmanager
     def _rewritten(self) -> Iterator[None]:
         """Let user code call the step while the block runs."""
-        rewritten_code.require_assembler()
+        require_assembler()
         with functions.in_block():
-            rewritten_code.steps.append(self._step)
+            steps.append(self._step)
             self._scheduler.before_root_waits = functions.look
             try:
                 yield
             finally:
                 self._scheduler.before_root_waits = int
-                rewritten_code.steps.remove(self._step)
+                steps.remove(self._step)
 
     def _step(self) -> None:
         scheduler = self._scheduler

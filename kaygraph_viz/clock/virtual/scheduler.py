@@ -1,24 +1,16 @@
 """The scheduler: one thread runs at a time, and time jumps from one event to the next.
 
-Belongs here: switching threads. Does not belong here: the order of events (``event_queue``), what threads wait with
-(``threads``, ``loop``), and how CPU time is shared (``processors``).
+Belongs here: the events to come, switching threads, and the error of a deadlock. Does not belong here: what threads
+wait with (``threads``, ``loop``), how CPU time is shared (``processors``), and the lines that threads are in
+(``code_places``).
 
 Of the threads of a schedule exactly one has the turn and runs; each other one blocks on a real lock of its own. To
 wait, a thread parks: it says until when, or in which queue, and passes the turn to the thread that is due next; the
 time jumps there. So the order of everything is decided by this schedule alone, and never by the machine.
 
-The event queue: which thread is due next, and at what simulated time.
-
-Belongs here: events, and their order within one instant. Does not belong here: running threads (``scheduler``).
-
-The rule for ties: events of one instant come in the order in which they were put in, which is when the thread fell
-asleep, was started or was woken. With a seed other than 0 their order is drawn at random from that seed. With any seed,
-expired time limits come last: what ends at the very instant of its deadline is in time.
-
-Deadlocks: who waits for whom, and the error that says so.
-
-Belongs here: what is held by a thread while others wait for it, and finding the circle. Does not belong here: noticing
-that nobody can go on (``scheduler``), and the lines that threads are in (``places``).
+Events of one instant come in the order in which they were put in, which is when the thread fell asleep, was started or
+was woken. With a seed other than 0 their order is drawn at random from that seed. With any seed, expired time limits
+come last: what ends at the very instant of its deadline is in time.
 """
 
 from __future__ import annotations
@@ -42,12 +34,17 @@ from kaygraph_viz.clock.virtual.code_places import Line, caller_of, line_of, pla
 from kaygraph_viz.clock.virtual.fiber import Fiber, Stopped, end_within, is_running, is_simulated, join_at_most
 from kaygraph_viz.clock.virtual.watchdog import Watchdog
 
-__all__ = ["FIRST", "LAST", "EventQueue"]
+__all__ = ["FIRST", "LAST", "EventQueue", "Hold", "InnerWaits", "Scheduler", "circle_of"]
 
 Entry = tuple[int, float, int, int, Fiber, bool]  # due at [ns], tie, serial number, ticket, fiber, whether it was woken
 FIRST, LAST = -1.0, 2.0  # tie values before and after all others, which are 0 or drawn from 0 to 1
-
 MAX_STALE = 1000  # events; where there are more, those of waits that have ended are removed: time limits pile up
+MOST_NAMED = 8  # waits in one message
+T = TypeVar("T")
+MAX_STOPS = 1000  # a thread that has swallowed `Stopped` so often will never end by itself
+END_S = 1.0  # how long one thread may take to end with the block [s of real time]
+INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
+POLL_BESIDE_S = 0.02  # how often it does so while its real event loop goes on
 
 
 class EventQueue:
@@ -94,13 +91,6 @@ class EventQueue:
             return fiber
         self.current = None
         return None
-
-
-__all__ = ["Hold", "InnerWaits", "circle_of", "deadlock"]
-
-MOST_NAMED = 8  # waits in one message
-
-T = TypeVar("T")
 
 
 class Hold:
@@ -170,12 +160,6 @@ def _text(line: Line | None) -> str:
     return "" if line is None else line.text
 
 
-__all__ = ["Scheduler"]
-
-MAX_STOPS = 1000  # a thread that has swallowed `Stopped` so often will never end by itself
-END_S = 1.0  # how long one thread may take to end with the block [s of real time]
-INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
-POLL_BESIDE_S = 0.02  # how often it does so while its real event loop goes on
 _running: list[Scheduler] = []  # where blocks are nested, only the last one moves
 
 

@@ -1,21 +1,15 @@
-"""Threads, and what they wait with, in simulated time: the names and meanings of `threading` and `queue`.
+"""Threads, what they wait with, and futures in simulated time: the names and meanings of `threading` and `queue`.
 
-Belongs here: Thread, Timer, Lock, Condition, Event, SimpleQueue. Does not belong here: switching (``scheduler``),
-futures (``futures``), and what user code makes by itself (``locks``, ``patches``).
-
-Which threads are simulated, and which calls are made for user code.
-
-Belongs here: telling threads of the schedule from others, and user code from that of libraries. Does not belong here:
-what follows from it (``patches``, ``user_threads``).
+Belongs here: what ``clock.threads`` makes (Thread, Timer, Lock, Condition, Event, SimpleQueue, Future), which threads
+are simulated, and which calls are made for user code. Does not belong here: switching (``scheduler``), and what user
+code makes by itself (``locks``, ``patches``, ``user_threads``).
 
 What user code makes and waits for, directly or through `threading`, `queue` and `concurrent.futures`, is in simulated
 time. What an installed library or another part of the standard library makes is real: it may be shared with threads
 that are not simulated, such as those of a notebook.
 
-Futures of `concurrent.futures` in simulated time.
-
-Belongs here: the future, and ``wait`` and ``as_completed`` for it. Does not belong here: the
-condition that it waits with (``threads``, ``locks``).
+The locks here are those of this package and not those of ``locks``: only threads of the schedule take them, so one that
+is released is handed on at once, and a waiter that is killed passes it on. No real lock is behind them.
 """
 
 from __future__ import annotations
@@ -42,7 +36,26 @@ from kaygraph_viz.clock.virtual.preempt import Preemption
 from kaygraph_viz.clock.virtual.processors import Slots
 from kaygraph_viz.clock.virtual.scheduler import Hold, Scheduler
 
-__all__ = ["VirtualFuture", "futures_in_simulated_time"]
+__all__ = [
+    "VirtualEvent",
+    "VirtualFuture",
+    "VirtualThreads",
+    "futures_in_simulated_time",
+    "here",
+    "is_called_by_user",
+    "is_made_for_user",
+    "module_of",
+    "virtual_thread",
+]
+
+_NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # default names
+_WAITS = frozenset({"threading", "queue"})
+_MAKES = _WAITS | {
+    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.capture.futures",
+    "kaygraph_viz.capture.threads", "kaygraph_viz.clock.virtual.threads", "kaygraph_viz.clock.virtual.loop",
+    "kaygraph_viz.clock.virtual.patches", "kaygraph_viz.clock.virtual.user_threads",
+}  # fmt: skip
+_THREAD_IS_MADE = threading.Thread.__init__.__code__
 
 
 class VirtualFuture(Future[Any]):
@@ -110,11 +123,6 @@ def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[],
     finally:
         _base._create_and_install_waiters = before  # type: ignore[attr-defined]
         _base.time = clock  # type: ignore[attr-defined]
-
-
-__all__ = ["VirtualEvent", "VirtualThread", "VirtualThreads", "virtual_thread"]
-
-_NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # default names
 
 
 class VirtualThreads:
@@ -461,17 +469,6 @@ class _Timer:
 
     def join(self, timeout: float | None = None) -> None:
         self._thread.join(timeout)
-
-
-__all__ = ["here", "is_called_by_user", "is_made_for_user", "module_of"]
-
-_WAITS = frozenset({"threading", "queue"})
-_MAKES = _WAITS | {
-    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.capture.futures",
-    "kaygraph_viz.capture.threads", "kaygraph_viz.clock.virtual.threads", "kaygraph_viz.clock.virtual.loop",
-    "kaygraph_viz.clock.virtual.patches", "kaygraph_viz.clock.virtual.user_threads",
-}  # fmt: skip
-_THREAD_IS_MADE = threading.Thread.__init__.__code__
 
 
 def here() -> VirtualThreads | None:

@@ -1,11 +1,8 @@
 """The watchdog: a thread in real time that reports what is stuck in a wait that the schedule cannot see.
 
-Belongs here: detecting it, and the message. Does not belong here: the schedule itself (``scheduler``), the line that a
-thread is in (``places``), and what can be refused at once (``guards``).
-
-Whether a real thread waits, by what the operating system reports of it.
-
-Belongs here: CPU clocks and states of real threads. Does not belong here: what follows from them (``watchdog``).
+Belongs here: whether a real thread waits, by what the operating system reports of it, and the message. Does not belong
+here: the schedule itself (``scheduler``), the line that a thread is in (``code_places``), and what can be refused at
+once (``clock``).
 
 A thread that waits for a lock, a queue or a socket sleeps and uses no CPU. A thread that waits for a core is ready to
 run, one that reads a file waits for the disk, and one that waits for native threads, or for the GIL, is in a process
@@ -25,13 +22,18 @@ from kaygraph_viz.base.errors import RealWaitError, VirtualClockError, warn
 from kaygraph_viz.clock.virtual.code_places import is_in_branch, named_place_of
 from kaygraph_viz.clock.virtual.fiber import Fiber
 
-__all__ = ["Idleness"]
+__all__ = ["Idleness", "Watchdog"]
 
 NO_CPU = 0.001  # share of the time: a thread that used less was not merely slow
 LITTLE_CPU = 0.2  # share of one core: a process that uses less computes nothing that the thread could wait for
 _THREADS = Path("/proc/self/task")
 _now_s, _process_cpu_s = time.monotonic, time.process_time
 _own_cpu_s = getattr(time, "thread_time", time.process_time)  # a browser tab has no clock of threads, and no watchdog
+_BUSY = (b"R", b"D", b"T", b"t")  # running or ready, waiting for a disk, stopped
+CHECKS = 8  # within the patience
+IDLE_CHECKS = 6  # in a row after the first one: with one to spare, that is within the patience
+SLOWER = 10  # times the patience until a thread counts as stuck whose state the system does not report
+LONG = 100  # times the patience until a warning says that time stands still
 
 
 class Idleness:
@@ -86,20 +88,9 @@ class Idleness:
             return False
 
 
-_BUSY = (b"R", b"D", b"T", b"t")  # running or ready, waiting for a disk, stopped
-
-
 def _state(native_id: int | str) -> bytes:
     """Return the letter by which Linux reports the state of a thread of this process."""
     return (_THREADS / str(native_id) / "stat").read_bytes().rpartition(b") ")[2][:1]
-
-
-__all__ = ["Watchdog"]
-
-CHECKS = 8  # within the patience
-IDLE_CHECKS = 6  # in a row after the first one: with one to spare, that is within the patience
-SLOWER = 10  # times the patience until a thread counts as stuck whose state the system does not report
-LONG = 100  # times the patience until a warning says that time stands still
 
 
 class Schedule(Protocol):

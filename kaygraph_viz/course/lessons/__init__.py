@@ -3,6 +3,10 @@
 Belongs here: what a notebook uses beside the library itself. Does not belong here: the notebooks (``notebooks/``),
 panels (``widgets``).
 
+``l07`` is what only lesson 7 uses, so that its set-up is one line, and its ``SOLUTIONS``: the text that replaces the
+cell of ``exercise_1``, and the program whose lines ``puzzle_1`` shuffles. The docstring of a solution says what it
+does; its list items are the hints, of which the first tells least. Tests run the solutions in the notebooks.
+
 A notebook needs three names, and each is loaded when it is first used (PEP 562):
 
 >>> from kaygraph_viz.course.lessons import Lesson, goals, playground

@@ -24,22 +24,12 @@ SHADE = "#D55E00"
 
 @dataclass(frozen=True)
 class Grade:
-    """The findings of all goals for one run, in the order of the goals.
-
-    Parameters
-    ----------
-    goals, findings
-        The goals, and what was found.
-    trace
-        The run; None where none was graded.
-    refusal
-        Why none was graded, or "".
-    """
+    """The findings of all goals for one run, in the order of the goals."""
 
     goals: Sequence[Goal]
     findings: Sequence[Finding]
-    trace: Trace | None
-    refusal: str = ""
+    trace: Trace | None  # the run; None where none was graded
+    refusal: str = ""  # why none was graded
 
     @property
     def passed(self) -> bool:

@@ -14,17 +14,20 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from kaygraph_viz.base.errors import MissingDependencyError, PlatformError
 from kaygraph_viz.base.machine import has_threads
 
-__all__ = ["SkippedCells", "end_cells_that_await", "holds", "prepare_a_browser_tab", "skip_cells"]
+__all__ = ["SkippedCells", "end_cells_that_await", "holds", "is_here", "prepare_a_browser_tab", "skip_cells"]
 
+NAMES = {"distributed": "Dask"}  # of packages, where they have another one
 INSTEAD = "run this lesson with an installed Python: kaygraph-viz lab"
 PROCESSES = f"processes need an installed Python, and this one runs in a browser tab; {INSTEAD}"
 OF_ITS_OWN = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # their names are not the cell's
 SKIPPED = (PlatformError, MissingDependencyError, ModuleNotFoundError, NameError)
+
 _here: list[SkippedCells] = []  # those of the notebook that runs, if it runs in a browser tab
 
 
@@ -93,13 +96,7 @@ def _made_by(node: ast.AST) -> Iterator[str]:
 
 
 def skip_cells(shell: Any) -> SkippedCells:
-    """Skip the cells of a notebook from now on that need an installed Python.
-
-    Parameters
-    ----------
-    shell
-        The shell of IPython that runs the cells.
-    """
+    """Skip the cells of a notebook, by its shell of IPython, from now on that need an installed Python."""
     cells = SkippedCells()
 
     def show(shell: Any, kind: Any, error: BaseException, traceback: Any, tb_offset: int | None = None) -> None:
@@ -117,13 +114,7 @@ def skip_cells(shell: Any) -> SkippedCells:
 
 
 def end_cells_that_await(shell: Any) -> None:
-    """Show the figures of a cell that awaits below it, as in other notebooks; a browser tab shows them one cell later.
-
-    Parameters
-    ----------
-    shell
-        The shell of IPython that runs the cells. It has to be told that such a cell has ended.
-    """
+    """Show the figures of a cell that awaits below it; without this, a browser tab shows them one cell later."""
     run = shell.run_cell_async
 
     async def run_cell_async(*args: Any, **options: Any) -> Any:
@@ -148,3 +139,17 @@ def holds(check: Callable[[], object]) -> bool | None:
         if any(cells.is_of_the_tab(error) for cells in _here):
             return None
         raise
+
+
+def is_here(package: str) -> bool:
+    """Return whether a package is installed, and say how to install it where it is not.
+
+    >>> is_here("no_such_library")
+    This cell needs no_such_library: run `%pip install no_such_library` and restart the kernel.
+    False
+    """
+    if find_spec(package) is not None:
+        return True
+    name = NAMES.get(package, package)
+    print(f"This cell needs {name}: run `%pip install {package}` and restart the kernel.")
+    return False

@@ -1,16 +1,8 @@
-"""One lesson: its predictions, grades, hints, puzzles and solutions.
+"""One lesson: its predictions, grades, hints, puzzles and solutions, and which variables of its notebook are old.
 
-Belongs here: the object that a notebook uses. Does not belong here: grading (``grade``, ``goals``), predictions
+Belongs here: the object that a notebook uses, and what it hands on as plain data: goals, points and fingerprints of
+runs, and nothing of the person or the machine. Does not belong here: grading (``grade``, ``goals``), predictions
 (``predict``).
-
-What a reader has reached in a lesson, as plain data.
-
-Belongs here: which facts are handed on: goals, points and fingerprints of runs, and nothing of the person or the
-machine. Does not belong here: grading (``grade``), writing files (``lesson``).
-
-Which variables of a notebook are old, since the cell that was to make them anew ended with an error.
-
-Belongs here: what a cell sets and reads, and how it ended. Does not belong here: grading (``grade``).
 
 A cell that ends with an error, that is interrupted or that is no Python makes the variables old that it sets. What
 other cells make of an old variable is old, too. A cell that sets them without an error makes them new again.
@@ -23,255 +15,35 @@ import asyncio
 import hashlib
 import json
 import os
+import random
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from symtable import SymbolTable, symtable
 from typing import Any
+from zlib import crc32
 
 from kaygraph_viz.base.checks import checked_whole
 from kaygraph_viz.base.errors import OptionError
-from kaygraph_viz.base.texts import one_line
+from kaygraph_viz.base.texts import one_line, visible
 from kaygraph_viz.course.lessons.goals import Goal
 from kaygraph_viz.course.lessons.grade import Grade, grade
 from kaygraph_viz.course.lessons.in_browser import holds, prepare_a_browser_tab
-from kaygraph_viz.course.lessons.parsons import Parsons
 from kaygraph_viz.course.lessons.predict import Guess, Prediction, checked_guess
 from kaygraph_viz.trace.files import written
+from kaygraph_viz.trace.row import describe_error
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["digest", "results"]
-
-
-def results(name: str, grades: Mapping[int, Grade], predictions: Iterable[Prediction]) -> dict[str, Any]:
-    """Return the goals that are met and the points for predictions; reasons are left out: they may quote paths.
-
-    Parameters
-    ----------
-    name
-        The name of the lesson.
-    grades
-        The last grade of each exercise, by its number.
-    predictions
-        The predictions; those that were not compared, or had no guess, have no score.
-    """
-    made = [each for each in predictions if each.guess is not None]
-    scores = [
-        each.comparison.score for each in made if each.comparison is not None and each.comparison.score is not None
-    ]
-    exercises = [
-        {
-            "exercise": number,
-            "met": sum(found.is_met for found in grade.findings),
-            "of": len(grade.findings),
-            "goals": [
-                {"goal": goal.text, "is_met": found.is_met}
-                for goal, found in zip(grade.goals, grade.findings, strict=True)
-            ],
-            "trace": None if grade.trace is None else digest(grade.trace),
-        }
-        for number, grade in sorted(grades.items())
-    ]
-    return {
-        "lesson": name,
-        "kaygraph_viz": _version(),
-        "exercises": exercises,
-        "predictions": [_prediction(each) for each in made],
-        "points": {"got": sum(scores), "of": 2 * len(scores)},
-    }
-
-
-def _prediction(made: Prediction) -> dict[str, Any]:
-    found = made.comparison
-    result, score = (None, None) if found is None else (found.measured, found.score)
-    return {"question": made.question, "guess": made.guess, "result": result, "score": score}
-
-
-def digest(trace: Trace) -> str:
-    """Return a fingerprint of a run: of what ran when, with which end. Of two equal runs, it is the same.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> digest(make_trace(bar("a", "t-1", 0, 1))) == digest(make_trace(bar("a", "t-1", 0, 1)))
-    True
-    >>> digest(make_trace(bar("a", "t-1", 0, 1))) == digest(make_trace(bar("a", "t-1", 0, 2)))
-    False
-    """
-    zero = min((span.submitted_ns for span in trace), default=0)
-    made = hashlib.sha256()
-    for span in trace:
-        times = (span.submitted_ns - zero, span.started_ns - zero, span.ended_ns - zero)
-        made.update(repr((span.kind, span.name, span.lane, *times, span.status)).encode("utf-8", "surrogatepass"))
-    return made.hexdigest()
-
-
-def _version() -> str:
-    try:
-        return version("kaygraph-viz")
-    except PackageNotFoundError:
-        return "a checkout"
-
-
-__all__ = ["Cells", "cells_here", "names_in"]
+__all__ = ["Cells", "Lesson", "Parsons", "cells_here", "digest", "names_in", "split_solution"]
 
 # What a cell sets that is no Python: functions and classes, what a line begins with, and the names of `with` blocks.
 _SET = re.compile(r"^(?:async )?(?:def|class) (\w+)|^(\w+)\s*=(?!=)|^ +(\w+) = |\bas (\w+)\s*[:,]", re.MULTILINE)
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
-
-def names_in(source: str) -> tuple[set[str], set[str]]:
-    """Return the variables that a cell sets and those that it reads; of a cell that is no Python, what it seems to set.
-
-    Names that are imported are neither: an import can be repeated as often as you like.
-
-    Examples
-    --------
-    >>> sorted(names_in("with record() as mine: run(graph)")[0]), sorted(names_in("mine.spans = found")[0])
-    (['mine'], ['mine'])
-    >>> names_in("mine = run(")
-    ({'mine'}, set())
-    """
-    try:
-        tree = ast.parse(source)
-        return set(_set_by(tree)), set(_read_by(symtable(ast.unparse(_Plain().visit(tree)), "a cell", "exec")))
-    except (SyntaxError, ValueError, RecursionError):
-        return {name for found in _SET.findall(source) for name in found if name}, set()
-
-
-def _set_by(tree: ast.AST) -> Iterator[str]:
-    """Yield the names that are set outside of functions and classes."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.name
-        elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
-            variable: ast.expr = node
-            while isinstance(variable, (ast.Attribute, ast.Subscript)):  # ``variable.a[0].b``
-                variable = variable.value
-            if isinstance(variable, ast.Name):
-                yield variable.id
-        if not isinstance(node, _INNER):
-            yield from _set_by(node)
-
-
-class _Plain(ast.NodeTransformer):
-    """Makes code with the same names of which a table of names tells the same with every Python."""
-
-    def visit_Await(self, node: ast.Await) -> ast.AST:
-        return self.visit(node.value)  # type: ignore[no-any-return]
-
-    def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AST:
-        return ast.copy_location(ast.For(**dict(ast.iter_fields(self.generic_visit(node)))), node)
-
-    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
-        return ast.copy_location(ast.With(**dict(ast.iter_fields(self.generic_visit(node)))), node)
-
-    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
-        node.is_async = 0
-        return self.generic_visit(node)
-
-    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
-        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
-
-    visit_SetComp = visit_ListComp  # noqa: N815  (as `ast` calls it)
-
-    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
-        pair = ast.Tuple([node.key, node.value], ast.Load())
-        return self.generic_visit(ast.GeneratorExp(pair, node.generators))
-
-
-def _read_by(table: SymbolTable) -> Iterator[str]:
-    """Yield the variables of the notebook that are read, also inside of functions; their own variables are others."""
-    is_outermost = table.get_type() == "module"
-    for symbol in table.get_symbols():
-        if symbol.is_referenced() and (is_outermost or symbol.is_global()):
-            yield symbol.get_name()
-    for inner in table.get_children():
-        yield from _read_by(inner)
-
-
-class Cells:
-    """The old variables of a notebook, each with what happened to the cell that was to make it anew.
-
-    Parameters
-    ----------
-    variables
-        All variables of the notebook.
-    """
-
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        self._variables = variables
-        self.old: dict[str, str] = {}
-        self._sets: set[str] = set()  # by the present cell
-        self._reads: set[str] = set()
-
-    def begins(self, source: str) -> None:
-        """Note that a cell begins."""
-        self._sets, self._reads = names_in(source)
-
-    def ended(self, source: str, error: BaseException | None) -> None:
-        """Note that a cell has ended, and with which error."""
-        sets, reads = names_in(source)
-        why = next((self.old[name] for name in sorted(reads - sets) if name in self.old), None)
-        if error is not None:
-            why = _told(error)
-        for name in sets:
-            if why is None:
-                self.old.pop(name, None)
-            else:
-                self.old[name] = why
-
-    def old_one(self, value: object) -> tuple[str, str] | None:
-        """Return an old variable that holds a value or that the present cell reads, and what happened to its cell."""
-        holds = [name for name, held in list(self._variables.items()) if held is value]
-        asked = [name for name in [*holds, *sorted(self._reads)] if name not in self._sets]
-        return next(((name, self.old[name]) for name in asked if name in self.old), None)
-
-
-def _told(error: BaseException) -> str:
-    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
-        return "was interrupted"
-    return f"ended with an error ({one_line(type(error).__name__)})"
-
-
 _watched: list[tuple[Any, Cells]] = []  # the IPython of this process, once a lesson has begun in it
-
-
-def cells_here() -> Cells | None:
-    """Return what is known of the cells of this notebook, or None outside of IPython."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None:
-        return None
-    if not _watched or _watched[0][0] is not shell:
-        _watched[:] = [(shell, _watch(shell))]
-    return _watched[0][1]
-
-
-def _watch(shell: Any) -> Cells:
-    cells = Cells(shell.user_ns)
-
-    def ended(result: Any) -> None:
-        if result.info is not None:
-            cells.ended(_as_python(shell, result.info.raw_cell), result.error_before_exec or result.error_in_exec)
-
-    shell.events.register("pre_run_cell", lambda info: cells.begins(_as_python(shell, info.raw_cell)))
-    shell.events.register("post_run_cell", ended)
-    return cells
-
-
-def _as_python(shell: Any, cell: str) -> str:
-    """Return a cell without IPython's additions to Python, or as it is where they cannot be told."""
-    try:
-        return str(shell.transform_cell(cell))
-    except SyntaxError:
-        return cell
-
-
-__all__ = ["Lesson", "split_solution"]
 
 
 class Lesson:
@@ -367,11 +139,12 @@ class Lesson:
         self, what: str, number: int, option: str = "exercise", example: str = "lesson.show_solution(1)"
     ) -> tuple[list[str], str]:
         """Return the hints and the code of a solution."""
-        source = files("kaygraph_viz.course.lessons.solutions").joinpath(f"l{self.name[:2]}_{what}_{number}.py")
-        if not source.is_file():
+        try:
+            text = import_module(f"kaygraph_viz.course.lessons.l{self.name[:2]}").SOLUTIONS[f"{what}_{number}"]
+        except (ModuleNotFoundError, KeyError):
             kind = "an exercise" if what == "exercise" else f"a {what}"
-            raise OptionError(option, number, f"{kind} of {self.name}", example)
-        return split_solution(source.read_text(encoding="utf-8"))
+            raise OptionError(option, number, f"{kind} of {self.name}", example) from None
+        return split_solution(text)
 
     def check(self, *checks: Callable[[], object]) -> None:
         """Print how many checks of the cells above hold; those whose cells a browser tab has skipped are counted.
@@ -402,7 +175,37 @@ class Lesson:
 
     def results(self) -> dict[str, Any]:
         """Return the goals that are met and the scores of predictions as plain data, without personal data."""
-        return results(self.name, self.grades, self.predictions)
+        exercises = [
+            {
+                "exercise": number,
+                "met": sum(found.is_met for found in grade.findings),
+                "of": len(grade.findings),
+                "goals": [  # without reasons: they may quote paths
+                    {"goal": goal.text, "is_met": found.is_met}
+                    for goal, found in zip(grade.goals, grade.findings, strict=True)
+                ],
+                "trace": None if grade.trace is None else digest(grade.trace),
+            }
+            for number, grade in sorted(self.grades.items())
+        ]
+        predictions: list[dict[str, Any]] = []
+        for made in self.predictions:
+            if made.guess is not None:
+                found = made.comparison
+                result, score = (None, None) if found is None else (found.measured, found.score)
+                predictions.append({"question": made.question, "guess": made.guess, "result": result, "score": score})
+        scores = [each["score"] for each in predictions if each["score"] is not None]
+        try:
+            ours = version("kaygraph-viz")
+        except PackageNotFoundError:
+            ours = "a checkout"
+        return {
+            "lesson": self.name,
+            "kaygraph_viz": ours,
+            "exercises": exercises,
+            "predictions": predictions,
+            "points": {"got": sum(scores), "of": 2 * len(scores)},
+        }
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write the goals that are met and the scores of predictions to a JSON file; a file that is there is replaced.
@@ -428,6 +231,65 @@ class Lesson:
         return f"<Lesson {self.name}>"
 
 
+class Parsons:
+    """A program whose lines a reader puts in order.
+
+    Parameters
+    ----------
+    lines
+        The lines in the right order, with their indentation.
+    check
+        A function of the variables after the program that returns whether they are right. Orders other than that of
+        `lines` may pass, too.
+    given
+        Variables that the program may use.
+
+    Examples
+    --------
+    >>> puzzle = Parsons(["a = 1", "b = a + 1"], lambda left: left["b"] == 2)
+    >>> print(puzzle)
+    0  b = a + 1
+    1  a = 1
+    >>> puzzle.try_order([1, 0])
+    'It works.'
+    """
+
+    def __init__(
+        self, lines: Sequence[str], check: Callable[[Mapping[str, Any]], bool], given: Mapping[str, Any] | None = None
+    ) -> None:
+        self._check = check
+        self._given = dict(given or {})
+        self._shuffled = list(lines)
+        chance = random.Random(crc32("\n".join(lines).encode("utf-8", "replace")))  # noqa: S311  (the same for every reader)
+        while len(lines) > 1 and self._shuffled == list(lines):
+            chance.shuffle(self._shuffled)
+
+    def try_order(self, order: Sequence[int]) -> str:
+        """Run the lines in an order and return in words whether the program passes the check.
+
+        Parameters
+        ----------
+        order
+            The numbers of the lines, each once.
+        """
+        if sorted(order) != list(range(len(self._shuffled))):
+            expected = f"each of 0 to {len(self._shuffled) - 1} once"
+            raise OptionError("order", list(order), expected, f"order={list(range(len(self._shuffled)))}")
+        program = "\n".join(self._shuffled[number] for number in order)
+        left = dict(self._given)
+        try:
+            exec(compile(program, "<your order>", "exec"), left)  # noqa: S102  (lines of the lesson itself)
+            works = self._check(left)
+        except Exception as error:
+            return f"It does not run: {describe_error(error)}"
+        return "It works." if works else "It runs, but does not do what it should."
+
+    def __str__(self) -> str:
+        return visible("\n".join(f"{number}  {line}" for number, line in enumerate(self._shuffled)))
+
+    __repr__ = __str__
+
+
 def split_solution(text: str) -> tuple[list[str], str]:
     """Return the hints, which are the list items of the docstring, and the code of a solution."""
     tree = ast.parse(text)
@@ -435,3 +297,161 @@ def split_solution(text: str) -> tuple[list[str], str]:
     hints = [" ".join(point.split()) for point in points]
     first = tree.body[1].lineno if len(tree.body) > 1 else len(text.splitlines()) + 1
     return hints, "\n".join(text.splitlines()[first - 1 :]).strip("\n")
+
+
+def digest(trace: Trace) -> str:
+    """Return a fingerprint of a run: of what ran when, with which end. Of two equal runs, it is the same.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> digest(make_trace(bar("a", "t-1", 0, 1))) == digest(make_trace(bar("a", "t-1", 0, 1)))
+    True
+    >>> digest(make_trace(bar("a", "t-1", 0, 1))) == digest(make_trace(bar("a", "t-1", 0, 2)))
+    False
+    """
+    zero = min((span.submitted_ns for span in trace), default=0)
+    made = hashlib.sha256()
+    for span in trace:
+        times = (span.submitted_ns - zero, span.started_ns - zero, span.ended_ns - zero)
+        made.update(repr((span.kind, span.name, span.lane, *times, span.status)).encode("utf-8", "surrogatepass"))
+    return made.hexdigest()
+
+
+def names_in(source: str) -> tuple[set[str], set[str]]:
+    """Return the variables that a cell sets and those that it reads; of a cell that is no Python, what it seems to set.
+
+    Names that are imported are neither: an import can be repeated as often as you like.
+
+    Examples
+    --------
+    >>> sorted(names_in("with record() as mine: run(graph)")[0]), sorted(names_in("mine.spans = found")[0])
+    (['mine'], ['mine'])
+    >>> names_in("mine = run(")
+    ({'mine'}, set())
+    """
+    try:
+        tree = ast.parse(source)
+        return set(_set_by(tree)), set(_read_by(symtable(ast.unparse(_Plain().visit(tree)), "a cell", "exec")))
+    except (SyntaxError, ValueError, RecursionError):
+        return {name for found in _SET.findall(source) for name in found if name}, set()
+
+
+def _set_by(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that are set outside of functions and classes."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
+            variable: ast.expr = node
+            while isinstance(variable, (ast.Attribute, ast.Subscript)):  # ``variable.a[0].b``
+                variable = variable.value
+            if isinstance(variable, ast.Name):
+                yield variable.id
+        if not isinstance(node, _INNER):
+            yield from _set_by(node)
+
+
+class _Plain(ast.NodeTransformer):
+    """Makes code with the same names of which a table of names tells the same with every Python."""
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        return self.visit(node.value)  # type: ignore[no-any-return]
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AST:
+        return ast.copy_location(ast.For(**dict(ast.iter_fields(self.generic_visit(node)))), node)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
+        return ast.copy_location(ast.With(**dict(ast.iter_fields(self.generic_visit(node)))), node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        node.is_async = 0
+        return self.generic_visit(node)
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    visit_SetComp = visit_ListComp  # noqa: N815  (as `ast` calls it)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return self.generic_visit(ast.GeneratorExp(pair, node.generators))
+
+
+def _read_by(table: SymbolTable) -> Iterator[str]:
+    """Yield the variables of the notebook that are read, also inside of functions; their own variables are others."""
+    is_outermost = table.get_type() == "module"
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (is_outermost or symbol.is_global()):
+            yield symbol.get_name()
+    for inner in table.get_children():
+        yield from _read_by(inner)
+
+
+class Cells:
+    """The old variables of a notebook, each with what happened to the cell that was to make it anew."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+        self.old: dict[str, str] = {}
+        self._sets: set[str] = set()  # by the present cell
+        self._reads: set[str] = set()
+
+    def begins(self, source: str) -> None:
+        """Note that a cell begins."""
+        self._sets, self._reads = names_in(source)
+
+    def ended(self, source: str, error: BaseException | None) -> None:
+        """Note that a cell has ended, and with which error."""
+        sets, reads = names_in(source)
+        why = next((self.old[name] for name in sorted(reads - sets) if name in self.old), None)
+        if error is not None:
+            why = _told(error)
+        for name in sets:
+            if why is None:
+                self.old.pop(name, None)
+            else:
+                self.old[name] = why
+
+    def old_one(self, value: object) -> tuple[str, str] | None:
+        """Return an old variable that holds a value or that the present cell reads, and what happened to its cell."""
+        holds = [name for name, held in list(self._variables.items()) if held is value]
+        asked = [name for name in [*holds, *sorted(self._reads)] if name not in self._sets]
+        return next(((name, self.old[name]) for name in asked if name in self.old), None)
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+        return "was interrupted"
+    return f"ended with an error ({one_line(type(error).__name__)})"
+
+
+def cells_here() -> Cells | None:
+    """Return what is known of the cells of this notebook, or None outside of IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return None
+    if not _watched or _watched[0][0] is not shell:
+        _watched[:] = [(shell, _watch(shell))]
+    return _watched[0][1]
+
+
+def _watch(shell: Any) -> Cells:
+    cells = Cells(shell.user_ns)
+
+    def ended(result: Any) -> None:
+        if result.info is not None:
+            cells.ended(_as_python(shell, result.info.raw_cell), result.error_before_exec or result.error_in_exec)
+
+    shell.events.register("pre_run_cell", lambda info: cells.begins(_as_python(shell, info.raw_cell)))
+    shell.events.register("post_run_cell", ended)
+    return cells
+
+
+def _as_python(shell: Any, cell: str) -> str:
+    """Return a cell without IPython's additions to Python, or as it is where they cannot be told."""
+    try:
+        return str(shell.transform_cell(cell))
+    except SyntaxError:
+        return cell

@@ -16,18 +16,7 @@ FOLDERS = (PACKAGE / "_notebooks", PACKAGE.parent / "notebooks")  # of an instal
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of the shipped notebooks.
-
-    Raises
-    ------
-    DataError
-        If this installation has none.
-
-    Examples
-    --------
-    >>> (notebooks_folder() / "00_start_here.ipynb").is_file()
-    True
-    """
+    """Return the folder of the shipped notebooks; `DataError` if this installation has none."""
     for folder in FOLDERS:
         if folder.is_dir():
             return folder

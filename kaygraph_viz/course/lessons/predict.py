@@ -29,25 +29,13 @@ Guess = float | str
 
 @dataclass(frozen=True)
 class Comparison:
-    """A prediction compared with a measurement.
-
-    Parameters
-    ----------
-    question
-        The question.
-    guess, measured
-        The predicted and the measured answer; no guess is None.
-    verdict
-        How near they are, in a few words.
-    score
-        2 for very close or right, 1 for close, 0 for all else; None without a guess.
-    """
+    """A prediction compared with a measurement."""
 
     question: str
     guess: Guess | None
     measured: Guess
-    verdict: str
-    score: int | None
+    verdict: str  # how near they are, in a few words
+    score: int | None  # 2 for very close or right, 1 for close, 0 for all else; None without a guess
 
     def __repr__(self) -> str:
         if self.guess is None:

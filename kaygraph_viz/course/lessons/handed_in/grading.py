@@ -4,7 +4,7 @@ Belongs here: which cells are run, and what a notebook gets. Does not belong her
 (``cli.grade``).
 
 A handed-in notebook runs with the rights of the one who grades it: use an account or a container for it. What an answer
-may change is told in ``watch``.
+may change is told in ``kernel``.
 """
 
 from __future__ import annotations
@@ -46,61 +46,27 @@ ENVIRONMENT = (
 
 @dataclass(frozen=True)
 class Reached:
-    """What an exercise of a handed-in notebook got.
-
-    Parameters
-    ----------
-    exercise
-        Its number.
-    met, goals
-        How many goals are met, and how many there are; None where it was not graded.
-    unmet
-        The goals that are not met.
-    note
-        Why it was not graded, or what else to know, or "".
-    """
+    """What an exercise of a handed-in notebook got."""
 
     exercise: int
-    met: int | None
+    met: int | None  # how many goals are met, of so many; None where it was not graded
     goals: int | None
-    unmet: tuple[str, ...] = ()
-    note: str = ""
+    unmet: tuple[str, ...] = ()  # the goals that are not met
+    note: str = ""  # why it was not graded, or what else to know
 
 
 @dataclass(frozen=True)
 class Graded:
-    """What a handed-in notebook got.
-
-    Parameters
-    ----------
-    path
-        The file.
-    lesson
-        The name of its lesson, or "".
-    exercises
-        What each exercise got; empty where the notebook could not be graded.
-    note
-        Why it could not be graded, or "".
-    """
+    """What a handed-in notebook got."""
 
     path: Path
-    lesson: str
-    exercises: tuple[Reached, ...]
-    note: str = ""
+    lesson: str  # its name, or ""
+    exercises: tuple[Reached, ...]  # empty where the notebook could not be graded
+    note: str = ""  # why it was not graded, or what else to know
 
 
 async def graded(paths: Sequence[Path], *, timeout_s: float, jobs: int) -> AsyncGenerator[Graded, None]:
-    """Grade notebooks and yield what each got, as it is done.
-
-    Parameters
-    ----------
-    paths
-        The files.
-    timeout_s
-        How long the cells of one notebook may take together [s].
-    jobs
-        How many notebooks are graded at once.
-    """
+    """Grade notebooks, so many at once, and yield what each got as it is done; its cells take so long at most [s]."""
     free = asyncio.Semaphore(jobs)
 
     async def one(path: Path) -> Graded:

@@ -1,14 +1,9 @@
 """One Jupyter kernel in which the cells of a notebook are run, and that may hang or die at any time.
 
-Belongs here: starting it, running a cell with a time limit, ending it with all that it started. Does not belong here:
-which cells are run (``notebook``).
+Belongs here: starting it, running a cell with a time limit, ending it with all that it started; and inside of it, what
+an answer must not change, and what it reached. Does not belong here: which cells are run (``grading``).
 
-Inside the kernel of a handed-in notebook: what an answer must not change, and what it reached.
-
-Belongs here: the variables of the lesson, the functions of this package. Does not belong here: which cells are run
-(``grading``).
-
-This makes it hard to change a grade by accident or with little effort. It is no wall: an answer runs in the same
+`Watch` makes it hard to change a grade by accident or with little effort. It is no wall: an answer runs in the same
 process, and whoever knows Python well can get around it.
 """
 
@@ -29,9 +24,11 @@ from typing import Any, Literal, Self
 from kaygraph_viz.base.optional import require
 from kaygraph_viz.course.lessons.lesson import Lesson
 
-__all__ = ["CellRun", "Kernel"]
+__all__ = ["MAX_PRINTED", "CellRun", "Kernel", "Watch"]
 
-PACKAGE = Path(__file__).parents[4]  # the folder with the package
+
+PACKAGE = "kaygraph_viz"
+FOLDER = Path(__file__).parents[4]  # the folder with the package
 TEXTS_ONLY = "get_ipython().display_formatter.active_types = ['text/plain']"
 POLL_S = 0.2
 START_S = 60.0
@@ -40,38 +37,19 @@ MAX_PRINTED = 100_000  # characters that are kept of what one cell shows
 
 @dataclass(frozen=True)
 class CellRun:
-    """What a cell did.
+    """What a cell did."""
 
-    Parameters
-    ----------
-    shown
-        Its text outputs, in order, its error included.
-    error
-        The class and the message of its error, or "".
-    end
-        How it ended: ``"ok"``, with an ``"error"``, ``"late"`` (the kernel still runs it) or with a kernel that
-        ``"died"``.
-    """
-
-    shown: str
-    error: str
-    end: Literal["ok", "error", "late", "died"]
+    shown: str  # its text outputs, in order, its error included
+    error: str  # the class and the message of its error, or ""
+    end: Literal["ok", "error", "late", "died"]  # late: the kernel still runs it
 
 
 class Kernel:
-    """A new Python kernel; leaving the block ends it and the processes that it has started.
-
-    Parameters
-    ----------
-    folder
-        Where it runs.
-    environment
-        The variables of its environment; default: ours.
-    """
+    """A new Python kernel, in a folder; leaving the block ends it and the processes that it has started."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        path = [str(PACKAGE), os.environ.get("PYTHONPATH", "")]  # the lessons there are those that are here
+        path = [str(FOLDER), os.environ.get("PYTHONPATH", "")]  # the lessons there are those that are here
         inherited = os.environ if environment is None else environment
         ours = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "MPLBACKEND": "agg"}  # nobody sees the charts
         self._environment = {**inherited, **ours}
@@ -102,17 +80,7 @@ class Kernel:
         await self._manager.shutdown_kernel(now=True)
 
     async def run(self, source: str, timeout_s: float, *, silent: bool = False) -> CellRun:
-        """Run a cell and return what it did. After one that was late or died, the kernel runs no other.
-
-        Parameters
-        ----------
-        source
-            The code; IPython's additions to Python may be used.
-        timeout_s
-            How long it may take [s].
-        silent
-            Whether IPython's events of cells leave it out.
-        """
+        """Run a cell, no longer than so [s], and return what it did. One that was late or died was the last."""
         asked = self._client.execute(source, silent=silent, allow_stdin=False)
         shown: list[str] = []
         error, left, until = "", MAX_PRINTED, time.monotonic() + timeout_s
@@ -142,19 +110,8 @@ def _text(content: Mapping[str, Any]) -> str:
     return shown if isinstance(shown, str) and "text" in content else f"{shown}\n" if shown else ""
 
 
-__all__ = ["Watch"]
-
-WATCH_PACKAGE = "kaygraph_viz"
-
-
 class Watch:
-    """What the cells of a lesson have left before an answer runs.
-
-    Parameters
-    ----------
-    variables
-        The variables of the notebook.
-    """
+    """What the cells of a lesson have left before an answer runs."""
 
     def __init__(self, variables: dict[str, Any]) -> None:
         self._variables = variables
@@ -188,10 +145,10 @@ class Watch:
 def _functions() -> Iterator[tuple[str, object]]:
     """Yield the code of each function of the package that is loaded, by its full name."""
     for module_name, module in list(sys.modules.items()):
-        if module_name.partition(".")[0] == WATCH_PACKAGE:
+        if module_name.partition(".")[0] == PACKAGE:
             for name, value in list(vars(module).items()):
                 yield from _code(f"{module_name}.{name}", value)
-                if isinstance(value, type) and value.__module__.partition(".")[0] == WATCH_PACKAGE:
+                if isinstance(value, type) and value.__module__.partition(".")[0] == PACKAGE:
                     for inner, member in list(vars(value).items()):
                         yield from _code(f"{module_name}.{name}.{inner}", member)
 

@@ -1,11 +1,7 @@
-"""The code cells of a lesson's notebook, by exercise.
+"""The code cells of a lesson's notebook, by exercise, and what of a handed-in notebook is put into the shipped lesson.
 
-Belongs here: finding exercises and their grades in a notebook. Does not belong here: running cells (``kernel``).
-
-The shipped lessons, and what of a handed-in notebook is put into them.
-
-Belongs here: finding the shipped notebook of a lesson, and its exercises with the cells of a learner. Does not belong
-here: running them (``grading``).
+Belongs here: reading notebooks, exercises of a lesson, answers of a learner. Does not belong here: running cells
+(``kernel``, ``grading``).
 
 Only the cells of the exercises are taken, and cells that the learner has added beside them. All others, such as those
 that grade, are the shipped ones: what a learner has changed in them, and every stored output, counts for nothing.
@@ -15,59 +11,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kaygraph_viz.base.errors import DataError, short
 from kaygraph_viz.course.lessons.notebooks import notebooks_folder
 
-__all__ = ["GRADE", "Cell", "Exercise", "cells_of", "exercises_of"]
+__all__ = ["Answer", "Cell", "Exercise", "answers_to", "cells_of", "exercises_of", "lesson_of", "shipped_exercises"]
 
 _TAG = re.compile(r"exercise-(\d+)")
 GRADE = "lesson.grade("
+_LESSON = re.compile(r"""\bLesson\(\s*["'](\w+)["']""")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell.
-
-    Parameters
-    ----------
-    source
-        Its text.
-    exercise
-        The number of the exercise that it asks, or 0.
-    id
-        What tells it from the other cells of its notebook, or "".
-    """
+    """A code cell."""
 
     source: str
-    exercise: int = 0
-    id: str = ""
+    exercise: int = 0  # the number of the exercise that it asks
+    id: str = ""  # what tells it from the other cells of its notebook
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise, with the cells that belong to it.
+    """An exercise, with the cells that belong to it."""
 
-    Parameters
-    ----------
-    number
-        Its number in the lesson, from 1.
-    before
-        The cells above it, up to the grade of the exercise before.
-    asked
-        The cell that a learner changes.
-    after
-        The cells below it, the last of which grades it.
-    """
-
-    number: int
-    before: tuple[Cell, ...]
-    asked: Cell
-    after: tuple[Cell, ...]
+    number: int  # in the lesson, from 1
+    before: tuple[Cell, ...]  # the cells above it, up to the grade of the exercise before
+    asked: Cell  # which a learner changes
+    after: tuple[Cell, ...]  # the cells below it, the last of which grades it
 
 
 def cells_of(path: Path) -> list[Cell]:
@@ -79,16 +53,16 @@ def cells_of(path: Path) -> list[Cell]:
         If the file is no notebook.
     """
     try:
+        cells = []
         listed = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return [_cell(cell) for cell in listed if cell["cell_type"] == "code"]
+        for cell in listed:
+            if cell["cell_type"] == "code":
+                found = [_TAG.fullmatch(str(tag)) for tag in cell.get("metadata", {}).get("tags", ())]
+                number = next((int(each[1]) for each in found if each), 0)
+                cells.append(Cell("".join(cell["source"]), number, str(cell.get("id", ""))))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError(f"{short(path.name)} is not a notebook: it must be a file that Jupyter has saved") from None
-
-
-def _cell(cell: Mapping[str, Any]) -> Cell:
-    found = [_TAG.fullmatch(str(tag)) for tag in cell.get("metadata", {}).get("tags", ())]
-    number = next((int(each[1]) for each in found if each), 0)
-    return Cell("".join(cell["source"]), number, str(cell.get("id", "")))
+    return cells
 
 
 def exercises_of(cells: list[Cell]) -> tuple[list[Exercise], list[Cell]]:
@@ -110,11 +84,6 @@ def exercises_of(cells: list[Cell]) -> tuple[list[Exercise], list[Cell]]:
         found.append(Exercise(asked.exercise, tuple(rest[:at]), asked, tuple(rest[at + 1 : end + 1])))
         rest = rest[end + 1 :]
     return found, rest
-
-
-__all__ = ["Answer", "answers_to", "lesson_of", "shipped_exercises"]
-
-_LESSON = re.compile(r"""\bLesson\(\s*["'](\w+)["']""")
 
 
 def lesson_of(cells: Sequence[Cell]) -> str:
@@ -141,18 +110,10 @@ def shipped_exercises(lesson: str) -> list[Exercise]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a learner has written for an exercise.
-
-    Parameters
-    ----------
-    source
-        The text of the cell.
-    above, below
-        Cells that the learner has added above it and below it.
-    """
+    """What a learner has written for an exercise."""
 
     source: str
-    above: tuple[Cell, ...] = ()
+    above: tuple[Cell, ...] = ()  # cells that the learner has added
     below: tuple[Cell, ...] = ()
 
 

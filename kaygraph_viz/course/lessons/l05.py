@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from os import PathLike
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.parts import contextmanager
 from kaygraph_viz.course.patterns.pipeline import Enricher, OrderRow, OrderStore, OrderValidator, price
 from kaygraph_viz.course.patterns.sources import customer_sources
 from kaygraph_viz.course.services.datasets import Order, load_countries, load_customers, load_orders
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Shop", "load_orders", "max_in_pipeline", "open_shop"]
 
@@ -60,9 +60,33 @@ def open_shop(
         yield Shop(check, price, Enricher(sources, customers), store.load, store)
 
 
-def max_in_pipeline(trace: Trace) -> int:
+def max_in_pipeline(trace: kv.Trace) -> int:
     """Return the largest number of orders that were read, but not loaded yet."""
     branches = trace.where(kind="branch")
     read = [(branch.ended_ns - branch.blocked_ns, 1) for branch in branches if branch.name == "source"]
     loaded = [(branch.ended_ns, -1) for branch in branches if branch.name == "load"]
     return max(accumulate(change for _, change in sorted(read + loaded)))
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""Workers in proportion to the time of each stage, and short queues.
+
+- Draw the queues with `kv.queue_depth(mine)`. In front of which stage do the orders wait? That stage needs more
+  workers.
+- A stage processes workers / seconds orders per second. With 4 workers, `render` does 4 / 0.08 = 50. And the others?
+- Longer queues do not make the pipeline faster: `buffer=4` is enough.
+"""
+
+stages = [
+    kv.Stage("read", read_order, workers=1, buffer=4),
+    kv.Stage("render", render, workers=4, buffer=4),
+    kv.Stage("send", send, workers=2, buffer=4),
+]
+
+with kv.record(clock="virtual") as mine:
+    kv.PipelineNode(stages, node_id="invoices").run(my_result := {"items": orders[100:140]})
+
+kv.gantt(mine, group_by="node", labels=False, title="My run")
+''',
+}

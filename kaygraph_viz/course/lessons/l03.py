@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kaygraph_viz.clock.clock import compute
+import kaygraph_viz as kv
 from kaygraph_viz.course.patterns.batch import batch_graph, compare_with_key, price_order, sample_orders
 from kaygraph_viz.course.services.datasets import Order, load_orders, load_orders_key
-from kaygraph_viz.graph.batch import ParallelBatchNode
-from kaygraph_viz.recording import record
-from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "batch_graph",
@@ -34,7 +31,7 @@ Groups = Mapping[str, Sequence[Order]]
 
 def price(order: Order) -> int:
     """Return the price of an order with its tax, in cents, after as much CPU time as it costs; 0 for a broken one."""
-    compute(order.cost_s)
+    kv.compute(order.cost_s)
     try:
         return price_order(order).gross_cents
     except ValueError:
@@ -51,11 +48,11 @@ def by_country(orders: Sequence[Order]) -> dict[str, list[Order]]:
 
 def count_repeats(orders: Sequence[Order]) -> int:
     """Compare each order with each other one, which takes CPU time, and return how many are repeated."""
-    compute(PAIR_S * len(orders) ** 2)
+    kv.compute(PAIR_S * len(orders) ** 2)
     return len(orders) - len({(order.customer_id, order.items) for order in orders})
 
 
-class _Search(ParallelBatchNode):
+class _Search(kv.ParallelBatchNode):
     """Search the countries in their order."""
 
     def __init__(self, groups: Groups) -> None:
@@ -72,9 +69,46 @@ class _Search(ParallelBatchNode):
         shared["repeats"] = dict(zip(prep_res, exec_res, strict=True))
 
 
-def search_in_turn(groups: Groups) -> tuple[dict[str, int], Trace]:
+def search_in_turn(groups: Groups) -> tuple[dict[str, int], kv.Trace]:
     """Search the countries in alphabetical order with four processes; return the repeats by country, and the trace."""
     shared: dict[str, Any] = {}
-    with record(clock="virtual") as trace:
+    with kv.record(clock="virtual") as trace:
         _Search(groups).run(shared)
     return shared["repeats"], trace
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""A cost function, so that the longest country is begun first.
+
+- Look at the chart: which country ends last, and when does it start?
+- If all costs are equal, the longest does not come first. Only the order of the costs counts, not their size.
+- `by_country[country]` is the list of orders of a country.
+"""
+
+by_country = shop.by_country(orders)
+
+
+class FindRepeats(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return list(by_country)  # the items: names of countries
+
+    def branch_name(self, country):
+        return country
+
+    def cost(self, country):
+        return len(by_country[country])
+
+    def exec(self, country):
+        return shop.count_repeats(by_country[country])  # compares each order with each
+
+    def post(self, shared, countries, repeats):
+        shared["repeats"] = dict(zip(countries, repeats, strict=True))
+
+
+with kv.record(clock="virtual") as mine:
+    FindRepeats(max_workers=4, executor="process", schedule="longest-first").run(my_result := {})
+
+kv.gantt(mine, title="My run")
+''',
+}

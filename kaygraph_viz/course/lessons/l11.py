@@ -10,15 +10,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kaygraph_viz.clock.clock import sleep
-from kaygraph_viz.clock.sync import Lock
+import kaygraph_viz as kv
 from kaygraph_viz.course.lessons.goals import Finding, Goal
-from kaygraph_viz.course.lessons.parts.shop import load_orders, open_shop
+from kaygraph_viz.course.lessons.l05 import load_orders, open_shop
 from kaygraph_viz.course.patterns.stream import EventStream, StreamResult, stream_graph
 from kaygraph_viz.course.services.datasets import Order
-from kaygraph_viz.recording import record
-from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +41,7 @@ class Bank:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = kv.Lock()
         self._calls = 0
         self._keys: set[Any] = set()
         self._bookings: list[tuple[str, int]] = []
@@ -58,7 +54,7 @@ class Bank:
         ConnectionError
             If the connection breaks. Nobody knows then whether the payment was booked.
         """
-        sleep(CHARGE_S)
+        kv.sleep(CHARGE_S)
         with self._lock:
             self._calls += 1
             call = self._calls
@@ -70,7 +66,7 @@ class Bank:
 
     def is_paid(self, order_id: str) -> bool:
         """Ask whether an order was booked."""
-        sleep(LOOK_S)
+        kv.sleep(LOOK_S)
         return any(booked == order_id for booked, _ in self._bookings)
 
     @property
@@ -87,7 +83,7 @@ class Bank:
 def booked_once(bank: Any, orders: Sequence[Order]) -> Goal:
     """Require that each order was booked once with its amount, although the connection broke twice."""
 
-    def evaluate(trace: Trace) -> Finding:
+    def evaluate(trace: kv.Trace) -> Finding:
         if type(bank) is not Bank or not bank.has_broken:
             return Finding(False, "the connection did not break twice: use Bank(), and charge all orders")
         found = Counter(bank.bookings)
@@ -101,12 +97,12 @@ def booked_once(bank: Any, orders: Sequence[Order]) -> Goal:
     return Goal("every order is booked exactly once", evaluate)
 
 
-def paid_one_by_one(orders: Sequence[Order]) -> Trace:
+def paid_one_by_one(orders: Sequence[Order]) -> kv.Trace:
     """Return the run of one worker that charges all orders, beginning anew whenever the connection breaks."""
     bank, is_done = Bank(), False
-    with record(clock="virtual") as trace:
+    with kv.record(clock="virtual") as trace:
         while not is_done:
-            with suppress(ConnectionError), span("charge"):
+            with suppress(ConnectionError), kv.span("charge"):
                 for order in orders:
                     bank.charge(order.order_id, order.total_cents, key=order.order_id)
                 is_done = True
@@ -127,3 +123,58 @@ def lag_chart(streams: Mapping[int, StreamResult], rush: tuple[float, float]) ->
     ax.set_ylabel("lag [s]")
     ax.legend(frameon=False)
     return ax
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""The order number is the key of its payment, so that the bank books it once however often it is sent.
+
+- Run the cell as it is, and look at `bank.bookings`. Which orders are there more than once, and in which run were they
+  booked?
+- A list of your own about what was paid is not enough: at the first break the payment was booked, and your program
+  never heard of it. Who knows it?
+- Give `bank.charge` a key that is the same each time this order is sent, and another one for each order.
+"""
+
+bank = Bank()
+
+
+def charge(order):
+    bank.charge(order.order_id, order.total_cents, key=order.order_id)
+    return order.order_id
+
+
+def pay_all():
+    stages = [kv.Stage("charge", charge, workers=3, buffer=4)]
+    kv.PipelineNode(stages, node_id="payments", on_error="raise").run(shared := {"items": few})
+    return shared["result"].values
+
+
+with kv.record(clock="virtual") as mine:
+    paid = None
+    while paid is None:  # until a run gets through
+        try:
+            paid = pay_all()
+        except ConnectionError as error:
+            print("stopped by:", error)
+
+kv.gantt(mine, group_by="node", labels=False, title="My run")
+''',
+    "puzzle_1": '''
+"""The first five results of an endless source; the lesson shuffles these lines."""
+
+
+class FirstFive(kv.PipelineNode):
+    def prep(self, shared):
+        return itertools.count(1)
+
+    def exec(self, run):
+        return [outcome.value for outcome in itertools.islice(run, 5)]
+
+    def post(self, shared, source, squares):
+        shared["squares"] = squares
+
+
+FirstFive([kv.Stage("square", lambda number: number**2)]).run(shared := {})
+''',
+}

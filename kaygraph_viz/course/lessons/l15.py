@@ -11,17 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.optional import needed
-from kaygraph_viz.clock.clock import Clock, compute
+from kaygraph_viz.clock.clock import Clock
 from kaygraph_viz.course.lessons.goals import Finding, Goal, named, seconds, zero_of
 from kaygraph_viz.course.patterns.batch import price_order
 from kaygraph_viz.course.patterns.checks import local_checks
 from kaygraph_viz.course.services.datasets import load_customers, load_orders
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import serve
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.recording import record
-from kaygraph_viz.trace.trace import Trace
 
 with needed():
     import httpx2
@@ -64,7 +62,7 @@ _open: list[Services] = []  # those of the run in progress; empty in another pro
 
 def price(order: Any) -> Any:
     """Return what an order costs, or None if it is broken; a long one takes 100 ms of computing, a short one 2 ms."""
-    compute(order.cost_s)
+    kv.compute(order.cost_s)
     try:
         return price_order(order)
     except ValueError:
@@ -96,7 +94,7 @@ def check(customer: Any) -> list[str]:
 
 def count_panel(panel: str, shared: Mapping[str, Any]) -> Counter[Any]:
     """Return the numbers of one panel of the page; it takes 100 ms of computing."""
-    compute(PANEL_S)
+    kv.compute(PANEL_S)
     if panel == PANELS[0]:
         sold: Counter[str] = Counter()
         for priced in shared["priced"]:
@@ -110,8 +108,8 @@ def count_panel(panel: str, shared: Mapping[str, Any]) -> Counter[Any]:
 
 
 def run(
-    graph: Graph, clock: Clock | Literal["virtual"] | None = "virtual", *, hang_rate: float = 0.0
-) -> tuple[dict[str, Any], Trace]:
+    graph: kv.Graph, clock: Clock | Literal["virtual"] | None = "virtual", *, hang_rate: float = 0.0
+) -> tuple[dict[str, Any], kv.Trace]:
     """Run a graph while the services are open; return the shared store and the trace.
 
     Parameters
@@ -126,7 +124,7 @@ def run(
     shared: dict[str, Any] = {}
     settings = {"social": ServiceSettings(latency_s=0.06, hang_rate=hang_rate)}
     with (
-        record(clock=clock) as trace,
+        kv.record(clock=clock) as trace,
         serve(settings) as server,
         server.client() as client,
         local_checks(load_customers(), ServiceSettings(latency_s=0.03)) as checks,
@@ -155,7 +153,7 @@ def show(panels: Mapping[str, Counter[Any]]) -> None:
 def none_longer_than(limit_s: float, name: str) -> Goal:
     """Require that no branch of a name takes longer than `limit_s` [s]."""
 
-    def evaluate(trace: Trace) -> Finding:
+    def evaluate(trace: kv.Trace) -> Finding:
         branches = named(trace, name)
         if not branches:
             return Finding(False, f"there is no branch called {name!r}")
@@ -173,3 +171,69 @@ def _services() -> Services:
     if not _open:
         raise RuntimeError("the services can be asked in the process that opened them only: use threads for this part")
     return _open[-1]
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""Processes for the parts that compute, threads for those that wait.
+
+- Look at the chart: which parts are dark, and which are light? Dark parts need `executor="process"`.
+- How many cores are there, and how many requests are allowed? More workers would break the rules.
+- Pricing has a few long orders, and `PriceOrders` has a method `cost`: `schedule="longest-first"` starts with them.
+"""
+
+
+def pricing():
+    return PriceOrders(max_workers=4, executor="process", schedule="longest-first")
+
+
+def asking():
+    return AskServices(max_workers=6, executor="thread")
+
+
+def checking():
+    return CheckCustomers(max_workers=6, executor="thread")
+
+
+def counting():
+    return CountPanels(max_workers=3, executor="process")
+
+
+my_page, mine = shop.run(in_a_row(pricing(), asking(), checking(), counting()))
+kv.gantt(mine, group_by="node", labels=False, title="My run: each part with workers of its own")
+''',
+    "exercise_2": '''
+"""Two parts at once: pricing with the questions that depend on it, and the checks.
+
+- Asking needs the best customers, so it comes after pricing. Which part does checking need?
+- The first part of the report is a `kv.FanOutNode` with two branches: a graph of two nodes, and a single node.
+"""
+
+both = kv.FanOutNode({"best customers": in_a_row(pricing(), asking()), "new customers": checking()})
+report = in_a_row(both, counting())
+
+my_page, at_once = shop.run(report)
+kv.gantt(at_once, group_by="node", labels=False, title="My run: parts at once", end_s=mine.makespan_s)
+''',
+    "exercise_3": '''
+"""A deadline that is passed to the call itself.
+
+- The `timeout=0.3` of a node abandons a thread that is late, but cannot stop it: it still waits, and the service still
+  has its request. Try it, and look for hatched bars: how many requests are there at once?
+- Only `shop.ask` itself can stop waiting: `help(shop.ask)` shows its arguments.
+"""
+
+
+class AskInTime(AskServices):
+    def exec(self, question):
+        return shop.ask(*question, patience_s=0.3)
+
+
+def asking_in_time():
+    return AskInTime(max_workers=6, executor="thread")
+
+
+my_bad_page, in_time = shop.run(in_a_row(pricing(), asking_in_time(), checking(), counting()), hang_rate=0.67)
+kv.gantt(in_time, group_by="node", labels=False, title="My run on a bad Monday")
+''',
+}

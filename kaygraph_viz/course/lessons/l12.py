@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.laws import usl_best_workers, usl_speedup
-from kaygraph_viz.clock.clock import current_clock, sleep
+from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.course.lessons.goals import Finding, Goal, seconds, zero_of
-from kaygraph_viz.recording import record
-from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Request", "answer", "run_day", "usl_best_workers", "usl_speedup", "waits_at_most"]
 
@@ -31,24 +29,24 @@ class Request:
 def answer(request: Request) -> int:
     """Answer a request; it takes 0.1 s or 2 s."""
     waited_s = (current_clock().now_ns() - request.came_ns) / 1e9
-    with span(request.kind, waited_s=waited_s):
-        sleep(TAKES_S[request.kind])
+    with kv.span(request.kind, waited_s=waited_s):
+        kv.sleep(TAKES_S[request.kind])
     return request.number
 
 
-def run_day(serve_all: Callable[[Iterator[Request]], list[int]]) -> tuple[list[int], Trace]:
+def run_day(serve_all: Callable[[Iterator[Request]], list[int]]) -> tuple[list[int], kv.Trace]:
     """Pass the requests of a day to a function, each when it comes; return its answers and the trace."""
 
     def coming() -> Iterator[Request]:
         number = 0
         for short in range(SHORT_REQUESTS):
-            sleep(EVERY_S)
+            kv.sleep(EVERY_S)
             kinds = ["short"] + ["long"] * (REPORTS if short % REPORTS_EVERY == REPORTS_EVERY // 2 else 0)
             for kind in kinds:
                 yield Request(number, kind, current_clock().now_ns())
                 number += 1
 
-    with record(clock="virtual", capture="all") as trace:
+    with kv.record(clock="virtual", capture="all") as trace:
         answers = serve_all(coming())
     return answers, trace
 
@@ -56,7 +54,7 @@ def run_day(serve_all: Callable[[Iterator[Request]], list[int]]) -> tuple[list[i
 def waits_at_most(limit_s: float, kind: str, *, of_100: int = 100) -> Goal:
     """Require that so many of 100 requests of a kind wait at most `limit_s` [s] for their answer to begin."""
 
-    def evaluate(trace: Trace) -> Finding:
+    def evaluate(trace: kv.Trace) -> Finding:
         answers = sorted(trace.where(name=kind), key=lambda each: each.attributes["waited_s"])
         if not answers:
             return Finding(False, f"no {kind} request was answered")
@@ -70,3 +68,27 @@ def waits_at_most(limit_s: float, kind: str, *, of_100: int = 100) -> Goal:
 
     who = f"{of_100} of 100 {kind} requests wait" if of_100 < 100 else f"every {kind} request waits"
     return Goal(f"{who} at most {limit_s:g} s", evaluate)
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""Two pools: a long request can only wait for another long one.
+
+- Look at the chart at 5 s: which requests do the six workers answer, and what do the short ones do meanwhile?
+- As long as a worker may take either kind, all six can be busy with long requests. Which workers should never take one?
+- Two pools, six workers together. By Little's law, the short requests keep 9 x 0.1 = 0.9 workers busy, and the long
+  ones 0.8 x 2 = 1.6. So how many does each kind need at least?
+"""
+
+
+def serve_all(coming):
+    with ThreadPoolExecutor(3) as for_short, ThreadPoolExecutor(3) as for_long:
+        pools = {"short": for_short, "long": for_long}
+        futures = [pools[request.kind].submit(answer, request) for request in coming]
+    return [future.result() for future in futures]
+
+
+my_answers, mine = run_day(serve_all)
+kv.gantt(mine, color_by="name", labels=False, title="My run")
+''',
+}

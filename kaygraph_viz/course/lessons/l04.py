@@ -8,13 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kaygraph_viz.clock.clock import cost
+import kaygraph_viz as kv
 from kaygraph_viz.course.lessons.goals import Finding, Goal, named
 from kaygraph_viz.course.patterns.map_reduce import words_of
 from kaygraph_viz.course.services.datasets import Speech, load_speeches
-from kaygraph_viz.graph.map_reduce import MapReduceNode
-from kaygraph_viz.recording import record
-from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "TextMapReduce",
@@ -38,7 +35,7 @@ FEW = (
 )
 
 
-class TextMapReduce(MapReduceNode):
+class TextMapReduce(kv.MapReduceNode):
     """A `MapReduceNode` for addresses that says what its work costs in simulated time.
 
     Each letter that is mapped costs 60 ns of CPU, and each value that a reducer gets 1 us, as over a network.
@@ -53,7 +50,7 @@ class _Reading:
     mapper: Callable[[Speech], Any]
 
     def __call__(self, speech: Speech) -> Any:
-        cost(SECONDS_PER_LETTER * len(speech.text))
+        kv.cost(SECONDS_PER_LETTER * len(speech.text))
         return self.mapper(speech)
 
 
@@ -62,7 +59,7 @@ class _Receiving:
     reducer: Callable[[Any, list[Any]], Any]
 
     def __call__(self, key: Any, values: list[Any]) -> Any:
-        cost(SECONDS_PER_VALUE * len(values))
+        kv.cost(SECONDS_PER_VALUE * len(values))
         return self.reducer(key, values)
 
 
@@ -91,7 +88,7 @@ def every_letter_read(speeches: Sequence[Speech]) -> Goal:
     """Require that the map branches together have used the time that all these addresses cost."""
     letters = sum(len(speech.text) for speech in speeches)
 
-    def evaluate(trace: Trace) -> Finding:
+    def evaluate(trace: kv.Trace) -> Finding:
         read = round(sum(span.cpu_ns or 0 for span in named(trace, "map")) / (SECONDS_PER_LETTER * 1e9))
         return Finding(read >= 0.999 * letters, f"about {read / letters:.0%} of all letters were read")
 
@@ -101,9 +98,9 @@ def every_letter_read(speeches: Sequence[Speech]) -> Goal:
 def right_elsewhere(node: Any, expected: Callable[[Sequence[Speech]], Mapping[str, Any]]) -> Goal:
     """Require that a node gives what a plain function `expected` gives for three short texts that it has not seen."""
 
-    def evaluate(trace: Trace) -> Finding:
+    def evaluate(trace: kv.Trace) -> Finding:
         texts = [Speech(name, year, name, True, text) for name, year, text in FEW]
-        with record(clock="virtual"):
+        with kv.record(clock="virtual"):
             shared: dict[str, Any] = {"items": texts}
             node.run(shared)
         found: Mapping[str, Any] = shared["result"]
@@ -123,3 +120,39 @@ def average_years(speeches: Sequence[Speech]) -> dict[str, float]:
         for word in words_of(speech.text):
             years[word].append(speech.year)
     return {word: round(sum(found) / len(found), 1) for word, found in years.items()}
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""A combiner that sends a sum and a number for each word, and a reducer that divides only at the end.
+
+- Look at the two charts: reduce is the long step, since it gets a value for every single word. What makes one value of
+  many, at the end of each map branch?
+- The average of averages is not the average. Which two numbers about the years of one text are enough to get the
+  average of all of them?
+- Let the combiner return `(sum(years), len(years))`. The reducer gets a list of such pairs: add up the sums, add up the
+  numbers, and divide.
+"""
+
+
+def years_of(speech):
+    for word in words_of(speech.text):
+        yield word, speech.year
+
+
+def sum_and_number(word, years):
+    return sum(years), len(years)
+
+
+def average(word, parts):
+    total = sum(years for years, number in parts)
+    return round(total / sum(number for years, number in parts), 1)
+
+
+node = TextMapReduce(years_of, average, sum_and_number, max_workers=4, executor="process")
+with kv.record(clock="virtual") as mine:
+    node.run(found := {"items": speeches})
+
+kv.gantt({"before": before, "my run": mine}, labels=False)
+''',
+}

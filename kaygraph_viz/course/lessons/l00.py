@@ -1,3 +1,7 @@
+"""Lesson 0: two workers instead of one."""
+
+SOLUTIONS = {
+    "exercise_1": '''
 """Two workers that are processes: their work overlaps, not only their waits.
 
 - Which of the two arguments is the number of workers? You need two.
@@ -8,3 +12,5 @@ with kv.record(clock="virtual") as mine:
     breakfast("process", 2)
 
 kv.gantt(mine, title="My breakfast")
+''',
+}

@@ -1,3 +1,7 @@
+"""Lesson 8: what goes wrong where branches share something."""
+
+SOLUTIONS = {
+    "exercise_1": '''
 """Branches that share nothing: each returns its number, and the caller adds them up.
 
 - Which line reads and writes a value that all branches share?
@@ -11,3 +15,5 @@ def my_count_all(texts):
 
     with kv.get_executor("thread", 4) as executor:
         return sum(outcome.value for outcome in executor.imap(count, texts))
+''',
+}

@@ -10,17 +10,15 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from kaygraph_viz.analysis.explain import explain
+import kaygraph_viz as kv
 from kaygraph_viz.analysis.laws import amdahl_speedup, gustafson_speedup
-from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import duration
 from kaygraph_viz.course.lessons.goals import Finding, Goal, named
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.description import Table
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, Fill, Key, Size, Stroke
 from kaygraph_viz.plot.wait_circle import wait_circle
 from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "ACCOUNTS",
@@ -106,7 +104,7 @@ def result_or_error(function: Callable[..., Any], *arguments: Any) -> Any:
 def booked(count: int) -> Goal:
     """Require `count` bookings, and that no branch failed."""
 
-    def evaluate(trace: Trace) -> Finding:
+    def evaluate(trace: kv.Trace) -> Finding:
         bookings, failed = len(named(trace, "book")), [span for span in named(trace) if not span.ok]
         if failed:
             return Finding(False, f"{len(failed)} branches failed or never ended, the first is {failed[0].status!r}")
@@ -131,14 +129,14 @@ def balances_are_right(found: Any) -> Goal:
 # -- chunk sizes -----------------------------------------------------------------------------------------------------
 
 
-def chunk_costs(trace: Trace, workers: int) -> tuple[float, float, float]:
+def chunk_costs(trace: kv.Trace, workers: int) -> tuple[float, float, float]:
     """Return what the time of a run consists of, for each worker on average [s]: work, sending, being idle."""
-    work_s = summarize(trace).work_s / workers
-    sending_s = explain(trace).parts.get("dispatch", 0.0) / workers
+    work_s = kv.summarize(trace).work_s / workers
+    sending_s = kv.explain(trace).parts.get("dispatch", 0.0) / workers
     return work_s, sending_s, max(0.0, trace.makespan_s - work_s - sending_s)
 
 
-def chunk_curve(runs: Mapping[int, Trace], workers: int) -> Axes:
+def chunk_curve(runs: Mapping[int, kv.Trace], workers: int) -> Axes:
     """Draw the makespan against the number of items in a chunk, and what it consists of."""
     sizes, costs = list(runs), [chunk_costs(trace, workers) for trace in runs.values()]
     canvas = _canvas("items in one chunk", "makespan [s]")
@@ -156,7 +154,7 @@ def chunk_curve(runs: Mapping[int, Trace], workers: int) -> Axes:
     title = f"The best chunk here has {best:,} items"
     rows = [(f"{size:,}", *map(duration, (sum(cost), *cost))) for size, cost in zip(sizes, costs, strict=True)]
     table = Table(("items in one chunk", "makespan", "work", "sending", "idle"), rows)
-    return canvas.finish(title, keys, Description(f"Makespan against the size of chunks. {title}.", [table]))
+    return canvas.finish(title, keys, kv.Description(f"Makespan against the size of chunks. {title}.", [table]))
 
 
 # -- laws ------------------------------------------------------------------------------------------------------------
@@ -177,7 +175,7 @@ def law_curves(share: float, same_work: Mapping[int, float], more_work: Mapping[
     table = Table(("workers", "same work", "more work"), rows)
     keys: list[Key] = [AMDAHL, GUSTAFSON]
     text = f"Two laws, with {share:.0%} serial"
-    return canvas.finish(text, keys, Description(f"Speedup against workers. {text}.", [table]))
+    return canvas.finish(text, keys, kv.Description(f"Speedup against workers. {text}.", [table]))
 
 
 def _canvas(x: str, y: str) -> Canvas:
@@ -186,3 +184,30 @@ def _canvas(x: str, y: str) -> Canvas:
     canvas.ax.set_xlabel(x, fontsize=Size.font)
     canvas.ax.set_ylabel(y, fontsize=Size.font)
     return canvas
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""Both locks are taken in the order of the names, whoever gives and whoever gets.
+
+- Two transfers go in opposite directions. Which lock does each of them take first?
+- No circle can form if all transfers take their locks in one order. Which order do all of them know?
+- `first, second = sorted((giver, taker))` puts two names in the order of the alphabet.
+"""
+
+
+def my_transfers(accounts, transfers):
+    locks = {name: kv.Lock() for name in accounts}
+
+    def move(transfer):
+        first, second = sorted(transfer[:2])  # the two names
+        with locks[first]:
+            kv.sleep(0.1)  # look up who gets the money
+            with locks[second]:
+                book(accounts, transfer)
+
+    with kv.get_executor("thread", 4) as clerks:
+        list(clerks.imap(move, transfers))
+    return accounts
+''',
+}

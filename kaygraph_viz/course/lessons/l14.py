@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
+import kaygraph_viz as kv
 from kaygraph_viz.base.errors import ServiceUnavailable
 from kaygraph_viz.course.lessons.goals import Finding, Goal
 from kaygraph_viz.course.patterns.coordination import first_wins
@@ -18,10 +19,7 @@ from kaygraph_viz.course.services.datasets import load_speeches
 from kaygraph_viz.course.services.endpoints import draw
 from kaygraph_viz.course.services.server import serve
 from kaygraph_viz.course.services.text_service import TextSettings, TextUsage, count_tokens
-from kaygraph_viz.recording import record
-from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.row import describe_error
-from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "SERVICE",
@@ -75,7 +73,7 @@ def in_words(usage: Iterable[TextUsage]) -> str:
     return f"{counted[200]:,} answered, {counted[REFUSED]:,} refused, {sum(each.credits for each in usage):.1f} credits"
 
 
-def held_up(trace: Trace) -> dict[str, float]:
+def held_up(trace: kv.Trace) -> dict[str, float]:
     """Return for how many seconds all branches together waited for each limit [s], the longest first."""
     waits: dict[str, float] = {}
     for wait in trace.where(kind="wait", name="rate limit"):
@@ -87,15 +85,15 @@ def held_up(trace: Trace) -> dict[str, float]:
 # -- the exercise ----------------------------------------------------------------------------------------------------
 
 
-def run_of(function: Callable[..., Any]) -> tuple[Any, Trace, Sequence[TextUsage]]:
+def run_of(function: Callable[..., Any]) -> tuple[Any, kv.Trace, Sequence[TextUsage]]:
     """Call a reader's function with a client and the texts; return what it returned or raised, the trace, the usage."""
     with (
-        record(clock="virtual", capture="all") as trace,
+        kv.record(clock="virtual", capture="all") as trace,
         serve(SERVICE) as server,
         TextClient(server.base_url) as client,
     ):
         try:
-            with span("my_summaries"):
+            with kv.span("my_summaries"):
                 found = function(client, list(texts()))
         except Exception as error:
             found = error
@@ -105,7 +103,7 @@ def run_of(function: Callable[..., Any]) -> tuple[Any, Trace, Sequence[TextUsage
 @cache
 def _right() -> tuple[str, ...]:
     with (
-        record(clock="virtual"),
+        kv.record(clock="virtual"),
         serve(TextSettings(answer_tokens=100)) as server,
         TextClient(server.base_url) as client,
     ):
@@ -167,3 +165,29 @@ def _if_all_asked(usage: Sequence[TextUsage], found: Finding) -> Finding:
     if answered >= len(texts()):
         return found
     return Finding(False, f"the service answered only {answered} of {len(texts())} calls")
+
+
+SOLUTIONS = {
+    "exercise_1": '''
+"""One rate limit for all workers, with the units of each call, and the true number afterwards.
+
+- How many calls per minute and how many tokens per minute does the service allow? Give both to one `kv.RateLimit`.
+- Make the limit once, in front of the executor. Each branch asks inside `with limit.units(...) as call:`, with the
+  tokens of its text (`l14.count_tokens(text)`) and 200 more for the answer.
+- With these estimates it takes too long. `call.used(answer.tokens)` says the true number.
+"""
+
+
+def my_summaries(client, texts):
+    limit = kv.RateLimit(per_minute=60, units_per_minute=12_000)
+
+    def ask(text):
+        with limit.units(l14.count_tokens(text) + 200) as call:
+            answer = client.write(text)
+            call.used(answer.tokens)
+        return answer
+
+    with kv.get_executor("thread", 12) as executor:
+        return [outcome.value for outcome in executor.imap(ask, texts)]
+''',
+}
