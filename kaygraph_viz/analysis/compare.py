@@ -72,7 +72,11 @@ class _Both(NamedTuple):
 
     @classmethod
     def of(cls, first: Nesting, second: Nesting) -> _Both:
-        parents, levels = zip(*(_keyed_parents(nesting) for nesting in (first, second)), strict=True)
+        parents, levels = [], []
+        for nesting in (first, second):  # the nearest node, phase or branch around each span, and how many enclose it
+            is_keyed = nesting.columns.is_kind(*KEYED)
+            parents.append(np.append(nesting.nearest(is_keyed), -1)[nesting.parent])
+            levels.append(np.where(is_keyed, Nesting(nesting.columns, parents[-1]).depth(), -1))
         size = len(first.columns)
         number: dict[str, int] = {}
         names = [
@@ -115,14 +119,6 @@ class _Both(NamedTuple):
         numbers = np.empty(len(at), np.int64)
         numbers[order[again]] = np.cumsum(first_of_runs(group[again], occurrence[again])) - 1
         return numbers
-
-
-def _keyed_parents(nesting: Nesting) -> tuple[Places, Ints]:
-    """Return the nearest node, phase or branch around each span, and how many enclose it; -1 for other spans."""
-    is_keyed = nesting.columns.is_kind(*KEYED)
-    parent = np.append(nesting.nearest(is_keyed), -1)[nesting.parent]
-    level = Nesting(nesting.columns, parent).depth()
-    return parent, np.where(is_keyed, level, -1)
 
 
 # -- how they changed -----------------------------------------------------------------------------------------------
@@ -299,8 +295,12 @@ class Comparison:
         change = self.b_makespan_ns - self.a_makespan_ns
         if abs(change) < ALIKE * self.a_makespan_ns:
             return ""
-        whys = {group.name: _reason(group) for group in self.groups}
-        whys |= {name: f"{_more_or_less(changed)} {name}" for name, changed in self.standstill_ns.items()}
+        whys = {name: f"{_more_or_less(changed)} {name}" for name, changed in self.standstill_ns.items()}
+        for group in self.groups:
+            why = f"which {_ran(ratio_of(group.a_path_ns, group.b_path_ns))}"
+            if group.a_steps != group.b_steps:
+                why = f"{counted(group.b_steps, 'step')} in sequence instead of {group.a_steps:,}"
+            whys[group.name] = f"{_more_or_less(group.makespan_change_ns)} in {one_line(group.name)} ({why})"
         causes = sorted(self.causes_ns.items(), key=lambda cause: -cause[1] * change)
         named = [whys[name] for name, changed in causes[:MAX_NAMED] if changed * change > WORTH_NAMING * change**2]
         return f", mainly because of {join_words(named)}" if named else ""
@@ -311,18 +311,21 @@ class Comparison:
         rest = sum(group.makespan_change_ns for group in some[len(shown) :])
         rows = [
             (
-                group.name, f"{group.matched:,}", duration(group.a_ns / 1e9), duration(group.b_ns / 1e9),
-                _factor(group.ratio) if group.matched else "", f"{group.a_steps:,} → {group.b_steps:,}",
+                group.name,
+                f"{group.matched:,}",
+                duration(group.a_ns / 1e9),
+                duration(group.b_ns / 1e9),
+                _factor(group.ratio) if group.matched else "",
+                f"{group.a_steps:,} → {group.b_steps:,}",
                 _signed(group.makespan_change_ns),
             )
             for group in shown
-        ]  # fmt: skip
+        ]
         others = [(f"{len(some) - len(shown)} others", *[""] * 5, _signed(rest))] if rest else []
         makespans = (duration(self.a_makespan_ns / 1e9), duration(self.b_makespan_ns / 1e9))
-        total = ("makespan", "", *makespans, _factor(self.ratio), "")
         change = _signed(self.b_makespan_ns - self.a_makespan_ns)
         standstill = [(name, *[""] * 5, _signed(changed)) for name, changed in self.standstill_ns.items()]
-        return [*rows, *others, *standstill, (*total, change)]
+        return [*rows, *others, *standstill, ("makespan", "", *makespans, _factor(self.ratio), "", change)]
 
     def _unmatched(self) -> list[str]:
         """Return a sentence for each run that names the spans that only it has."""
@@ -455,14 +458,6 @@ def _ran(ratio: float) -> str:
 
 def _factor(ratio: float) -> str:
     return f"{significant(ratio, 2)}x" if ratio < math.inf else ""
-
-
-def _reason(group: GroupChange) -> str:
-    if group.a_steps != group.b_steps:
-        why = f"{counted(group.b_steps, 'step')} in sequence instead of {group.a_steps:,}"
-    else:
-        why = f"which {_ran(ratio_of(group.a_path_ns, group.b_path_ns))}"
-    return f"{_more_or_less(group.makespan_change_ns)} in {one_line(group.name)} ({why})"
 
 
 def _more_or_less(change_ns: int) -> str:

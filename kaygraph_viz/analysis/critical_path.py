@@ -76,14 +76,15 @@ def recorded_network(nesting: Nesting, units: Bools) -> Network:
     """Return the network of the run as it was recorded, with its workers and in its order."""
     members = _Members.of(nesting, _member_mask(nesting, units))
     everything = np.ones(len(members.at), np.bool_)
-    return members.network([
-        members.nesting_edges(), *members.gate_edges(everything), members.worker_edges(), members.link_edges(),
-    ])  # fmt: skip
+    in_sequence = members.gate_edges(everything)
+    return members.network([members.nesting_edges(), *in_sequence, members.worker_edges(), members.link_edges()])
 
 
 def dependency_network(nesting: Nesting, units: Bools, lasts: Ints) -> Network:
     """Return the network of the run with a worker for each branch."""
-    by_parent = _waited_for(nesting)
+    works = np.zeros(len(nesting.columns) + 1, np.bool_)  # the last place is for spans without a parent
+    works[nesting.parent[is_own_time(nesting.columns)]] = True
+    by_parent = works[nesting.parent]  # spans whose parent worked by itself before or after them
     members = _Members.of(nesting, _member_mask(nesting, units) & ~_surely_short(nesting, units & ~by_parent, lasts))
     in_sequence = (~nesting.columns.is_kind("branch") | by_parent)[members.at]
     return members.network([members.nesting_edges(), *members.gate_edges(in_sequence), members.link_edges()])
@@ -92,13 +93,6 @@ def dependency_network(nesting: Nesting, units: Bools, lasts: Ints) -> Network:
 def _member_mask(nesting: Nesting, units: Bools) -> Bools:
     structural = ~nesting.columns.is_kind("attempt")
     return (structural | nesting.enclosing(structural)) & (units | ~nesting.within(units))
-
-
-def _waited_for(nesting: Nesting) -> Bools:
-    """Return a mask of the spans whose parent worked by itself before or after them."""
-    works = np.zeros(len(nesting.columns) + 1, np.bool_)  # the last place is for spans without a parent
-    works[nesting.parent[is_own_time(nesting.columns)]] = True
-    return works[nesting.parent]
 
 
 def _surely_short(nesting: Nesting, units: Bools, lasts: Ints) -> Bools:
@@ -142,13 +136,15 @@ class _Members:
         encloses = tally(parent, run + 1) > 0
         first, last = extent_ns(columns)
         return cls(
-            nesting, at, parent,
+            nesting,
+            at,
+            parent,
             np.append(columns.column("submitted_ns")[at], first),
             np.append(columns.column("started_ns")[at], first),
             np.append(nesting.least_around(columns.column("ended_ns"))[at], last),
             np.where(encloses, run + np.cumsum(encloses), np.arange(run + 1)),
             owner,
-        )  # fmt: skip
+        )
 
     @property
     def nodes(self) -> int:
@@ -218,19 +214,16 @@ class _Members:
         begins[self.finish] = ends[self.finish] = self.ended
         begins[: len(self.at) + 1] = self.started
         ends[: len(self.at) + 1] = np.where(self.finish == np.arange(len(self.finish)), self.ended, self.started)
-        self._set_gates(begins, ends, befores, afters)
-        run = len(self.at)
-        return Network(
-            span, begins, ends, befores, afters, np.concatenate(kind), run, int(self.finish[run]),
-            self.finish[self.owner],
-        )  # fmt: skip
 
-    def _set_gates(self, begins: Ints, ends: Ints, before: Places, after: Places) -> None:
-        """Set the times of each gate: it opens when the last of what it waits for has ended."""
+        # A gate opens when the last of what it waits for has ended.
         ends[self.nodes :] = np.iinfo(np.int64).min
-        into = after >= self.nodes
-        np.maximum.at(ends, after[into], ends[before[into]])
+        into = afters >= self.nodes
+        np.maximum.at(ends, afters[into], ends[befores[into]])
         begins[self.nodes :] = ends[self.nodes :]
+
+        run = len(self.at)
+        finish, kinds = self.finish, np.concatenate(kind)
+        return Network(span, begins, ends, befores, afters, kinds, run, int(finish[run]), finish[self.owner])
 
 
 def pull_back(network: Network, costs: Ints, limits: Ints) -> tuple[Ints, Places]:
@@ -268,6 +261,8 @@ def walk(following: Places, node: int) -> list[int]:
 __all__ = ["PathStep", "recorded_steps"]
 
 WaitedFor = Literal["a worker", "input"]
+
+_WAITED_FOR: tuple[WaitedFor | None, ...] = (None, "a worker", "input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,42 +317,40 @@ def recorded_steps(nesting: Nesting, network: Network) -> tuple[PathStep, ...]:
     binding[network.after[decides]] = network.before[decides]  # of several the last is kept: the most specific one
     why[network.after[decides]] = network.kind[decides]
     is_step = (network.span >= 0) & (network.ends > network.begins)
-    nodes = [node for node in reversed(walk(binding, network.last)) if is_step[node]]
-    return _described(nesting, network, np.array(nodes, np.intp), why)
+    nodes = np.array([node for node in reversed(walk(binding, network.last)) if is_step[node]], np.intp)
 
-
-def _described(nesting: Nesting, network: Network, nodes: Places, why: Ints) -> tuple[PathStep, ...]:
-    at = network.span[nodes]
+    at, why = network.span[nodes], why[nodes]
     started, ended = network.begins[nodes], network.ends[nodes]
     rows, columns = nesting.columns.rows[at], nesting.columns
     before = np.append(network.begins[network.first], ended[:-1])
     submitted = columns.column("submitted_ns")[at]
-    waits = _waits(submitted, started, before, why[nodes])
+
+    # What was submitted before the step before had ended waited all the time for what decided its start.
+    queued, was_early = started - submitted, submitted < before
+    for_worker = np.where(was_early & (why == BY_WORKER), queued, started - np.maximum(submitted, before))
+    for_input = np.where(was_early & (why == BY_LINK), queued, np.maximum(submitted - before, 0))
+    reason = np.where(for_worker > for_input, 1, np.where(for_input > 0, 2, 0))
+
     number, texts = named(nesting, at)
-    facts = zip(
-        recorded_owner(columns)[at].tolist(), number.tolist(), rows["index"].tolist(), rows["lane"].tolist(),
-        submitted.tolist(), started.tolist(), ended.tolist(), (started - before).tolist(), *waits, strict=True,
-    )  # fmt: skip
+    numbers = recorded_owner(columns)[at], number, rows["index"], rows["lane"]
+    times = submitted, started, ended, started - before, reason, np.maximum(for_worker, for_input)
     return tuple(
         PathStep(
-            span_id, texts[name], None if index < 0 else index, columns.lanes[lane], ready, start, end, gap,
-            _WAITED_FOR[reason], waited,
+            span_id=span_id,
+            name=texts[name],
+            index=None if index < 0 else index,
+            lane=columns.lanes[lane],
+            submitted_ns=ready,
+            started_ns=start,
+            ended_ns=end,
+            gap_ns=gap,
+            waited_for=_WAITED_FOR[why],
+            waited_ns=waited,
         )
-        for span_id, name, index, lane, ready, start, end, gap, reason, waited in facts
-    )  # fmt: skip
-
-
-_WAITED_FOR: tuple[WaitedFor | None, ...] = (None, "a worker", "input")
-
-
-def _waits(submitted: Ints, started: Ints, before: Ints, why: Ints) -> tuple[list[int], list[int]]:
-    """Return what each step waited for, as a position in `_WAITED_FOR`, and how long [ns]."""
-    was_early = submitted < before
-    for_worker = np.where(was_early & (why == BY_WORKER), started - submitted, started - np.maximum(submitted, before))
-    for_input = np.where(was_early & (why == BY_LINK), started - submitted, np.maximum(submitted - before, 0))
-    is_worker = for_worker > for_input
-    reason = np.where(is_worker, 1, np.where(for_input > 0, 2, 0))
-    return reason.tolist(), np.maximum(for_worker, for_input).tolist()
+        for span_id, name, index, lane, ready, start, end, gap, why, waited in zip(
+            *(each.tolist() for each in (*numbers, *times)), strict=True
+        )
+    )
 
 
 __all__ = ["CriticalPath", "critical_path", "critical_path_ns"]
@@ -437,22 +430,15 @@ class CriticalPath:
             return PROFILE
         if not self.steps:
             return "Nothing was recorded."
-        return f"The run took {duration(self.makespan_s)}: {self._largest()}; {self._limit()}."
-
-    def _largest(self) -> str:
-        """Return the largest share of the makespan in words."""
         name, count, spent_ns = max(self._shares(), key=lambda row: row[2])
         share = f"{spent_ns / max(1, self.makespan_ns):.0%} of the time"
-        steps = f"{counted(len(self.steps), 'step')} in sequence" if len(self.steps) > 1 else "one step"
-        if not count:
-            return f"{steps}, but for {share} {_STANDSTILL[name]}"
         often = f" ({counted(count, 'step')})" if 1 < count < len(self.steps) else ""
-        return f"{steps}, of which {one_line(name)}{often} took {share}"
-
-    def _limit(self) -> str:
+        largest = f"of which {one_line(name)}{often} took {share}" if count else f"but for {share} {_STANDSTILL[name]}"
+        steps = f"{counted(len(self.steps), 'step')} in sequence" if len(self.steps) > 1 else "one step"
+        limit = f"with one worker for each branch it would still take {duration(self.dependency_s)}"
         if self.dependency_ns > 0.95 * self.makespan_ns:
-            return "more workers would not make it faster"
-        return f"with one worker for each branch it would still take {duration(self.dependency_s)}"
+            limit = "more workers would not make it faster"
+        return f"The run took {duration(self.makespan_s)}: {steps}, {largest}; {limit}."
 
     def _waiting(self) -> str:
         """Return how many steps waited for a worker, as a sentence for below the table, or an empty text."""

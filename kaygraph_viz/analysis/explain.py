@@ -59,7 +59,9 @@ def repeated_ns(nesting: Nesting, units: Places) -> Ints:
     """Return the useless time of each unit: failed attempts, pauses after them, results that were lost [ns]."""
     service = _service_ns(nesting, units)
     started, ended = (nesting.columns.column(name)[units] for name in ("started_ns", "ended_ns"))
-    finished = np.where(_counts(nesting, units), finished_ns(nesting), np.iinfo(np.int64).max)
+    counts = nesting.columns.is_kind("branch")  # and units: a failed node does not undo its branches' work
+    counts[units] = True
+    finished = np.where(counts, finished_ns(nesting), np.iinfo(np.int64).max)
     useful_from = -nesting.least_around(-_useful_from(nesting, finished))
     before = (useful_from[units] - started).clip(0, service)
     after = (ended - np.maximum(nesting.least_around(finished)[units], useful_from[units])).clip(0, service - before)
@@ -84,13 +86,6 @@ def _useful_from(nesting: Nesting, finished: Ints) -> Ints:
     estimate = started + (ended - started) // number.clip(1) * (number - 1)
     useful_from = np.where(is_unexplained, estimate, useful_from)
     return np.where(finished <= started, ended, useful_from)
-
-
-def _counts(nesting: Nesting, units: Places) -> Bools:
-    """Return a mask of the branches and units: a failed node does not undo its branches' work."""
-    counts = nesting.columns.is_kind("branch")
-    counts[units] = True
-    return counts
 
 
 def _blocked_before(nesting: Nesting, units: Places, useful_from: Ints) -> Ints:
@@ -160,18 +155,13 @@ def _free_slots(calls: Calls) -> tuple[Ints, Ints]:
     free = (started - running).clip(0)  # a branch that was given up still runs beside the one that took its place
     wanted = np.minimum(free, queued)
     slots = np.zeros((5, len(order)), np.int64)
-    slots[_kind_of_worker(calls)[call[order]], np.arange(len(order))] = wanted
+    kinds = [0 if kind_of_lane(lane) in LOOPS else 2 if process_of_lane(lane) else 1 for lane in calls.lanes]
+    slots[np.array(kinds, np.int64)[call[order]], np.arange(len(order))] = wanted  # coroutines, own threads, others
     slots[2] += np.where(running > 0, 0, slots[0])  # no coroutine holds the loop: the workers are only starting
     slots[0] = np.where(running > 0, slots[0], 0)
     slots[3] = np.where(coming > 0, free - wanted, 0)
     slots[4] = free - wanted - slots[3]
     return moment[order], np.diff(slots, axis=1, prepend=0)
-
-
-def _kind_of_worker(calls: Calls) -> Ints:
-    """Return for each call 0 for coroutines, 1 for threads of the recorded process, 2 for others."""
-    is_loop = [kind_of_lane(lane) in LOOPS for lane in calls.lanes]
-    return np.where(is_loop, 0, np.where([process_of_lane(lane) == "" for lane in calls.lanes], 1, 2))
 
 
 def _changes(
@@ -331,25 +321,25 @@ class Explanation:
         """Return the rows of the table: name, share, worker time and meaning, the largest first."""
         by_size = sorted(self.parts_ns.items(), key=lambda item: -item[1])
         rows = [
-            (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning + self._caveat(name))
+            (
+                name,
+                _percent(self.shares[name]),
+                duration(spent / 1e9),
+                CAUSES[name].meaning + (" (estimated, upper limit)" if name in self.estimated else ""),
+            )
             for name, spent in by_size
             if spent
         ]
         whole = f"{counted(self.workers, 'worker')} for {duration(self.makespan_s)}"
         return [*rows, ("total", "100%", duration(self.workers * self.makespan_s), whole)]
 
-    def _caveat(self, name: str) -> str:
-        return " (estimated, upper limit)" if name in self.estimated else ""
-
-    def _advice(self) -> str:
-        lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
-        return f"To reduce {_called(lost)}: {CAUSES[lost].change}." if lost else ""
-
     def __str__(self) -> str:
         if not self.makespan_ns or not self.workers:
             return self.sentence
         table = aligned([_HEADINGS, *self._rows()], right={1, 2})
-        return "\n\n".join(filter(None, [self.sentence, table, self.blocked_loop, self._advice()]))
+        lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
+        advice = f"To reduce {_called(lost)}: {CAUSES[lost].change}." if lost else ""
+        return "\n\n".join(filter(None, [self.sentence, table, self.blocked_loop, advice]))
 
     def _repr_html_(self) -> str:
         if not self.makespan_ns or not self.workers:

@@ -205,12 +205,18 @@ class TurnWaits(NamedTuple):
 def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine | None) -> TurnWaits:
     """Return the waits of units of work for a turn to compute."""
     service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
-    computed, noted = _Stretches.of(nesting, units), _noted(nesting, units)
-    has_gil = machine is None or machine.has_gil
-    held = computed.held(_holds(nesting, units, machine) if has_gil else np.zeros(len(units), np.bool_))
+    computed, in_loop = _Stretches.of(nesting, units), _in_loops(nesting, units)
+    totals, nothing = part_totals_ns(nesting.columns, units), np.zeros(len(units), np.int64)
+    turn = totals.get("gil", nothing)
+    noted = [np.where(in_loop, 0, turn), np.where(in_loop, turn, 0), totals.get("core", nothing)]
+
+    cores = None if machine is None else machine.cores
+    holds = np.full(len(units), machine is None or machine.has_gil)  # the GIL while it computes, as far as is known
+    its = np.flatnonzero(holds & (nesting.columns.column("cpu_ns")[units] > 0) & ~in_loop)
+    holds[its] = ~code_of(nesting.columns, units[its], _processes(nesting, units)[its], cores).is_free
+    held = np.where(holds[computed.owner] | computed.in_loop, computed.cpu, 0)  # coroutines hold at least their loop
     gil, is_saturated = computed.for_interpreter(held)
     loop = computed.for_loop()
-    cores = None if machine is None else machine.cores
     core = np.zeros_like(gil) if cores is None else computed.for_core(cores, gil + loop)
     own = computed.by_unit(computed.cpu, len(units))
     sure = _capped(noted, (service - idle_ns).clip(0))
@@ -220,13 +226,6 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
     is_busy = computed.by_unit(is_saturated, len(units)) > 0
     gil, loop, core = (known + guess for known, guess in zip(sure, guessed, strict=True))
     return TurnWaits(gil, loop, core, is_busy, computed.by_unit(held, len(units)), frozenset(doubtful))
-
-
-def _noted(nesting: Nesting, units: Places) -> list[Ints]:
-    """Return the noted waits of units for the interpreter, for the loop and for a core [ns]."""
-    totals, nothing = part_totals_ns(nesting.columns, units), np.zeros(len(units), np.int64)
-    turn, in_loop = totals.get("gil", nothing), _in_loops(nesting, units)
-    return [np.where(in_loop, 0, turn), np.where(in_loop, turn, 0), totals.get("core", nothing)]
 
 
 def _capped(waits: Iterable[Ints], max_sum: Ints) -> list[Ints]:
@@ -253,15 +252,6 @@ def _processes(nesting: Nesting, units: Places) -> Ints:
     return found
 
 
-def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:
-    """Return whether the code of each unit holds the interpreter while it computes, as far as is known."""
-    columns, holds = nesting.columns, np.ones(len(units), np.bool_)
-    its = np.flatnonzero((columns.column("cpu_ns")[units] > 0) & ~_in_loops(nesting, units))
-    cores = None if machine is None else machine.cores
-    holds[its] = ~code_of(columns, units[its], _processes(nesting, units)[its], cores).is_free
-    return holds
-
-
 class _Stretches(NamedTuple):
     """The stretches in which units of work computed."""
 
@@ -284,10 +274,6 @@ class _Stretches(NamedTuple):
         found = np.zeros(count, np.int64)
         np.add.at(found, self.owner, each)
         return found
-
-    def held(self, holds: Bools) -> Ints:
-        """Return the time for which each stretch held the interpreter [ns]; coroutines hold at least their loop."""
-        return np.where(holds[self.owner] | self.in_loop, self.cpu, 0)
 
     def for_interpreter(self, held: Ints) -> tuple[Ints, Bools]:
         """Return the waits of threads for the interpreter [ns], and where that of the recorded process was busy."""

@@ -65,22 +65,19 @@ class Worker(Task):
         """Take the next branch, if there is one; after an empty branch another, in a loop and not by recursion."""
         self._pulls += 1
         while self._pulls == 1:
-            self._take()
+            branch = self.pool.next_for(self)
+            if branch is None:
+                self.suspend()
+            else:
+                self._branch = branch
+                self.place = self.pool.taken
+                self.pool.taken += 1
+                begins_ns = self.pool.supplied_ns(branch) + self.pool.spec.dispatch_ns
+                if begins_ns > self.events.now:
+                    self.events.call_at(begins_ns, self._begin)
+                else:
+                    self._begin()
             self._pulls -= 1
-
-    def _take(self) -> None:
-        branch = self.pool.next_for(self)
-        if branch is None:
-            self.suspend()
-            return
-        self._branch = branch
-        self.place = self.pool.taken
-        self.pool.taken += 1
-        begins_ns = self.pool.supplied_ns(branch) + self.pool.spec.dispatch_ns
-        if begins_ns > self.events.now:
-            self.events.call_at(begins_ns, self._begin)
-        else:
-            self._begin()
 
     def _begin(self) -> None:
         simulation, branch = self.simulation, self._branch
@@ -195,21 +192,19 @@ class WorkerPool:
     def _start(self, count: int) -> None:
         start_up = self.spec.start_up_ns or (0,)
         for number in range(self._started, min(self._size, self._started + count)):
-            worker = self._worker(number)
+            if self._loop is not None:
+                worker: Worker = Coroutine(self, number, self._loop)
+            elif self.spec.kind in OWN_INTERPRETER:
+                interpreter = self._simulation.new_interpreter()
+                worker = Worker(self, number, interpreter, is_alone=self._simulation.cores.is_unlimited)
+            else:
+                worker = Worker(self, number, self.owner.interpreter, is_alone=self.is_alone and self._size == 1)
             self._started += 1
             self._left += 1
             if self._loop is not None:
                 self._loop.call_soon(worker.pull)
             else:
                 self._events.call_at(self._events.now + start_up[min(number, len(start_up) - 1)], worker.pull)
-
-    def _worker(self, number: int) -> Worker:
-        if self._loop is not None:
-            return Coroutine(self, number, self._loop)
-        simulation = self._simulation
-        if self.spec.kind in OWN_INTERPRETER:
-            return Worker(self, number, simulation.new_interpreter(), is_alone=simulation.cores.is_unlimited)
-        return Worker(self, number, self.owner.interpreter, is_alone=self.is_alone and self._size == 1)
 
     def next_for(self, worker: Worker) -> int | None:
         """Return the next branch for a worker; None where there is none, and then the worker has ended."""
@@ -394,6 +389,11 @@ def simulate(
     simulation.events.call_at(0, lambda: main.perform(program, simulation.end))
     simulation.events.run()
     return Replay(
-        simulation.started, simulation.ended, simulation.submitted, simulation.blocked, simulation.worker,
-        simulation.calls, simulation.makespan_ns,
-    )  # fmt: skip
+        started=simulation.started,
+        ended=simulation.ended,
+        submitted=simulation.submitted,
+        blocked=simulation.blocked,
+        worker=simulation.worker,
+        calls=simulation.calls,
+        makespan_ns=simulation.makespan_ns,
+    )

@@ -93,9 +93,17 @@ def _found(
     done_ns = model.ended - model.backpressure
     wait = (done_ns - model.started - model.cpu).clip(0)
     wait = np.where(known.is_known, known.wait, wait)
-    operations = BranchOperations(
-        wait, np.where(known.is_known, known.compute, model.cpu), _gaps(model), computes_first, free, known
-    )
+    compute = np.where(known.is_known, known.compute, model.cpu)
+
+    gaps: dict[int, list[tuple[int, int]]] = {}  # how long owners of calls wait and compute around them
+    for owner in {-1: None, **model.clusters}:
+        edges = np.array(model.edges(owner)).reshape(-1, 2)
+        moments, until = model.computed_ns(owner)
+        lasts = np.diff(edges, axis=1)[:, 0].clip(0)
+        computed = np.minimum(lasts, np.diff(until[np.searchsorted(moments, edges)], axis=1)[:, 0])
+        gaps[owner] = list(zip((lasts - computed).tolist(), computed.tolist(), strict=True))
+
+    operations = BranchOperations(wait, compute, gaps, computes_first, free, known)
     groups = list(_groups(model, operations, cores))
     every = max(1, -(-len(groups) // MAX_GROUPS))
     is_reproduced, real, longest = True, 0, 0
@@ -112,19 +120,6 @@ def _found(
     for _, its, _ in (group for place, group in enumerate(groups) if place % every):
         wait[its] = _rounded(wait[its] * (real / max(1, longest)))
     return operations, is_reproduced
-
-
-def _gaps(model: Model) -> dict[int, list[tuple[int, int]]]:
-    """Return for how long owners of calls wait and compute before, between and after them [ns]."""
-    gaps: dict[int, list[tuple[int, int]]] = {}
-    for owner in {-1: None, **model.clusters}:
-        edges = np.array(model.edges(owner)).reshape(-1, 2)
-        moments, until = model.computed_ns(owner)
-        cpu = np.diff(until[np.searchsorted(moments, edges)], axis=1)[:, 0]
-        lasts = np.diff(edges, axis=1)[:, 0].clip(0)
-        compute = np.minimum(lasts, cpu)
-        gaps[owner] = list(zip((lasts - compute).tolist(), compute.tolist(), strict=True))
-    return gaps
 
 
 def _groups(model: Model, operations: BranchOperations, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
@@ -210,21 +205,19 @@ class _Fit:
         replays = []
         for waits in tries:
             replays.append(self._replayed(waits))
-            if self._is_recorded(*replays[-1]):
+            if all((was == now).all() for was, now in zip(self._recorded(), replays[-1], strict=True)):
                 return waits, True
         if has_to_be_exact or busy < allowed.busy:
             return probable, False
         misses = [self.miss(*replay, room) for replay in replays]
         misses[0] = min(misses[0], self.miss(*self._replayed(tries[0], slower=max(1.0, 1 / busy)), room))
         may_be_none = not self.model.is_exact and misses[0] <= allowed.at_all  # in exact times it would be reproduced
-        if may_be_none and _in_proportion(self._turns(cpu), ended - started - self.operations.compute[self.its]):
+        is_whole = self.cores is None and not self._is_loop  # threads get the interpreter for whole turns
+        turns = -(-cpu // SWITCH_NS) * SWITCH_NS if is_whole else cpu
+        if may_be_none and _in_proportion(turns, ended - started - self.operations.compute[self.its]):
             return tries[0], False
         good = min(misses) + allowed.as_good
         return next(waits for waits, miss in zip(tries, misses, strict=True) if miss <= good), False
-
-    def _turns(self, cpu: Ints) -> Ints:
-        """Return for how long branches may keep the interpreter, which threads get for whole turns [ns]."""
-        return cpu if self._is_loop or self.cores is not None else -(-cpu // SWITCH_NS) * SWITCH_NS
 
     @property
     def _is_loop(self) -> bool:
@@ -263,10 +256,6 @@ class _Fit:
         """Return when branches started and ended, since the calls began [ns]."""
         begin = min(self.model.calls[number].begins_ns for number in self.cluster)
         return self.model.started[self.its] - begin, self.ended[self.its] - begin
-
-    def _is_recorded(self, new_started: Ints, new_ended: Ints) -> bool:
-        started, ended = self._recorded()
-        return bool((started == new_started).all() and (ended == new_ended).all())
 
     def miss(self, new_started: Ints, new_ended: Ints, room: Ints) -> float:
         """Return the distance between a replay and what was recorded, in shares of a bar."""

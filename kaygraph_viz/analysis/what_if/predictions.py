@@ -28,7 +28,6 @@ from kaygraph_viz.analysis.what_if.tasks import BranchOperations, thread_code
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 from kaygraph_viz.base.machine import Machine, usable_cores
 from kaygraph_viz.trace.intervals import Ints, union_length_ns
-from kaygraph_viz.trace.nesting import Places
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["LIMITS", "Predictions"]
@@ -128,33 +127,27 @@ class Predictions:
         """Return which of `LIMITS` keeps the run from being faster: the one that takes the longest by itself."""
         serial = float(sum(wait + compute for wait, compute in self.operations.gaps[-1]))
         bounds = {"serial": serial if serial >= makespan_ns / 2 else 0.0}
-        totals, starts = self._totals, self._starts
-        if len(starts):
+        sizes = [len(cluster) for cluster in self.model.clusters.get(-1, ())]
+        if sizes:
+            totals, starts = self._totals, np.cumsum([0, *sizes[:-1]])  # positions at which overlapping calls begin
             terms = replace(self.terms, workers=workers)
-            pools = [terms.workers_of(call, is_varied=call.number in self.which) for call in self._outer]
-            count = [workers for _, workers in pools]
-            bounds["start"] = sum(self._start_ns(call, *pool) for call, pool in zip(self._outer, pools, strict=True))
+            count, bounds["start"] = [], 0.0
+            for call in self._outer:
+                kind, size = terms.workers_of(call, is_varied=call.number in self.which)
+                count.append(size)
+                size = min(size, len(call.members))
+                start_up, _, close = costs_ns(call, kind, size, terms.cores, is_exact=self.model.is_exact)
+                bounds["start"] += start_up + close
             in_turns = totals["lasts"] / np.minimum(count, totals["branches"])
             bounds["workers"] = float(np.maximum.reduceat(in_turns, starts).sum())
             bounds["branch"] = float(np.maximum.reduceat(totals["longest"], starts).sum())
             bounds |= {name: float(totals[name].sum()) for name in ("interpreter", "loop", "cores", "input")}
         return max(LIMITS, key=lambda name: bounds.get(name, 0.0))
 
-    def _start_ns(self, call: Call, kind: str, workers: int) -> float:
-        workers, is_exact = min(workers, len(call.members)), self.model.is_exact
-        start_up_ns, _, close_ns = costs_ns(call, kind, workers, self.terms.cores, is_exact=is_exact)
-        return float(start_up_ns + close_ns)
-
     @cached_property
     def _outer(self) -> Sequence[Call]:
         """Calls of the main program; those that overlapped are neighbours."""
         return [self.model.calls[number] for cluster in self.model.clusters.get(-1, ()) for number in cluster]
-
-    @cached_property
-    def _starts(self) -> Places:
-        """Positions in `_outer` at which the groups of overlapping calls begin."""
-        sizes = [len(cluster) for cluster in self.model.clusters.get(-1, ())]
-        return np.cumsum([0, *sizes[:-1]]) if sizes else np.empty(0, np.intp)
 
     @cached_property
     def _totals(self) -> Mapping[str, Floats]:
@@ -164,8 +157,13 @@ class Predictions:
         for call in self._outer:
             kind, _ = self.terms.workers_of(call, is_varied=call.number in self.which)
             lasts, its = everything[call.members], call.members
-            facts = {**self._shared_ns(kind, its), "input": float(sum(call.supply_ns.values())),
-                     "lasts": float(lasts.sum()), "longest": float(lasts.max()), "branches": len(lasts)}  # fmt: skip
+            facts = {
+                **self._shared_ns(kind, its),
+                "input": float(sum(call.supply_ns.values())),
+                "lasts": float(lasts.sum()),
+                "longest": float(lasts.max()),
+                "branches": len(lasts),
+            }
             for name, each in found.items():
                 each.append(facts.get(name, 0.0))
         return {name: np.array(each, np.float64) for name, each in found.items()}
@@ -188,7 +186,7 @@ class Predictions:
         found = replay(self.model, self.operations, terms, which=self.which)
         return replayed_trace(
             self.model, self.operations, self.speed, terms, self.which, found, self.dropped, self.machine
-        )  # fmt: skip
+        )
 
 
 __all__ = ["Options", "cores_of", "predictions_of"]
@@ -210,6 +208,7 @@ def predictions_of(
     model: Model, machine: Machine | None, options: Options, which: frozenset[int], speed: Speed, dropped: int = 0
 ) -> Predictions:  # fmt: skip
     """Return the predictions for a run, with all that is assumed about it."""
+    kinds = {call.kind for call in model.calls}
     had_gil = machine is None or machine.has_gil
     has_gil = had_gil if options.gil is None else options.gil
     recorded_cores = cores_of(model, machine, options.cores)
@@ -219,26 +218,27 @@ def predictions_of(
     operations, otherwise = recorded, None
     if has_gil and not had_gil:
         operations, otherwise = replace(recorded, free=None), recorded
-    elif has_gil and not code.is_certain and _uses_threads(model, options.kind):
+    elif has_gil and not code.is_certain and (options.kind == "thread" or (options.kind is None and "thread" in kinds)):
         otherwise = real_waits(model, cores=recorded_cores, computes_first=options.computes_first, free=code.otherwise)
     is_free = bool((operations.held < operations.compute).any())
-    shares_cores = not has_gil or is_free or _uses_processes(model, options.kind)
+    shares_cores = not has_gil or is_free or not kinds.isdisjoint(OWN_INTERPRETER) or options.kind in OWN_INTERPRETER
     if machine is not None:
         machine = replace(machine, has_gil=has_gil, cores=cores)
     return Predictions(
-        model, recorded, speed.applied(operations), speed,
-        Terms(None, options.kind, options.schedule, cores if shares_cores else None, has_gil), which, dropped,
-        had_gil=had_gil, had_cores=recorded_cores, otherwise=None if otherwise is None else speed.applied(otherwise),
-        is_in_turns=code.is_in_turns, cores=cores, machine=machine,
-    )  # fmt: skip
-
-
-def _uses_threads(model: Model, kind: str | None) -> bool:
-    return kind == "thread" or (kind is None and any(call.kind == "thread" for call in model.calls))
-
-
-def _uses_processes(model: Model, kind: str | None) -> bool:
-    return kind in OWN_INTERPRETER or any(call.kind in OWN_INTERPRETER for call in model.calls)
+        model,
+        recorded,
+        speed.applied(operations),
+        speed,
+        Terms(None, options.kind, options.schedule, cores if shares_cores else None, has_gil),
+        which,
+        dropped,
+        had_gil=had_gil,
+        had_cores=recorded_cores,
+        otherwise=None if otherwise is None else speed.applied(otherwise),
+        is_in_turns=code.is_in_turns,
+        cores=cores,
+        machine=machine,
+    )
 
 
 def cores_of(model: Model, machine: Machine | None = None, wanted: int | None = None) -> int | None:
@@ -251,10 +251,8 @@ def cores_of(model: Model, machine: Machine | None = None, wanted: int | None = 
         cores = usable_cores()
     if cores is None:
         return None
-    is_more = any(_used(model, call.members) > MORE_THAN_ALL * cores for call in model.calls)
-    return None if is_more else cores
-
-
-def _used(model: Model, its: Ints) -> float:
-    """Return how many cores branches used together, on average."""
-    return float(model.cpu[its].sum() / max(1, union_length_ns(model.started[its], model.ended[its])))
+    for its in (call.members for call in model.calls):
+        used = model.cpu[its].sum() / max(1, union_length_ns(model.started[its], model.ended[its]))
+        if used > MORE_THAN_ALL * cores:
+            return None
+    return cores

@@ -15,7 +15,7 @@ Belongs here: scaled time. Does not belong here: what a faster part does to the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
@@ -31,7 +31,7 @@ from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, BranchOpera
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane, noted_workers
 from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.trace.columns import SpanColumns, repeated
-from kaygraph_viz.trace.intervals import Bools, Ints
+from kaygraph_viz.trace.intervals import Ints
 from kaygraph_viz.trace.nesting import Places, is_own_time
 from kaygraph_viz.trace.trace import Trace
 
@@ -68,43 +68,31 @@ AS_RECORDED = Terms()
 def varied(model: Model, *, also_serial: bool, only: str | None = None) -> frozenset[int]:
     """Return the numbers of the calls whose workers can be varied: the outermost ones that are parallel."""
     feeders = {call.feeder for call in model.calls}
-    possible = [
-        call for call in model.calls
-        if call.kind != "serial" and not _is_source(call, feeders) and not _only_waits(model, call)
-    ]  # fmt: skip
+    possible = []
+    for call in model.calls:
+        reads_input = call.number in feeders and call.feeder < 0 and call.workers == 1  # of a pipeline
+        is_program = len(call.members) == 1 and int(call.members[0]) in model.clusters  # a main coroutine or thread
+        if call.kind != "serial" and not reads_input and not is_program:
+            possible.append(call)
     if not possible and also_serial:
         possible = list(model.calls)
     numbers = {call.number for call in possible}
-    call_of = {int(branch): call.number for call in model.calls for branch in call.members} if model.clusters else {}
-    outermost = [call for call in possible if not _is_within(model, call, numbers, call_of)]
-    return frozenset(call.number for call in outermost if only is None or _is_called(model, call, only))
-
-
-def _is_called(model: Model, call: Call, name: str) -> bool:
-    """Return whether a call, a span around it, or one of its branches has a name."""
+    call_of = {int(branch): call for call in model.calls for branch in call.members} if model.clusters else {}
     nesting = model.nesting
-    within = nesting.within(
-        np.array([each == name for each in nesting.columns.names], np.bool_)[nesting.columns.rows["name"]]
-    )
-    return bool(within[model.branches[call.members]].any())
+    is_named = np.array([name == only for name in nesting.columns.names], np.bool_)[nesting.columns.rows["name"]]
+    is_meant = nesting.within(is_named)[model.branches]
 
-
-def _is_source(call: Call, feeders: Collection[int]) -> bool:
-    """Return whether a call only reads the items of a pipeline: its one worker cannot be varied."""
-    return call.number in feeders and call.feeder < 0 and call.workers == 1
-
-
-def _only_waits(model: Model, call: Call) -> bool:
-    """Return whether a call is one branch that makes others: the coroutine or thread of a main program."""
-    return len(call.members) == 1 and int(call.members[0]) in model.clusters
-
-
-def _is_within(model: Model, call: Call, numbers: set[int], call_of: Mapping[int, int]) -> bool:
-    while call.owner >= 0:
-        call = model.calls[call_of[call.owner]]
-        if call.number in numbers:
-            return True
-    return False
+    found = set[int]()
+    for call in possible:
+        outer = call
+        while outer.owner >= 0:
+            outer = call_of[outer.owner]
+            if outer.number in numbers:
+                break
+        else:
+            if only is None or is_meant[call.members].any():
+                found.add(call.number)
+    return frozenset(found)
 
 
 def replay(
@@ -152,10 +140,8 @@ class _Setup:
         turns_ns = int(self.operations.compute.sum()) // MAX_TURNS
         program = list(self._of_owner(-1)) if only is None else [(CALL, self._specs(only))]
         count, switch_ns = len(self.model.branches), max(SWITCH_NS, turns_ns)
-        return simulate(
-            program, count, self._of_branch, cores=self.terms.cores, switch_ns=switch_ns,
-            has_gil=self.terms.has_gil,
-        )  # fmt: skip
+        cores, has_gil = self.terms.cores, self.terms.has_gil
+        return simulate(program, count, self._of_branch, cores=cores, switch_ns=switch_ns, has_gil=has_gil)
 
     def _of_branch(self, branch: int) -> Sequence[Operation]:
         if branch in self.model.clusters:
@@ -187,10 +173,24 @@ class _Setup:
         if schedule == "longest-first":
             members = members[np.argsort(-self.operations.each_lasts(self.model, members), kind="stable")]
         return CallSpec(
-            members.tolist(), workers, kind, call.number, after_ns, (start_up_ns,), dispatch_ns, close_ns,
-            call.is_lazy, call.supply_ns, schedule == "static", feeder, call.follows, call.is_ordered, call.room,
-            call.kept, self.sample.times.get(call.number, 1.0),
-        )  # fmt: skip
+            branches=members.tolist(),
+            workers=workers,
+            kind=kind,
+            number=call.number,
+            after_ns=after_ns,
+            start_up_ns=(start_up_ns,),
+            dispatch_ns=dispatch_ns,
+            close_ns=close_ns,
+            is_lazy=call.is_lazy,
+            supply_ns=call.supply_ns,
+            is_static=schedule == "static",
+            feeder=feeder,
+            follows=call.follows,
+            is_ordered=call.is_ordered,
+            room=call.room,
+            kept=call.kept,
+            scale=self.sample.times.get(call.number, 1.0),
+        )
 
 
 __all__ = ["Speed"]
@@ -225,7 +225,18 @@ class Speed:
         """Return scaled times [ns]; only differences between times of one owner mean something."""
         if self.is_even:
             return (times - self.model.begins_ns).astype(np.float64)
-        of_events, moments, changes = self._changes()
+
+        # At the begin and end of each span: how the logarithm of the rate changes in the time of its branch.
+        nesting = self.model.nesting
+        is_branch = np.zeros(len(nesting.columns), np.bool_)
+        is_branch[self.model.branches] = True
+        outside = np.append(self.around, 0.0)[nesting.parent]
+        by = np.where(is_branch, self.around, self.around - outside)  # each branch has a time of its own
+        at = np.flatnonzero(by)
+        of_events = np.tile(np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)][at], 2)
+        moments = np.concatenate([nesting.columns.column(name)[at] for name in ("started_ns", "ended_ns")])
+        changes = np.concatenate([by[at], -by[at]])
+
         owners = np.concatenate([of_events, owner])
         when = np.concatenate([moments, times])
         change = np.concatenate([changes, np.zeros(len(times))])
@@ -236,19 +247,6 @@ class Speed:
         scaled = np.empty(len(order))
         scaled[order] = np.concatenate([[0.0], passed])
         return scaled[len(moments) :]
-
-    def _changes(self) -> tuple[Ints, Ints, Floats]:
-        """Return owners, times, and how the logarithm of the rate changes there."""
-        nesting = self.model.nesting
-        columns, parent = nesting.columns, nesting.parent
-        is_branch = np.zeros(len(columns), np.bool_)
-        is_branch[self.model.branches] = True
-        owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
-        outside = np.append(self.around, 0.0)[parent]
-        by = np.where(is_branch, self.around, self.around - outside)  # each branch has a time of its own
-        at = np.flatnonzero(by)
-        times = [columns.column(name)[at] for name in ("started_ns", "ended_ns")]
-        return np.tile(owner[at], 2), np.concatenate(times), np.concatenate([by[at], -by[at]])
 
     def applied(self, operations: BranchOperations) -> BranchOperations:
         """Return what branches consist of at these rates."""
@@ -297,7 +295,15 @@ def replayed_trace(
     rows["submitted_ns"][of_branches] = replay.submitted
     rows["started_ns"][of_branches] = replay.started
     rows["ended_ns"][of_branches] = replay.ended
-    _enclose(model, rows)
+
+    # A span encloses those within it: the innermost first extend what is around them.
+    parent = model.nesting.parent
+    for its in _innermost_first(model.nesting.depth()):
+        inner = its[parent[its] >= 0]
+        np.minimum.at(rows["started_ns"], parent[inner], rows["started_ns"][inner])
+        np.maximum.at(rows["ended_ns"], parent[inner], rows["ended_ns"][inner])
+    rows["submitted_ns"] = np.minimum(rows["submitted_ns"], rows["started_ns"])
+
     lasts = rows["ended_ns"] - rows["started_ns"]
     rows["cpu_ns"] = np.where(columns.column("cpu_ns") >= 0, np.minimum(_cpu_ns(model, operations, speed), lasts), -1)
     blocked = columns.column("blocked_ns").copy()
@@ -332,16 +338,6 @@ def _innermost_first(depth: Ints) -> Iterator[Places]:
     yield from np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)
 
 
-def _enclose(model: Model, rows: npt.NDArray[Any]) -> None:
-    """Extend each span to the times of the spans within it, the innermost first."""
-    parent = model.nesting.parent
-    for its in _innermost_first(model.nesting.depth()):
-        inner = its[parent[its] >= 0]
-        np.minimum.at(rows["started_ns"], parent[inner], rows["started_ns"][inner])
-        np.maximum.at(rows["ended_ns"], parent[inner], rows["ended_ns"][inner])
-    rows["submitted_ns"] = np.minimum(rows["submitted_ns"], rows["started_ns"])
-
-
 @dataclass(frozen=True, eq=False)
 class _Moved:
     """The map from recorded to new times: linear between the edges of a frame, whose new times are known."""
@@ -356,17 +352,15 @@ class _Moved:
         is_branch = np.zeros(len(nesting.columns), np.bool_)
         is_branch[self.model.branches] = True
         owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
-        return self._mapped(owner, self._frames(owner, is_branch), nesting.columns.column(name))
 
-    def _frames(self, owner: Ints, is_branch: Bools) -> Ints:
-        """Return the frame of each span."""
+        # The frame of a span is the branch around it, or a call of several at once, which its own times enclose.
         makes_call = np.zeros(len(owner), np.bool_)
         number = np.zeros(len(owner), np.int64)
         for call in self._side_by_side:
             makes_call[call.parent], number[call.parent] = True, call.number
-        nearest = self.model.nesting.nearest(makes_call | is_branch)
+        nearest = nesting.nearest(makes_call | is_branch)
         is_within = (nearest >= 0) & makes_call[nearest]
-        return np.where(is_within, -2 - number[nearest], owner)
+        return self._mapped(owner, np.where(is_within, -2 - number[nearest], owner), nesting.columns.column(name))
 
     @cached_property
     def _side_by_side(self) -> list[Call]:
@@ -400,11 +394,13 @@ class _Moved:
         for owner in {-1: None, **model.clusters}:
             rows += [(owner, owner, *edge) for edge in zip(model.edges(owner), self._new_edges(owner), strict=True)]
         for call in self._side_by_side:
-            rows += [(call.owner, -2 - call.number, *edge) for edge in
-                     zip((call.begins_ns, call.ends_ns), replay.calls[call.number], strict=True)]  # fmt: skip
+            both = zip((call.begins_ns, call.ends_ns), replay.calls[call.number], strict=True)
+            rows += [(call.owner, -2 - call.number, *edge) for edge in both]
         leaves = np.flatnonzero(~model.makes_calls)
-        ends = [np.stack([leaves, leaves, recorded[leaves], np.array(replayed, np.int64)[leaves]], 1) for
-                recorded, replayed in ((model.started, replay.started), (model.ended, replay.ended))]  # fmt: skip
+        ends = [
+            np.stack([leaves, leaves, recorded[leaves], np.array(replayed, np.int64)[leaves]], 1)
+            for recorded, replayed in ((model.started, replay.started), (model.ended, replay.ended))
+        ]
         found = np.concatenate([np.array(rows, np.int64), *ends])
         owners, frames, old, new = found[np.lexsort((found[:, 2], found[:, 1]))].T
         return owners, frames, old, new
@@ -438,8 +434,7 @@ class _Lanes:
         overlapping = [cluster for clusters in model.clusters.values() for cluster in clusters if len(cluster) > 1]
         self._side_by_side = {number for cluster in overlapping for number in cluster}
         depth = model.nesting.depth()[model.branches]
-        order = sorted(model.calls, key=lambda call: (replay.calls[call.number][0], int(depth[call.members[0]])))
-        for call in order:
+        for call in sorted(model.calls, key=lambda call: (replay.calls[call.number][0], int(depth[call.members[0]]))):
             self._take(call)
 
     @property
@@ -497,7 +492,10 @@ class _Lanes:
             text = outer or self._model.nesting.columns.lanes[self._model.nesting.columns.rows["lane"][here]]
             codes = [self._named(text)] * size
         else:
-            base = _base(kind, outer)
+            within = outer.partition("/")[0]  # the lane that made the call; named as when it was recorded
+            base = f"{within}/{kind}-" if within.rpartition("-")[0] in OWN_INTERPRETER else f"{kind}-"
+            if kind == "thread" and kind_of_lane(outer.rpartition("/")[2]) == kind:
+                base = f"{outer}."
             until_ns = np.full(size, begin if call.feeder < 0 else end)  # a worker without a branch ends at once
             np.maximum.at(until_ns, self._worker[call.members], self._ended[call.members])
             codes = [self._named(f"{base}{self._lowest(base, until)}") for until in until_ns.tolist()]
@@ -517,11 +515,3 @@ class _Lanes:
             self._code[lane] = len(self._texts)
             self._texts.append(lane)
         return self._code[lane]
-
-
-def _base(kind: str, outer: str) -> str:
-    """Return what the lanes of a call are called, up to their number, as `Lanes.take` does; `outer` made the call."""
-    within = outer.partition("/")[0]
-    if kind == "thread" and kind_of_lane(outer.rpartition("/")[2]) == kind:
-        return f"{outer}."
-    return f"{within}/{kind}-" if within.rpartition("-")[0] in OWN_INTERPRETER else f"{kind}-"

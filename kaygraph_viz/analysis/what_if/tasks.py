@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.waits import Code, code_of
+from kaygraph_viz.analysis.waits import code_of
 from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.workers import process_of_lane
 from kaygraph_viz.base.parts import PART_CODE, PartKind
@@ -323,7 +323,11 @@ def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> Thr
         is_threads[call.members] = call.kind == "thread"
     its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
     low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
-    code = _proven(model, its, cores)
+    columns, positions = model.nesting.columns, model.branches[its]
+    process = [process_of_lane(lane) for lane in columns.lanes]
+    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
+    of_lane = np.array([number[name] for name in process], np.int64)
+    code = code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)
     low[its], high[its] = code.low, code.high
     is_free = low > 0
     free = np.where(is_free, high, 0.0)
@@ -331,14 +335,6 @@ def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> Thr
     in_turns = concurrency(model.started[its], model.ended[its])[1].max(initial=0) <= 1
     free_ns, otherwise_ns = (np.rint(share * model.cpu).astype(np.int64) for share in (free, otherwise))
     return ThreadCode(free_ns, otherwise_ns, bool(in_turns))
-
-
-def _proven(model: Model, its: Ints, cores: int | None) -> Code:
-    columns, positions = model.nesting.columns, model.branches[its]
-    process = [process_of_lane(lane) for lane in columns.lanes]
-    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
-    of_lane = np.array([number[name] for name in process], np.int64)
-    return code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)
 
 
 __all__ = ["BranchOperations", "KnownOperations", "in_order"]
@@ -379,7 +375,7 @@ class KnownOperations:
         return cls(is_known, wait, compute, first, kind, lasted)
 
     def of_branch(self, branch: int, faster: float = 1.0, free: float = 0.0) -> Sequence[Operation]:
-        """Return the operations of a branch that is known."""
+        """Return the operations of a branch that is known, of which `free` is the share computed without the GIL."""
         mine = slice(self.first[branch], self.first[branch + 1])
         joined: list[tuple[int, int]] = []
         for kind, lasted in zip(self.kind[mine].tolist(), self.lasted[mine].tolist(), strict=True):
@@ -426,21 +422,18 @@ class BranchOperations:
     def of_branch(self, branch: int) -> Sequence[Operation]:
         """Return the operations of a branch that makes no call."""
         found = self._made.get(branch)
-        if found is None:
-            found = self._made[branch] = self._of_branch(branch)
-        return found
-
-    def _of_branch(self, branch: int) -> Sequence[Operation]:
+        if found is not None:
+            return found
         if self.known is not None and self.known.is_known[branch]:
-            return self.known.of_branch(branch, *self._rates(branch))
-        waits, held, free = self.durations_ns
-        wait, compute = (WAIT, waits[branch]), ((COMPUTE, held[branch]), (COMPUTE_FREE, free[branch]))
-        return in_order(*((*compute, wait) if self.computes_first else (wait, *compute)))
-
-    def _rates(self, branch: int) -> tuple[float, float]:
-        """Return how many times as fast a branch is, and which share of its computing is free of the interpreter."""
-        faster = 1.0 if self.faster is None else float(self.faster[branch])
-        return faster, 0.0 if self.free is None else float(self.free[branch] / max(1, self.compute[branch]))
+            faster = 1.0 if self.faster is None else float(self.faster[branch])
+            free = 0.0 if self.free is None else float(self.free[branch] / max(1, self.compute[branch]))
+            found = self.known.of_branch(branch, faster, free)
+        else:
+            waits, held, alone = self.durations_ns
+            wait, compute = (WAIT, waits[branch]), ((COMPUTE, held[branch]), (COMPUTE_FREE, alone[branch]))
+            found = in_order(*((*compute, wait) if self.computes_first else (wait, *compute)))
+        self._made[branch] = found
+        return found
 
     def each_lasts(self, model: Model, branches: Ints) -> Ints:
         """Return the durations of branches that never wait for a turn [ns]; those that make calls keep theirs."""

@@ -168,27 +168,29 @@ class WhatIf:
         if not self._predictions.which:
             none = "No parallel call was" if self._predictions.model.calls else "No branches were"
             return f"{none} recorded, so the number of workers makes no difference."
-        run = f"the run took {duration(self.recorded_s)} with {counted(self.recorded_workers, 'worker')}"
-        best = self.best_workers
-        terms = f"{self.terms}, " if self.terms else ""
-        if len(self.makespan_s) == 1:
-            said = f"{terms}{counted(best, 'worker')} would take {duration(self.makespan_s[best])}; {run}."
-            return said[0].upper() + said[1:]
-        fastest = min(self.makespan_s, key=lambda count: (self.makespan_s[count], count))
-        best_of_all = f" ({fastest} would take {duration(self.makespan_s[fastest])})" if fastest != best else ""
-        enough = "is enough: it" if best == 1 else "are enough: they"
-        took = f"{duration(self.makespan_s[best])}{best_of_all}"
-        said = f"{terms}{counted(best, 'worker')} {enough} would take {took}; {run}."
+        best, fastest = self.best_workers, min(self.makespan_s, key=lambda count: (self.makespan_s[count], count))
+        said = f"{self.terms}, " if self.terms else ""
+        said += counted(best, "worker")
+        if len(self.makespan_s) > 1:
+            said += " is enough: it" if best == 1 else " are enough: they"
+        said += f" would take {duration(self.makespan_s[best])}"
+        if fastest != best:
+            said += f" ({fastest} would take {duration(self.makespan_s[fastest])})"
+        said += f"; the run took {duration(self.recorded_s)} with {counted(self.recorded_workers, 'worker')}."
         return said[0].upper() + said[1:]
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
             (
-                f"{count:,}", duration(seconds), duration(self.low_s[count]), duration(self.high_s[count]),
-                f"{significant(self.speedup[count], 2)}x", self.limits[count],
+                f"{count:,}",
+                duration(seconds),
+                duration(self.low_s[count]),
+                duration(self.high_s[count]),
+                f"{significant(self.speedup[count], 2)}x",
+                self.limits[count],
             )
             for count, seconds in self.makespan_s.items()
-        ]  # fmt: skip
+        ]
 
     def _replayed(self) -> str:
         off = self.replayed_s / self.recorded_s - 1
@@ -308,11 +310,8 @@ def what_if(
         raise OptionError("only", only, f"the name of a parallel node, stage or branch: {_some(columns.names)}")
     options = Options(kind, schedule, cores, gil, computes_first)
     predictions = predictions_of(model, trace.machine, options, which, Speed.of(model, speed), trace.dropped)
-    return _result(predictions, counts, _in_words(only, kind, schedule, speed, gil), assumed_cores=cores is None)
 
-
-def _result(predictions: Predictions, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
-    calls = [predictions.model.calls[number] for number in predictions.which]
+    calls = [model.calls[number] for number in which]
     sizes = {min(call.workers, len(call.members)) for call in calls}
     recorded = max(sizes, default=0)
     counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (recorded,))})
@@ -327,8 +326,8 @@ def _result(predictions: Predictions, counts: list[int], terms: str, *, assumed_
         recorded_workers=recorded,
         recorded_s=predictions.recorded_ns / 1e9,
         replayed_s=predictions.replayed_ns / 1e9,
-        terms=terms,
-        remarks=(*_remarks(predictions, assumed_cores=assumed_cores), *_doubts(predictions, makespans, others)),
+        terms=_in_words(only, kind, schedule, speed, gil),
+        remarks=(*_remarks(predictions, assumed_cores=cores is None), *_doubts(predictions, makespans, others)),
         _predictions=predictions,
         _alone_s=(makespans[1] if 1 in makespans else predictions.makespan_ns(1)) / 1e9,
     )
