@@ -23,16 +23,6 @@ from kaygraph_viz.trace.intervals import Bools, Ints, Stretch, covered_ns, first
 from kaygraph_viz.trace.nesting import Nesting, Places, is_own_time, is_profile, unit_mask
 from kaygraph_viz.trace.span import KINDS, STATUSES
 
-__all__ = [
-    "SHORTEST_NS",
-    "blocking_waits",
-    "contain_work",
-    "cut_rows",
-    "on_lanes",
-    "recorded_owner",
-    "with_own_time",
-]
-
 SHORTEST_NS = 50_000  # what is shorter is the cost of starting branches and of noticing that they have ended
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
 

@@ -24,8 +24,6 @@ from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs, union_lengt
 from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["Estimate", "serial_estimate"]
-
 MAX_BRANCHES, SAMPLE = 5_000, 2_000  # of more than the first number of branches, about the second are replayed
 FEW = 8  # a call with fewer branches than this for each one replayed is replayed as a whole or not at all
 
@@ -54,7 +52,7 @@ def serial_estimate(trace: Trace) -> Estimate:
     if not len(outer):
         return _estimate(around_ns, around_ns, around_ns)
     taken = _taken(nesting, found, outer)
-    model = read_model(columns if taken is None else replace(columns, rows=columns.rows[taken]))
+    model = read_model(nesting if taken is None else Nesting.of(replace(columns, rows=columns.rows[taken])))
     scale = 1.0
     if taken is not None:
         lasted = (found.ended - found.started)[outer]

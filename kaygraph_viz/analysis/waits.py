@@ -1,7 +1,7 @@
-"""Code that computes without the GIL, as far as the CPU times of branches that overlapped prove it.
+"""Waits for a turn to compute: for the GIL, for the loop of coroutines, for a core; and whose code holds the GIL.
 
-Belongs here: shares by name. Does not belong here: which branch waited for what (``explain.contention``), and what
-follows for other numbers of workers (``what_if.replay``).
+Belongs here: the waits that were noted, and what CPU times of branches that overlapped prove where nothing was.
+Does not belong here: other waits (``explain``), and what follows for other numbers of workers (``what_if``).
 
 Code such as hashing, compression and most of NumPy releases the GIL while it computes; Python code holds it. No clock
 measures which a branch did, but what two of them used together tells:
@@ -10,16 +10,6 @@ measures which a branch did, but what two of them used together tells:
   in the window from end to end count, so this is a proof, whenever a branch computed within its bar.
 - Just one, although more than one branch ran all the time: the code holds the GIL.
 - Less, or never two at once: it cannot be told.
-
-The stretches in which spans computed, all the time or for an unknown part of it.
-
-Belongs here: reading them from parts. Does not belong here: what follows from them (``explain.contention``,
-``gil_free``).
-
-Waits of branches for a turn to compute: for the interpreter, for the loop of coroutines, for a core.
-
-Belongs here: those that were noted, and an estimate from CPU times of branches that overlapped where nothing was. Does
-not belong here: which code holds the GIL (``gil_free``), and other waits (``losses``).
 """
 
 from __future__ import annotations
@@ -45,7 +35,7 @@ from kaygraph_viz.trace.intervals import (
 )
 from kaygraph_viz.trace.nesting import Nesting, Places
 
-__all__ = ["Computing", "computing"]
+Floats = npt.NDArray[np.float64]
 
 
 class Computing(NamedTuple):
@@ -67,9 +57,8 @@ def computing(columns: SpanColumns, positions: Places) -> Computing:
     return Computing(found.owner[its], found.started_ns[its], found.ended_ns[its], cpu[its], is_open)
 
 
-__all__ = ["Code", "code_of", "gil_free"]
+# -- whose code holds the GIL -----------------------------------------------------------------------------------------
 
-Floats = npt.NDArray[np.float64]
 
 PROVEN = 1.05  # CPU seconds per second, from which on more than one computed at a time
 BUSY = 0.9  # from which on one computed all the time
@@ -181,7 +170,8 @@ def _highest(started: Ints, ended: Ints, cpu: Ints, cluster: Ints) -> tuple[floa
     return found
 
 
-__all__ = ["TurnWaits", "turn_waits"]
+# -- who waited for a turn --------------------------------------------------------------------------------------------
+
 
 SATURATED = (0.8, 1.2)  # CPU seconds per second, as a share of the capacity: below or above, waits are not likely
 

@@ -220,7 +220,7 @@ def test_what_a_loop_runs_elsewhere_counts_as_its_own_work_does():
 
 @pytest.mark.parametrize("status", ["ok", "cancelled"])
 def test_the_work_between_two_waits_is_an_item(status):
-    columns = loops_as_items(make_trace(loop("task-1", 6, (1, 2), (5, 6), status=status, cpu_s=0.4)).columns)
+    columns = loops_as_items(nesting_of(loop("task-1", 6, (1, 2), (5, 6), status=status, cpu_s=0.4))).columns
     spans = [columns.span(place) for place in range(len(columns))]
     assert spans[0].started_ns == 0
     assert spans[-1].ended_ns == 5 * 10**9
@@ -232,7 +232,7 @@ def test_the_work_between_two_waits_is_an_item(status):
 def test_items_have_the_parts_of_their_loop():
     parts = [("cpu", 1), ("blocked", 1), ("wait", 14)]
     tree = loop("task-1", 16, (1, 2), cpu_s=1, parts=parts)
-    columns = loops_as_items(make_trace(tree).columns)
+    columns = loops_as_items(nesting_of(tree)).columns
     assert [[part.kind for part in columns.span(place).parts] for place in range(3)] == [["cpu"], ["cpu"], ["wait"]]
 
 
@@ -269,7 +269,7 @@ def test_loops_that_are_cancelled_after_all_items_were_done_need_no_noted_wait()
 
 def test_where_the_waits_show_the_items_they_are_not_cut():
     waits = [(n, n + 0.5) for n in range(1, 6)]
-    columns = loops_as_items(make_trace(loop("task-1", 6, *waits), loop("task-2", 9, *waits)).columns)
+    columns = loops_as_items(nesting_of(loop("task-1", 6, *waits), loop("task-2", 9, *waits))).columns
     assert len(columns) == 2 * (2 + 4) + 1 + 7  # of half a second each: 1 s before the first wait, 3.5 s after the last
 
 

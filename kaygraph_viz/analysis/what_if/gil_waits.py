@@ -1,7 +1,7 @@
 """The real waits of branches, told from their waits for the GIL or a core, which also make bars longer.
 
 Belongs here: telling the two apart. Does not belong here: an upper bound for each branch's wait for the GIL
-(``explain.contention``), and what other conditions would do (``replay``).
+(``waits``), and what other conditions would do (``replay``).
 
 No clock measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
 So the real waits are chosen such that a replay with the recorded workers gives bars like those that were recorded:
@@ -41,8 +41,6 @@ from kaygraph_viz.analysis.what_if.tasks import (
 )
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
 from kaygraph_viz.trace.intervals import Ints, concurrency, first_of_runs, union_length_ns
-
-__all__ = ["real_waits"]
 
 MAX_BRANCHES = 1_000  # that are replayed of a group; the others are taken to be like them
 MAX_GROUPS = 100  # of branches, in as many clusters of calls

@@ -1,12 +1,7 @@
 """The model of a recorded run that is replayed: its calls, their branches, and what lay in between.
 
-Belongs here: what is known of a run. Does not belong here: reading it from a trace (``read_model``), which part of a
-branch was real waiting (``gil_waits``), and other conditions than those that were recorded (``replay``).
-
-Reading from a trace what a run consisted of.
-
-Belongs here: finding calls, what they cost, and which call fed which. Does not belong here: what a model is
-(``model``).
+Belongs here: what is known of a run, and reading it from a trace: calls, what they cost, which call fed which. Does not
+belong here: which part of a branch was real waiting (``gil_waits``), and other conditions (``replay``).
 """
 
 from __future__ import annotations
@@ -25,8 +20,6 @@ from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.intervals import Bools, Ints, concurrency, first_of_runs, group_cluster_starts
 from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, unit_mask
-
-__all__ = ["KINDS", "Call", "Model"]
 
 KINDS = ("serial", "thread", "process", "async", "dask")
 
@@ -133,17 +126,18 @@ class Model:
         return [*found, self.ends_ns if owner < 0 else int(self.ended[owner])]
 
 
-__all__ = ["read_model"]
+# -- reading it from a trace ------------------------------------------------------------------------------------------
+
 
 OF_CHUNK = re.compile(r"chunk \d+")
 SLOW_INPUT = 0.01  # an input that took less of the time than this share was always there
 
 
-def read_model(recorded: SpanColumns) -> Model:
+def read_model(recorded: Nesting) -> Model:
     """Return the model of a run, read from its spans."""
     with_items = loops_as_items(recorded)
-    columns, static = _without_chunks(with_own_time(Nesting.of(with_items)).columns)
-    nesting = Nesting.of(columns)
+    nesting, static = _without_chunks(with_own_time(with_items))
+    columns = nesting.columns
     branches = np.flatnonzero(columns.is_kind("branch"))
     found = Calls.of(nesting)
     times = _Times.of(nesting, branches, found)
@@ -168,10 +162,10 @@ def read_model(recorded: SpanColumns) -> Model:
     )
 
 
-def _without_chunks(columns: SpanColumns) -> tuple[SpanColumns, Bools]:
+def _without_chunks(nesting: Nesting) -> tuple[Nesting, Bools]:
     """Return the spans without chunks, whose branches move up to the call, and a mask of the spans that made chunks."""
-    nesting = Nesting.of(columns)
-    is_branch, parent = columns.is_kind("branch"), nesting.parent
+    columns, parent = nesting.columns, nesting.parent
+    is_branch = columns.is_kind("branch")
     is_inner = is_branch & (parent >= 0) & is_branch[parent]
     of_chunks = np.array([bool(OF_CHUNK.fullmatch(name)) for name in columns.names], np.bool_)
     is_chunk = np.zeros(len(columns), np.bool_)
@@ -179,13 +173,13 @@ def _without_chunks(columns: SpanColumns) -> tuple[SpanColumns, Bools]:
     is_chunk &= of_chunks[columns.rows["name"]] if len(of_chunks) else False
     made = np.zeros(len(columns), np.bool_)
     if not is_chunk.any():
-        return columns, made
+        return nesting, made
     rows = columns.rows.copy()
     moved = np.flatnonzero(is_inner & is_chunk[parent])
     rows["parent_id"][moved] = columns.rows["parent_id"][parent[moved]]
     made[parent[np.flatnonzero(is_chunk)]] = True
     rows["submitted_ns"][moved] = columns.rows["submitted_ns"][parent[moved]]
-    return replace(columns, rows=rows[~is_chunk]), made[~is_chunk]
+    return Nesting.of(replace(columns, rows=rows[~is_chunk])), made[~is_chunk]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,7 @@
 """Predictions from replays of one run on certain terms: how long, how sure, limited by what, and as a trace.
 
-Belongs here: the numbers of predictions. Does not belong here: how a replay works (``replay``), and words
-(``what_if``).
-
-The assumptions of a replay: how many branches could compute at once, was there a GIL, which code holds it.
-
-Belongs here: reading it from the trace, and the assumptions where the trace says nothing. Does not belong here:
-checking options (``what_if``), and the numbers (``predictions``).
+Belongs here: the numbers, and what is assumed about a run: how many branches could compute at once, was there a GIL,
+whose code holds it. Does not belong here: how a replay works (``replay``), and options and words (``what_if``).
 """
 
 from __future__ import annotations
@@ -20,20 +15,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.waits import code_of
 from kaygraph_viz.analysis.what_if.gil_waits import real_waits
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.replay import Speed, Terms, costs_ns, replay, replayed_trace
 from kaygraph_viz.analysis.what_if.sampling import Sample, drawable, drawn, thinned
-from kaygraph_viz.analysis.what_if.tasks import BranchOperations, thread_code
-from kaygraph_viz.analysis.workers import OWN_INTERPRETER
+from kaygraph_viz.analysis.what_if.tasks import BranchOperations
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
 from kaygraph_viz.base.machine import Machine, usable_cores
-from kaygraph_viz.trace.intervals import Ints, union_length_ns
+from kaygraph_viz.trace.intervals import Ints, concurrency, union_length_ns
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["LIMITS", "Predictions"]
-
 Floats = npt.NDArray[np.float64]
-
 DRAWS = 6
 MAX_DRAWN = 400  # of each call
 MAX_IN_ALL = 20_000  # of all calls, in a replay for the band
@@ -189,7 +182,8 @@ class Predictions:
         )
 
 
-__all__ = ["Options", "cores_of", "predictions_of"]
+# -- what is assumed --------------------------------------------------------------------------------------------------
+
 
 MORE_THAN_ALL = 1.1  # a run that used so many times the cores of a machine ran on another one
 
@@ -256,3 +250,40 @@ def cores_of(model: Model, machine: Machine | None = None, wanted: int | None = 
         if used > MORE_THAN_ALL * cores:
             return None
     return cores
+
+
+@dataclass(frozen=True, eq=False)
+class ThreadCode:
+    """The time for which each of n branches computes without the GIL [ns]."""
+
+    free: Ints
+    otherwise: Ints
+    is_in_turns: bool = False
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the run leaves no doubt."""
+        return bool((self.free == self.otherwise).all())
+
+
+def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
+    """Return what is known of the code of the branches of a run."""
+    if not has_gil:
+        return ThreadCode(model.cpu, model.cpu)
+    is_threads = np.zeros(len(model.branches), np.bool_)
+    for call in model.calls:
+        is_threads[call.members] = call.kind == "thread"
+    its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
+    low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
+    columns, positions = model.nesting.columns, model.branches[its]
+    process = [process_of_lane(lane) for lane in columns.lanes]
+    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
+    of_lane = np.array([number[name] for name in process], np.int64)
+    code = code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)
+    low[its], high[its] = code.low, code.high
+    is_free = low > 0
+    free = np.where(is_free, high, 0.0)
+    otherwise = np.where(is_free, low, 0.0 if model.is_exact else high)
+    in_turns = concurrency(model.started[its], model.ended[its])[1].max(initial=0) <= 1
+    free_ns, otherwise_ns = (np.rint(share * model.cpu).astype(np.int64) for share in (free, otherwise))
+    return ThreadCode(free_ns, otherwise_ns, bool(in_turns))

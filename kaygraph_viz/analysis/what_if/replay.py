@@ -1,15 +1,8 @@
-"""A recorded run, replayed under other conditions.
+"""A recorded run, replayed under other conditions, and the trace that it would have left.
 
-Belongs here: what is changed and what stays, turned into something to simulate. Does not belong here: reading a trace
-(``model``), the simulation itself (``engine``), and what the result means (``what_if``).
-
-The trace of a replay: the recorded spans, moved to where they would have been.
-
-Belongs here: new times and lanes of all spans. Does not belong here: the replay (``replay``).
-
-Faster and slower parts of a run: time within spans of certain names passes at another rate.
-
-Belongs here: scaled time. Does not belong here: what a faster part does to the rest of the run (``replay``).
+Belongs here: what is changed and what stays, turned into something to simulate; parts that are faster; recorded spans
+moved to where they would have been. Does not belong here: the model of a run (``model``), the simulation (``engine``),
+and what the result means (``predictions``).
 """
 
 from __future__ import annotations
@@ -35,8 +28,7 @@ from kaygraph_viz.trace.intervals import Ints
 from kaygraph_viz.trace.nesting import Places, is_own_time
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["AS_RECORDED", "Terms", "costs_ns", "replay", "replay_calls", "varied"]
-
+Floats = npt.NDArray[np.float64]
 USUAL_COSTS_NS: Mapping[str, tuple[int, int, int]] = {  # to start a worker, to dispatch a branch to it, to end it
     "thread": (200_000, 10_000, 0),
     "async": (50_000, 20_000, 0),
@@ -193,9 +185,9 @@ class _Setup:
         )
 
 
-__all__ = ["Speed"]
+# -- faster and slower parts ------------------------------------------------------------------------------------------
 
-Floats = npt.NDArray[np.float64]
+
 TINY = 1e-12  # of a rate: what lasts no time at all has none
 
 
@@ -278,7 +270,7 @@ class Speed:
         return found
 
 
-__all__ = ["replayed_trace"]
+# -- the trace of a replay --------------------------------------------------------------------------------------------
 
 
 def replayed_trace(

@@ -16,8 +16,6 @@ from kaygraph_viz.analysis.what_if.tasks import BranchOperations
 from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.intervals import Ints
 
-__all__ = ["EVERYTHING", "Sample", "drawable", "drawn", "sampled", "thinned"]
-
 MAX_BRANCHES = 5_000  # more are replayed as a sample
 MIN_SAMPLE = 200  # branches of a sampled call: of smaller calls a sample is too rough, so whole calls are left out
 MIN_DRAWN = 8  # branches of a call: from fewer nothing is learned by drawing them anew

@@ -1,21 +1,8 @@
-"""The tasks of a simulation: operations, the calls among them, and performing them one after the other.
+"""The tasks of a simulation, what they do one after the other, and what they wait for.
 
-Belongs here: waiting, computing in turns, calling. Does not belong here: which worker gets which branch
-(``worker_pool``), and the order of events (``event_queue``).
-
-The code of branches, as far as a run tells: how much of it threads can compute at the same time.
-
-Belongs here: which branches are evidence, and what is assumed where there is none. Does not belong here: the proof
-(``gil_free``), and replays (``replay``).
-
-The operations of the branches of a run: as they were noted, or one wait and one computation each.
-
-Belongs here: durations without any queue, and reading them from parts of spans. Does not belong here: estimating them
-where parts are unknown (``gil_waits``), and changing them (``speed``).
-
-The order of events in a simulation, and what tasks wait for in queues: slots, and the event loop of coroutines.
-
-Belongs here: time and queues. Does not belong here: what the events do (``tasks``, ``worker_pool``).
+Belongs here: the order of events, slots and the event loop; waiting, computing in turns, calling; what each branch of a
+run consists of. Does not belong here: which worker gets which branch (``engine``), and estimating the operations where
+parts are unknown (``gil_waits``).
 """
 
 from __future__ import annotations
@@ -31,16 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.waits import code_of
 from kaygraph_viz.analysis.what_if.model import Model
-from kaygraph_viz.analysis.workers import process_of_lane
 from kaygraph_viz.base.parts import PART_CODE, PartKind
 from kaygraph_viz.trace.columns import stretches, sums
-from kaygraph_viz.trace.intervals import Bools, Ints, concurrency
-
-__all__ = ["Callback", "EventLoop", "EventQueue", "Slots"]
+from kaygraph_viz.trace.intervals import Bools, Ints
 
 Callback = Callable[[], None]
+
+
+# -- time and queues --------------------------------------------------------------------------------------------------
 
 
 class EventQueue:
@@ -156,14 +142,13 @@ class EventLoop:
         return self._left > 0
 
 
-__all__ = ["CALL", "COMPUTE", "COMPUTE_FREE", "WAIT", "CallSpec", "Operation", "Simulation", "Task"]
+# -- tasks ------------------------------------------------------------------------------------------------------------
+
 
 # What a task does: wait [ns], compute with the interpreter [ns], make several calls at once [CallSpec], compute without
 # the interpreter [ns]. Tuples of plain numbers, since a replay of thousands of branches creates one for each operation.
 WAIT, COMPUTE, CALL, COMPUTE_FREE = range(4)
-
 Operation = tuple[int, Any]
-
 FOREVER = 1 << 62
 
 
@@ -297,50 +282,10 @@ class Task:
             self._continue()
 
 
-__all__ = ["ThreadCode", "thread_code"]
+# -- what branches consist of -----------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True, eq=False)
-class ThreadCode:
-    """The time for which each of n branches computes without the GIL [ns]."""
-
-    free: Ints
-    otherwise: Ints
-    is_in_turns: bool = False
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether the run leaves no doubt."""
-        return bool((self.free == self.otherwise).all())
-
-
-def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
-    """Return what is known of the code of the branches of a run."""
-    if not has_gil:
-        return ThreadCode(model.cpu, model.cpu)
-    is_threads = np.zeros(len(model.branches), np.bool_)
-    for call in model.calls:
-        is_threads[call.members] = call.kind == "thread"
-    its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
-    low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
-    columns, positions = model.nesting.columns, model.branches[its]
-    process = [process_of_lane(lane) for lane in columns.lanes]
-    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
-    of_lane = np.array([number[name] for name in process], np.int64)
-    code = code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)
-    low[its], high[its] = code.low, code.high
-    is_free = low > 0
-    free = np.where(is_free, high, 0.0)
-    otherwise = np.where(is_free, low, 0.0 if model.is_exact else high)
-    in_turns = concurrency(model.started[its], model.ended[its])[1].max(initial=0) <= 1
-    free_ns, otherwise_ns = (np.rint(share * model.cpu).astype(np.int64) for share in (free, otherwise))
-    return ThreadCode(free_ns, otherwise_ns, bool(in_turns))
-
-
-__all__ = ["BranchOperations", "KnownOperations", "in_order"]
 
 Floats = npt.NDArray[np.float64]
-
 NO_OPERATION = -1
 OPERATION_OF: Mapping[PartKind, int] = {"cpu": COMPUTE, "wait": WAIT, "blocked": WAIT, "pause": WAIT}
 

@@ -1,11 +1,6 @@
 """What-if predictions: a recorded run with other workers, in another order, or with faster parts.
 
-Belongs here: `what_if`, its options and the words of its result. Does not belong here: its numbers (``predictions``),
-and how real waiting is told from waiting for the GIL (``gil_waits``).
-
-The bounds of predictions, found when they are first read: each takes several replays, and many callers need none.
-
-Belongs here: when they are found. Does not belong here: how (``predictions``).
+Belongs here: `what_if`, its options and the words of its result. Does not belong here: its numbers (``predictions``).
 """
 
 from __future__ import annotations
@@ -32,47 +27,6 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.trace.nesting import PROFILE, Nesting, is_profile
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Bands", "Bounds"]
-
-
-class Bands:
-    """The bands of predicted makespans, by number of workers."""
-
-    def __init__(self, predictions: Predictions, makespans_ns: Mapping[int, int], others_ns: Mapping[int, int]) -> None:
-        self.makespans_ns = makespans_ns
-        self._predictions = predictions
-        self._others_ns = others_ns
-        self._found: dict[int, tuple[float, float]] = {}
-
-    def band_ns(self, workers: int) -> tuple[float, float]:
-        """Return the bounds of one prediction [ns]."""
-        if workers not in self._found:
-            makespan_ns, other_ns = self.makespans_ns[workers], self._others_ns[workers]
-            self._found[workers] = self._predictions.band_ns(workers, makespan_ns, other_ns)
-        return self._found[workers]
-
-
-class Bounds(Mapping[int, float]):
-    """The lower bounds (`side` 0) or the upper ones (1) of all predictions [s], by number of workers."""
-
-    def __init__(self, bands: Bands, side: int) -> None:
-        self._bands, self._side = bands, side
-
-    def __getitem__(self, workers: int) -> float:
-        return self._bands.band_ns(workers)[self._side] / 1e9
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._bands.makespans_ns)
-
-    def __len__(self) -> int:
-        return len(self._bands.makespans_ns)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
-__all__ = ["WhatIf", "what_if"]
 
 GOOD_ENOUGH = 0.05  # a makespan that is longer than the best one by no more than this share
 MAX_COUNTS = 256
@@ -302,9 +256,10 @@ def what_if(
     speed = _checked_speed(speed, columns.names)
     if not len(columns):
         return WhatIf()
-    if is_profile(Nesting.of(columns)):
+    recorded = Nesting.of(columns)
+    if is_profile(recorded):
         return WhatIf(recorded_s=trace.makespan_s, is_profile=True)
-    model = read_model(columns)
+    model = read_model(recorded)
     which = varied(model, also_serial=kind not in (None, "serial"), only=only)
     if only is not None and not which:
         raise OptionError("only", only, f"the name of a parallel node, stage or branch: {_some(columns.names)}")
@@ -313,8 +268,8 @@ def what_if(
 
     calls = [model.calls[number] for number in which]
     sizes = {min(call.workers, len(call.members)) for call in calls}
-    recorded = max(sizes, default=0)
-    counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (recorded,))})
+    most = max(sizes, default=0)
+    counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (most,))})
     makespans = {count: predictions.makespan_ns(count) for count in counts}
     others = {count: predictions.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
     bands = Bands(predictions, makespans, others)
@@ -323,7 +278,7 @@ def what_if(
         low_s=Bounds(bands, 0),
         high_s=Bounds(bands, 1),
         limits={count: LIMITS[predictions.limit(count, makespan)] for count, makespan in makespans.items()},
-        recorded_workers=recorded,
+        recorded_workers=most,
         recorded_s=predictions.recorded_ns / 1e9,
         replayed_s=predictions.replayed_ns / 1e9,
         terms=_in_words(only, kind, schedule, speed, gil),
@@ -331,6 +286,45 @@ def what_if(
         _predictions=predictions,
         _alone_s=(makespans[1] if 1 in makespans else predictions.makespan_ns(1)) / 1e9,
     )
+
+
+class Bands:
+    """The bands of predicted makespans, by number of workers."""
+
+    def __init__(self, predictions: Predictions, makespans_ns: Mapping[int, int], others_ns: Mapping[int, int]) -> None:
+        self.makespans_ns = makespans_ns
+        self._predictions = predictions
+        self._others_ns = others_ns
+        self._found: dict[int, tuple[float, float]] = {}
+
+    def band_ns(self, workers: int) -> tuple[float, float]:
+        """Return the bounds of one prediction [ns]."""
+        if workers not in self._found:
+            makespan_ns, other_ns = self.makespans_ns[workers], self._others_ns[workers]
+            self._found[workers] = self._predictions.band_ns(workers, makespan_ns, other_ns)
+        return self._found[workers]
+
+
+class Bounds(Mapping[int, float]):
+    """The lower bounds (`side` 0) or the upper ones (1) of all predictions [s], by number of workers."""
+
+    def __init__(self, bands: Bands, side: int) -> None:
+        self._bands, self._side = bands, side
+
+    def __getitem__(self, workers: int) -> float:
+        return self._bands.band_ns(workers)[self._side] / 1e9
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._bands.makespans_ns)
+
+    def __len__(self) -> int:
+        return len(self._bands.makespans_ns)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+# -- what is said besides ---------------------------------------------------------------------------------------------
 
 
 def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
@@ -384,6 +378,9 @@ def _in_words(
         {True: "with a GIL", False: "without a GIL"}.get(gil, "") if gil is not None else "",
     ]
     return ", ".join(filter(None, [*words, f"with {join_words(faster)}" if faster else ""]))
+
+
+# -- options ----------------------------------------------------------------------------------------------------------
 
 
 def _checked_workers(workers: int | Iterable[int] | None) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.analysis.what_if.model import Call, read_model
+from kaygraph_viz.analysis.what_if.model import Call
 from kaygraph_viz.analysis.what_if.replay import USUAL_COSTS_NS, costs_ns, varied
 from kaygraph_viz.analysis.what_if.tasks import COMPUTE, WAIT, KnownOperations
 from kaygraph_viz.analysis.what_if.what_if import what_if
@@ -26,6 +26,7 @@ from tests.analysis.what_if.runs import (
     calls_within_branches,
     computing_then_waiting,
     different_operations,
+    model_of,
     one_after_the_other,
     run,
     stages,
@@ -75,7 +76,7 @@ def test_fewer_cores():
 
 
 def test_a_name_chooses_calls():
-    model = read_model(one_after_the_other().columns)
+    model = model_of(one_after_the_other())
     assert len(varied(model, also_serial=False, only="b")) == len(varied(model, also_serial=False, only="exec")) == 1
     assert not varied(model, also_serial=False, only="somebody")
 
@@ -187,9 +188,7 @@ def test_known_operations_are_faster_in_a_faster_node():
 
 def test_parts_are_operations_and_waits_for_a_turn_are_left_out():
     parts = [("wait", 1), ("gil", 2), ("cpu", 1), ("core", 1), ("cpu", 2), ("blocked", 1)]
-    model = read_model(
-        make_trace(bar("a", "thread-1", 0, 8, cpu_s=3, parts=parts), bar("b", "t-2", 0, 1, cpu_s=0.5)).columns
-    )
+    model = model_of(make_trace(bar("a", "thread-1", 0, 8, cpu_s=3, parts=parts), bar("b", "t-2", 0, 1, cpu_s=0.5)))
     known, second = KnownOperations.of(model), 10**9
     assert known.is_known.tolist() == [True, False]
     assert known.of_branch(0) == [(WAIT, second), (COMPUTE, 3 * second), (WAIT, second)]
@@ -207,7 +206,7 @@ def names(model, branches):
 def test_the_outermost_branch_is_found_over_several_levels():
     inner = call(3, bar("inner", "thread-3", 2, 3), start=2)
     middle = call(3, (bar("middle", "thread-2", 1, 3), [inner]), start=1)
-    model = read_model(make_trace(call(4, (bar("outer", "thread-1", 0, 4), [middle]))).columns)
+    model = model_of(make_trace(call(4, (bar("outer", "thread-1", 0, 4), [middle]))))
     assert names(model, model.top) == ["outer"] * 3
 
 
@@ -229,7 +228,7 @@ def test_a_noted_buffer_is_the_room_of_a_queue():
 
 
 def calls_of(trace):
-    return read_model(trace.columns).calls
+    return model_of(trace).calls
 
 
 def test_the_shorter_gaps_say_what_workers_and_branches_cost():
@@ -240,10 +239,10 @@ def test_the_shorter_gaps_say_what_workers_and_branches_cost():
 
 
 def test_simulated_times_are_exact_and_measured_ones_are_not():
-    assert read_model(trying_again(3).columns).is_exact
+    assert model_of(trying_again(3)).is_exact
     gaps = [0.1, 0.13, 0.17, 0.11, 0.19]
     bars = [bar("b", "thread-1", n + gap, n + 1, queued_s=n + gap) for n, gap in enumerate(gaps)]
-    assert not read_model(make_trace(call(5, *bars)).columns).is_exact
+    assert not model_of(make_trace(call(5, *bars))).is_exact
 
 
 @pytest.mark.parametrize(

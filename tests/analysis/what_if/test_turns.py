@@ -13,8 +13,8 @@ import pytest
 from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.what_if.engine import simulate
 from kaygraph_viz.analysis.what_if.gil_waits import real_waits
-from kaygraph_viz.analysis.what_if.model import read_model
-from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, WAIT, CallSpec, thread_code
+from kaygraph_viz.analysis.what_if.predictions import thread_code
+from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, WAIT, CallSpec
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.clock import clock
@@ -23,6 +23,7 @@ from kaygraph_viz.clock.virtual.clock import VirtualClock
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
+from tests.analysis.what_if.runs import model_of
 
 MS = 1_000_000
 
@@ -93,14 +94,14 @@ def test_the_first_of_many_branches_stand_for_the_others():
 
 def test_one_worker_waits_for_nobody():
     branches = drawn(10, (1, 3), (1, 3))
-    model = read_model(recorded(branches, 1).columns)
+    model = model_of(recorded(branches, 1))
     operations = real_waits(model, cores=None)
     assert operations.wait.tolist() == (model.service - model.cpu).tolist()
 
 
 @pytest.mark.parametrize("computes_first", [False, True, None])
 def test_waits_are_never_negative_and_never_longer_than_the_bar(computes_first):
-    model = read_model(recorded(drawn(60, (0, 9), (0, 9)), 4).columns)
+    model = model_of(recorded(drawn(60, (0, 9), (0, 9)), 4))
     operations = real_waits(model, cores=None, computes_first=computes_first)
     assert (operations.wait >= 0).all()
     assert (operations.wait + operations.compute <= model.service).all()
@@ -108,7 +109,7 @@ def test_waits_are_never_negative_and_never_longer_than_the_bar(computes_first):
 
 def test_without_cpu_times_all_is_waiting():
     trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
-    assert real_waits(read_model(trace.columns), cores=None).wait.tolist() == [10**9, 2 * 10**9]
+    assert real_waits(model_of(trace), cores=None).wait.tolist() == [10**9, 2 * 10**9]
 
 
 def test_waits_in_proportion_to_cpu_time_are_waits_where_times_are_exact():
@@ -318,14 +319,14 @@ def test_a_simulated_run_without_a_gil_predicts_others_without_one():
 
 
 def test_branches_that_take_turns_are_told():
-    code = thread_code(read_model(recorded_load(HASHING, 1, TWO).columns), 2)
+    code = thread_code(model_of(recorded_load(HASHING, 1, TWO)), 2)
     assert code.is_in_turns
     assert not code.is_certain
     assert not code.free.any()
-    assert thread_code(read_model(recorded_load(HASHING, 2, TWO).columns), 2).free.all()
+    assert thread_code(model_of(recorded_load(HASHING, 2, TWO)), 2).free.all()
 
 
 def test_exact_times_leave_no_doubt():
-    code = thread_code(read_model(run_items(1).columns), None)
+    code = thread_code(model_of(run_items(1)), None)
     assert code.is_certain
     assert not code.free.any()

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis.what_if.model import read_model
 from kaygraph_viz.analysis.what_if.predictions import Options, Predictions, cores_of, predictions_of
 from kaygraph_viz.analysis.what_if.replay import Speed, varied
 from kaygraph_viz.analysis.what_if.sampling import sampled, thinned
@@ -23,7 +22,7 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from tests.analysis.what_if.runs import COUNTS, call, one_after_the_other, run, stages, two_nodes
+from tests.analysis.what_if.runs import COUNTS, call, model_of, one_after_the_other, run, stages, two_nodes
 
 
 @pytest.mark.parametrize("name", ["slow", "shop slow"])  # the branches, or their stage
@@ -288,12 +287,12 @@ def test_the_band_reaches_as_far_as_the_replay_misses_the_run():
 TWO = Machine(2, "CPython 3.11", has_gil=True)
 
 
-def model_of(*, executor="thread", cpu_s=0.9, at_once=2):
+def model_with(*, executor="thread", cpu_s=0.9, at_once=2):
     lanes = range(1, at_once + 1)
     gaps = (0, 0.01, 0.03, 0.02)
     bars = [bar("b", f"{executor}-{lane}", 1.1 * n + gap + 0.01, 1.1 * n + gap + 1.01, queued_s=0.01 + gap, cpu_s=cpu_s)
             for lane in lanes for n, gap in enumerate(gaps)]  # fmt: skip
-    return read_model(make_trace(call(5, *bars, workers=at_once, executor=executor)).columns)
+    return model_of(make_trace(call(5, *bars, workers=at_once, executor=executor)))
 
 
 def predictions_with(model, machine, **options):
@@ -302,41 +301,41 @@ def predictions_with(model, machine, **options):
 
 
 def test_the_recorded_machine_counts_before_the_wish():
-    model = model_of()
+    model = model_with()
     assert cores_of(model, TWO) == 2
     assert cores_of(model, TWO, wanted=7) == 2
     assert cores_of(model, None, wanted=7) == 7
 
 
 def test_a_run_of_an_unknown_machine_is_taken_to_be_from_this_one():
-    assert cores_of(model_of(cpu_s=0)) == usable_cores()
+    assert cores_of(model_with(cpu_s=0)) == usable_cores()
 
 
 def test_a_run_that_used_more_cores_than_there_are_was_not_limited_by_them():
-    assert cores_of(model_of(at_once=4, cpu_s=1), TWO) is None
-    assert cores_of(model_of(at_once=2, cpu_s=1), TWO) == 2
+    assert cores_of(model_with(at_once=4, cpu_s=1), TWO) is None
+    assert cores_of(model_with(at_once=2, cpu_s=1), TWO) == 2
 
 
 @pytest.mark.parametrize(("executor", "cores"), [("thread", None), ("process", 2)])
 def test_cores_limit_processes_and_not_python_code_in_threads(executor, cores):
-    assert predictions_with(model_of(executor=executor, at_once=1), TWO).terms.cores == cores
+    assert predictions_with(model_with(executor=executor, at_once=1), TWO).terms.cores == cores
 
 
 def test_without_a_gil_cores_limit_threads_too():
-    found = predictions_with(model_of(at_once=1), TWO, gil=False)
+    found = predictions_with(model_with(at_once=1), TWO, gil=False)
     assert (found.terms.has_gil, found.terms.cores, found.machine.has_gil) == (False, 2, False)
 
 
 def test_where_code_may_hold_the_gil_or_not_both_are_predicted():
-    found = predictions_with(model_of(at_once=1), TWO)
+    found = predictions_with(model_with(at_once=1), TWO)
     assert found.is_in_turns
     assert found.otherwise is not None
     assert found.otherwise.held.sum() < found.operations.held.sum()
-    assert predictions_with(model_of(at_once=1), TWO, kind="process").otherwise is None
+    assert predictions_with(model_with(at_once=1), TWO, kind="process").otherwise is None
 
 
 def test_options_change_the_terms_but_not_what_was_recorded():
-    found = predictions_with(model_of(), TWO, kind="process", schedule="static", cores=8)
+    found = predictions_with(model_with(), TWO, kind="process", schedule="static", cores=8)
     assert (found.terms.kind, found.terms.schedule, found.terms.cores) == ("process", "static", 8)
     assert (found.had_cores, found.had_gil, found.machine.cores) == (2, True, 8)
 
@@ -379,14 +378,14 @@ def test_a_small_call_is_left_out_or_replayed_as_a_whole():
     def one(at):
         return call(at + 2, bar("b", "t-1", at, at + 1), bar("b", "t-1", at + 1, at + 2, queued_s=1), start=at)
 
-    model = read_model(make_trace(*(one(2 * number) for number in range(4))).columns)
+    model = model_of(make_trace(*(one(2 * number) for number in range(4))))
     sample = thinned(model, BranchOperations(model.service, np.zeros_like(model.service)), max_branches=4)
     assert [sample.leaves_out([call.number]) for call in model.calls] == [False, True, False, True]
     assert sample.times == {0: 2.0, 2: 2.0}
 
 
 def test_what_follows_from_chosen_branches_is_in_the_sample():
-    model = read_model(stages(1).columns)
+    model = model_of(stages(1))
     (cluster,) = (cluster for cluster in model.clusters[-1] if len(cluster) > 1)
     found = sampled(model, cluster, lambda members: members[:2])
     calls = [model.calls[number] for number in cluster]
