@@ -290,78 +290,53 @@ class Pairs(NamedTuple):
 
 def match(first: Nesting, second: Nesting) -> Pairs:
     """Pair the nodes, phases and branches of two traces that are the same thing."""
-    keys = _Both.of(first, second).keys()
-    size = len(first.columns)
-    of_first, of_second = np.flatnonzero(keys[:size] >= 0), np.flatnonzero(keys[size:] >= 0)
-    _, at, other_at = np.intersect1d(
-        keys[:size][of_first], keys[size:][of_second], assume_unique=True, return_indices=True
-    )
-    order = np.argsort(other_at)
-    return Pairs(
-        of_first[at[order]], of_second[other_at[order]], np.delete(of_first, at), np.delete(of_second, other_at)
-    )
-
-
-class _Both(NamedTuple):
-    """The spans of two traces as one table: columns of equal length, the first trace's spans first."""
-
-    parent: Places
-    level: Ints
-    trace: Ints
-    kind: Ints
-    name: Ints
-    item: Ints
-    started: Ints
-
-    @classmethod
-    def of(cls, first: Nesting, second: Nesting) -> _Both:
-        parents, levels = [], []
-        for nesting in (first, second):  # the nearest node, phase or branch around each span, and how many enclose it
-            is_keyed = nesting.columns.is_kind(*KEYED)
-            parents.append(np.append(nesting.nearest(is_keyed), -1)[nesting.parent])
-            levels.append(np.where(is_keyed, Nesting(nesting.columns, parents[-1]).depth(), -1))
-        size = len(first.columns)
-        number: dict[str, int] = {}
-        names = [
-            np.array([number.setdefault(text, len(number)) for text in nesting.columns.names], np.int64)
-            for nesting in (first, second)
+    both, size = (first, second), len(first.columns)
+    parents, levels = [], []
+    for nesting in both:  # the nearest node, phase or branch around each span, and how many enclose it
+        is_keyed = nesting.columns.is_kind(*KEYED)
+        parents.append(np.append(nesting.nearest(is_keyed), -1)[nesting.parent])
+        levels.append(np.where(is_keyed, Nesting(nesting.columns, parents[-1]).depth(), -1))
+    number: dict[str, int] = {}
+    names = [
+        np.array([number.setdefault(text, len(number)) for text in nesting.columns.names], np.int64)[
+            nesting.columns.rows["name"]
         ]
+        for nesting in both
+    ]
 
-        def joined(column: str) -> Ints:
-            return np.concatenate([first.columns.column(column), second.columns.column(column)])
+    # One table of all spans, those of the first trace first.
+    parent = np.concatenate([parents[0], np.where(parents[1] >= 0, parents[1] + size, -1)])
+    level, name = np.concatenate(levels), np.concatenate(names)
+    trace = repeated(np.arange(2), [size, len(second.columns)])
+    kind, item, started = (
+        np.concatenate([nesting.columns.column(column) for nesting in both])
+        for column in ("kind", "index", "started_ns")
+    )
 
-        return cls(
-            np.concatenate([parents[0], np.where(parents[1] >= 0, parents[1] + size, -1)]),
-            np.concatenate(levels),
-            repeated(np.arange(2), [size, len(second.columns)]),
-            joined("kind"),
-            np.concatenate([names[0][first.columns.rows["name"]], names[1][second.columns.rows["name"]]]),
-            joined("index"),
-            joined("started_ns"),
-        )
-
-    def keys(self) -> Ints:
-        """Return a number for each span, equal for spans that are the same thing."""
-        by_level = np.argsort(self.level, kind="stable")
-        borders = np.searchsorted(self.level[by_level], np.arange(int(self.level.max(initial=-1)) + 2))
-        keys = np.full(len(self.level) + 1, -1)  # the last place: where -1, no parent, refers to
-        for first, last in pairwise(borders.tolist()):
-            at = by_level[first:last]
-            keys[at] = keys.max() + 1 + self._numbered(at, keys[self.parent[at]])
-        return keys[:-1]
-
-    def _numbered(self, at: Places, above: Ints) -> Ints:
-        """Return numbers from 0 for spans of one level, given the keys of what encloses them."""
-        columns = (above, self.kind[at], self.name[at], self.item[at])
-        order = np.lexsort((self.started[at], self.trace[at], *reversed(columns)))
+    # Level by level, spans of the same kind, name, item and occurrence within the same key get the same key.
+    by_level = np.argsort(level, kind="stable")
+    borders = np.searchsorted(level[by_level], np.arange(int(level.max(initial=-1)) + 2))
+    keys = np.full(len(level) + 1, -1)  # the last place: where -1, no parent, refers to
+    for begin, end in pairwise(borders.tolist()):
+        at = by_level[begin:end]
+        columns = (keys[parent[at]], kind[at], name[at], item[at])
+        order = np.lexsort((started[at], trace[at], *reversed(columns)))
         alike = [column[order] for column in columns]
-        begins = first_of_runs(*alike, self.trace[at][order])
+        begins = first_of_runs(*alike, trace[at][order])
         occurrence = np.arange(len(at)) - np.maximum.accumulate(np.where(begins, np.arange(len(at)), 0))
         group = np.cumsum(first_of_runs(*alike))
         again = np.lexsort((occurrence, group))
         numbers = np.empty(len(at), np.int64)
         numbers[order[again]] = np.cumsum(first_of_runs(group[again], occurrence[again])) - 1
-        return numbers
+        keys[at] = keys.max() + 1 + numbers
+
+    of_first, of_second = np.flatnonzero(keys[:size] >= 0), np.flatnonzero(keys[size:-1] >= 0)
+    first_keys, second_keys = keys[:size][of_first], keys[size:-1][of_second]
+    _, at, other_at = np.intersect1d(first_keys, second_keys, assume_unique=True, return_indices=True)
+    order = np.argsort(other_at)
+    return Pairs(
+        of_first[at[order]], of_second[other_at[order]], np.delete(of_first, at), np.delete(of_second, other_at)
+    )
 
 
 # -- how they changed -------------------------------------------------------------------------------------------------

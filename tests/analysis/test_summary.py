@@ -16,7 +16,7 @@ from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.serial_time import Estimate
 from kaygraph_viz.analysis.summary import Summary, summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, named, significant
+from kaygraph_viz.analysis.wording import duration, html_table, join_words, named, significant
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.recording import record
@@ -281,11 +281,6 @@ def test_the_same_phase_of_two_nodes_has_two_names():
     assert [texts[each] for each in number] == ["a: prep", "b: prep"]
 
 
-def test_numbers_stand_at_the_right_and_texts_at_the_left():
-    lines = aligned([("a", "1", "x"), ("long", "100", "yy")], right={1}).splitlines()
-    assert lines == ["a       1   x", "long  100   yy"]
-
-
 def test_every_text_of_the_html_is_escaped():
     made = html_table([("<script>", "&")], headings=("<i>", '"'))
     assert "<script>" not in made
@@ -313,10 +308,6 @@ def test_words_are_joined_as_in_a_sentence():
         "a and b",
         "a, b and c",
     ]
-
-
-def test_one_is_singular():
-    assert [counted(number, "retry", "retries") for number in (0, 1, 1000)] == ["0 retries", "1 retry", "1,000 retries"]
 
 
 ANALYSES = [summarize, explain, what_if, critical_path]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from kaygraph_viz.analysis.what_if.tasks import Callback, CallSpec, EventLoop, Operation, Simulation, Slots, Task
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER
@@ -24,37 +23,21 @@ MAX_TURNS = 20_000  # of the interpreter: in longer runs turns are longer, or ea
 LOOP_TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The times of a simulated run."""
-
-    started: list[int]
-    ended: list[int]
-    submitted: list[int]
-    blocked: list[int]
-    worker: list[int]
-    calls: dict[int, tuple[int, int]]
-    makespan_ns: int
-
-
 def simulate(
-    program: Sequence[Operation], branches: int, operations_of: Callable[[int], Sequence[Operation]], *,
-    cores: int | None = None, switch_ns: int = SWITCH_NS, has_gil: bool = True,
-) -> Replay:  # fmt: skip
-    """Simulate a program and return its times."""
+    program: Sequence[Operation],
+    branches: int,
+    operations_of: Callable[[int], Sequence[Operation]],
+    *,
+    cores: int | None = None,
+    switch_ns: int = SWITCH_NS,
+    has_gil: bool = True,
+) -> Simulation:
+    """Simulate a program and return all times of it."""
     simulation = Simulation(branches, operations_of, cores, switch_ns, make_calls, has_gil=has_gil)
     main = Task(simulation, simulation.new_interpreter(), is_alone=cores is None)
     simulation.events.call_at(0, lambda: main.perform(program, simulation.end))
     simulation.events.run()
-    return Replay(
-        started=simulation.started,
-        ended=simulation.ended,
-        submitted=simulation.submitted,
-        blocked=simulation.blocked,
-        worker=simulation.worker,
-        calls=simulation.calls,
-        makespan_ns=simulation.makespan_ns,
-    )
+    return simulation
 
 
 def make_calls(owner: Task, specs: Sequence[CallSpec], on_over: Callback) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.model import Model
-from kaygraph_viz.analysis.what_if.replay import Terms, replay_calls
+from kaygraph_viz.analysis.what_if.replay import Terms, replay
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, sampled
 from kaygraph_viz.analysis.what_if.tasks import (
     CALL,
@@ -68,7 +68,7 @@ OF_CORES = Tolerances(busy=0.7, as_good=0.05, at_all=0.5)
 
 def real_waits(
     model: Model, *, cores: int | None, computes_first: bool | None = None, free: Ints | None = None
-) -> BranchOperations:  # fmt: skip
+) -> BranchOperations:
     """Return what branches consist of, without their waits for a turn to compute."""
     known = KnownOperations.of(model)
     if computes_first is None and model.is_exact and not (known.is_known | model.makes_calls).all():
@@ -159,9 +159,14 @@ class _Fit:
 
     @classmethod
     def of(
-        cls, model: Model, operations: BranchOperations, cluster: Sequence[int], its: Ints, cores: int | None,
+        cls,
+        model: Model,
+        operations: BranchOperations,
+        cluster: Sequence[int],
+        its: Ints,
+        cores: int | None,
         ended: Ints,
-    ) -> _Fit:  # fmt: skip
+    ) -> _Fit:
         """Take the first branches of a large group: neighbours, since only those that overlapped took turns."""
         parted = -(-len(its) // MAX_BRANCHES)
         sample = EVERYTHING
@@ -276,7 +281,7 @@ class _Fit:
         wait, compute = self.operations.wait.copy(), self.operations.compute.copy()
         wait[self.its], compute[self.its] = waits, _rounded(compute[self.its] * slower)
         operations, terms = replace(self.operations, wait=wait, compute=compute), Terms(cores=self.cores)
-        found = replay_calls(self.model, operations, terms, self.cluster, self.sample)
+        found = replay(self.model, operations, terms, sample=self.sample, only=self.cluster)
         started, ended, blocked = (np.array(times)[self.its] for times in (found.started, found.ended, found.blocked))
         return started, ended - blocked
 

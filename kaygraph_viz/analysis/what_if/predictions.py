@@ -200,7 +200,7 @@ class Options(NamedTuple):
 
 def predictions_of(
     model: Model, machine: Machine | None, options: Options, which: frozenset[int], speed: Speed, dropped: int = 0
-) -> Predictions:  # fmt: skip
+) -> Predictions:
     """Return the predictions for a run, with all that is assumed about it."""
     kinds = {call.kind for call in model.calls}
     had_gil = machine is None or machine.has_gil

@@ -17,10 +17,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, Replay, simulate
+from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample
-from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, BranchOperations, CallSpec, Operation, in_order
+from kaygraph_viz.analysis.what_if.tasks import (
+    CALL,
+    COMPUTE,
+    WAIT,
+    BranchOperations,
+    CallSpec,
+    Operation,
+    Simulation,
+    in_order,
+)
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane, noted_workers
 from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.trace.columns import SpanColumns, repeated
@@ -88,82 +97,40 @@ def varied(model: Model, *, also_serial: bool, only: str | None = None) -> froze
 
 
 def replay(
-    model: Model, operations: BranchOperations, terms: Terms = AS_RECORDED, *, which: frozenset[int] = frozenset(),
+    model: Model,
+    operations: BranchOperations,
+    terms: Terms = AS_RECORDED,
+    *,
+    which: frozenset[int] = frozenset(),
     sample: Sample = EVERYTHING,
-) -> Replay:  # fmt: skip
-    """Simulate a run on other terms and return its times."""
-    return _Setup(model, operations, terms, which, sample).simulated()
+    only: Sequence[int] | None = None,
+) -> Simulation:
+    """Simulate a run on other terms for the calls of `which`, or of it only some calls, which overlapped."""
 
+    def of_branch(branch: int) -> Sequence[Operation]:
+        return list(of_owner(branch)) if branch in model.clusters else operations.of_branch(branch)
 
-def replay_calls(
-    model: Model, operations: BranchOperations, terms: Terms, numbers: Sequence[int], sample: Sample
-) -> Replay:  # fmt: skip
-    """Simulate only some calls of a run, which overlapped, with their recorded workers; parameters as for `replay`."""
-    return _Setup(model, operations, terms, frozenset(), sample).simulated(numbers)
-
-
-def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact: bool) -> tuple[int, int, int]:
-    """Return how long it takes to start a worker, to dispatch a branch to it, and to end all of them [ns]."""
-    started = min(call.workers, len(call.members))
-    if kind == call.kind:
-        start_up_ns, dispatch_ns, close_ns = call.start_up_ns, call.dispatch_ns, call.close_ns / started
-    elif is_exact:
-        return 0, 0, 0
-    else:
-        start_up_ns, dispatch_ns, close_ns = USUAL_COSTS_NS.get(kind, (0, 0, 0))
-        started, close_ns = 1, close_ns if call.parent >= 0 else 0
-    if kind in OWN_INTERPRETER and cores is not None and not is_exact:
-        start_up_ns = round(start_up_ns * max(1.0, workers / cores) / max(1.0, started / cores))
-    return start_up_ns, dispatch_ns, round(close_ns * workers)
-
-
-@dataclass(frozen=True, eq=False)
-class _Setup:
-    """The input of the simulation of a run; parameters as for `replay`."""
-
-    model: Model
-    operations: BranchOperations
-    terms: Terms
-    which: frozenset[int]
-    sample: Sample
-
-    def simulated(self, only: Sequence[int] | None = None) -> Replay:
-        """Simulate it all, or only some calls of the main program, which overlapped."""
-        turns_ns = int(self.operations.compute.sum()) // MAX_TURNS
-        program = list(self._of_owner(-1)) if only is None else [(CALL, self._specs(only))]
-        count, switch_ns = len(self.model.branches), max(SWITCH_NS, turns_ns)
-        cores, has_gil = self.terms.cores, self.terms.has_gil
-        return simulate(program, count, self._of_branch, cores=cores, switch_ns=switch_ns, has_gil=has_gil)
-
-    def _of_branch(self, branch: int) -> Sequence[Operation]:
-        if branch in self.model.clusters:
-            return list(self._of_owner(branch))
-        return self.operations.of_branch(branch)
-
-    def _of_owner(self, owner: int) -> Iterator[Operation]:
-        clusters = self.model.clusters.get(owner, ())
-        gaps = self.operations.gaps[owner]
-        for cluster, (wait, compute) in zip([*clusters, None], gaps, strict=True):
+    def of_owner(owner: int) -> Iterator[Operation]:
+        clusters = model.clusters.get(owner, ())
+        for cluster, (wait, compute) in zip([*clusters, None], operations.gaps[owner], strict=True):
             yield from in_order((WAIT, wait), (COMPUTE, compute))
-            if cluster is not None and not self.sample.leaves_out(cluster):
-                yield CALL, self._specs(cluster)
+            if cluster is not None and not sample.leaves_out(cluster):
+                yield CALL, specs(cluster)
 
-    def _specs(self, numbers: Sequence[int]) -> list[CallSpec]:
-        calls = [self.model.calls[number] for number in numbers]
+    def specs(numbers: Sequence[int]) -> list[CallSpec]:
+        calls = [model.calls[number] for number in numbers]
         begin = min(call.begins_ns for call in calls)
         place = {number: at for at, number in enumerate(numbers)}
-        return [self._spec(call, call.begins_ns - begin, place.get(call.feeder)) for call in calls]
+        return [spec(call, call.begins_ns - begin, place.get(call.feeder)) for call in calls]
 
-    def _spec(self, call: Call, after_ns: int, feeder: int | None) -> CallSpec:
-        is_varied, terms = call.number in self.which, self.terms
+    def spec(call: Call, after_ns: int, feeder: int | None) -> CallSpec:
+        is_varied, members = call.number in which, sample.its.get(call.number, call.members)
         kind, workers = terms.workers_of(call, is_varied=is_varied)
+        started = min(workers, len(call.members))
+        start_up_ns, dispatch_ns, close_ns = costs_ns(call, kind, started, terms.cores, is_exact=model.is_exact)
         schedule = (terms.schedule if is_varied else None) or ("static" if call.is_static else "dynamic")
-        members = self.sample.its.get(call.number, call.members)
-        start_up_ns, dispatch_ns, close_ns = costs_ns(
-            call, kind, min(workers, len(call.members)), terms.cores, is_exact=self.model.is_exact
-        )
         if schedule == "longest-first":
-            members = members[np.argsort(-self.operations.each_lasts(self.model, members), kind="stable")]
+            members = members[np.argsort(-operations.each_lasts(model, members), kind="stable")]
         return CallSpec(
             branches=members.tolist(),
             workers=workers,
@@ -181,8 +148,28 @@ class _Setup:
             is_ordered=call.is_ordered,
             room=call.room,
             kept=call.kept,
-            scale=self.sample.times.get(call.number, 1.0),
+            scale=sample.times.get(call.number, 1.0),
         )
+
+    program = list(of_owner(-1)) if only is None else [(CALL, specs(only))]
+    switch_ns = max(SWITCH_NS, int(operations.compute.sum()) // MAX_TURNS)
+    cores, has_gil = terms.cores, terms.has_gil
+    return simulate(program, len(model.branches), of_branch, cores=cores, switch_ns=switch_ns, has_gil=has_gil)
+
+
+def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact: bool) -> tuple[int, int, int]:
+    """Return how long it takes to start a worker, to dispatch a branch to it, and to end all of them [ns]."""
+    started = min(call.workers, len(call.members))
+    if kind == call.kind:
+        start_up_ns, dispatch_ns, close_ns = call.start_up_ns, call.dispatch_ns, call.close_ns / started
+    elif is_exact:
+        return 0, 0, 0
+    else:
+        start_up_ns, dispatch_ns, close_ns = USUAL_COSTS_NS.get(kind, (0, 0, 0))
+        started, close_ns = 1, close_ns if call.parent >= 0 else 0
+    if kind in OWN_INTERPRETER and cores is not None and not is_exact:
+        start_up_ns = round(start_up_ns * max(1.0, workers / cores) / max(1.0, started / cores))
+    return start_up_ns, dispatch_ns, round(close_ns * workers)
 
 
 # -- faster and slower parts ------------------------------------------------------------------------------------------
@@ -249,34 +236,35 @@ class Speed:
         ratio = (lasts[len(numbers) :] - lasts[: len(numbers)]) / model.service.clip(1)
         wait, compute = (np.rint(each * ratio).astype(np.int64) for each in (operations.wait, operations.compute))
         free = None if operations.free is None else np.rint(operations.free * ratio).astype(np.int64)
-        return replace(
-            operations, wait=wait, compute=compute, free=free, faster=1 / ratio.clip(TINY), gaps=self._gaps(operations)
-        )
 
-    def _gaps(self, operations: BranchOperations) -> dict[int, list[tuple[int, int]]]:
-        """Return how long owners of calls wait and compute before, between and after them [ns]."""
         edges = {owner: self.model.edges(owner) for owner in operations.gaps}
         owners = repeated(list(edges), [len(times) for times in edges.values()])
         times = np.array([time for its in edges.values() for time in its], np.int64)
-        scaled, first, found = self.at(owners, times), 0, {}
+        scaled, first, gaps = self.at(owners, times), 0, {}
         for owner, its in edges.items():
             mine = slice(first, first + len(its))
             ratios = np.diff(scaled[mine])[::2] / np.diff(times[mine])[::2].clip(1)
-            found[owner] = [
-                (round(wait * ratio), round(compute * ratio))
-                for (wait, compute), ratio in zip(operations.gaps[owner], ratios.tolist(), strict=True)
+            gaps[owner] = [
+                (round(lasts * times_as_long), round(computes * times_as_long))
+                for (lasts, computes), times_as_long in zip(operations.gaps[owner], ratios.tolist(), strict=True)
             ]
             first += len(its)
-        return found
+        return replace(operations, wait=wait, compute=compute, free=free, faster=1 / ratio.clip(TINY), gaps=gaps)
 
 
 # -- the trace of a replay --------------------------------------------------------------------------------------------
 
 
 def replayed_trace(
-    model: Model, operations: BranchOperations, speed: Speed, terms: Terms, which: frozenset[int], replay: Replay,
-    dropped: int, machine: Machine | None,
-) -> Trace:  # fmt: skip
+    model: Model,
+    operations: BranchOperations,
+    speed: Speed,
+    terms: Terms,
+    which: frozenset[int],
+    replay: Simulation,
+    dropped: int,
+    machine: Machine | None,
+) -> Trace:
     """Return the trace that a run would have left, with the recorded spans at new times and on new lanes."""
     columns = model.nesting.columns
     rows = columns.rows.copy()
@@ -336,7 +324,7 @@ class _Moved:
 
     model: Model
     speed: Speed
-    replay: Replay
+    replay: Simulation
 
     def times(self, name: str) -> Ints:
         """Return the new times of all spans but branches, whose times the replay says."""
@@ -410,7 +398,7 @@ class _Moved:
 class _Lanes:
     """The new lanes of the workers of all calls: each worker gets the lowest number of its kind that is free."""
 
-    def __init__(self, model: Model, terms: Terms, which: frozenset[int], replay: Replay) -> None:
+    def __init__(self, model: Model, terms: Terms, which: frozenset[int], replay: Simulation) -> None:
         self._model = model
         self._replay = replay
         self._terms = terms

@@ -176,12 +176,18 @@ class CallSpec:
 
 
 class Simulation:
-    """The state that all tasks share: the event queue, the cores, and the times of the branches."""
+    """The state that all tasks share: the event queue, the cores, and the times of branches and calls [ns]."""
 
     def __init__(
-        self, branches: int, operations_of: Callable[[int], Sequence[Operation]], cores: int | None, switch_ns: int,
-        make_calls: Callable[[Task, Sequence[CallSpec], Callback], None], *, has_gil: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        branches: int,
+        operations_of: Callable[[int], Sequence[Operation]],
+        cores: int | None,
+        switch_ns: int,
+        make_calls: Callable[[Task, Sequence[CallSpec], Callback], None],
+        *,
+        has_gil: bool = True,
+    ) -> None:
         self.events = EventQueue()
         self.operations_of = operations_of
         self.cores = Slots(self.events, cores)
@@ -203,10 +209,6 @@ class Simulation:
         self.makespan_ns = self.events.now
 
 
-def _nothing() -> None:
-    pass
-
-
 class Task:
     """The main program, or a worker with a branch: it performs operations one after the other."""
 
@@ -221,7 +223,7 @@ class Task:
         self._left = 0
         self._needs = interpreter  # to compute
         self._operations: Iterator[Operation] = iter(())
-        self._then: Callback = _nothing
+        self._then: Callback
 
     def perform(self, operations: Sequence[Operation], then: Callback) -> None:
         """Perform operations, and call `then` at the end of the last one."""

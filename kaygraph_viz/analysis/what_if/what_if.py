@@ -6,8 +6,9 @@ Belongs here: `what_if`, its options and the words of its result. Does not belon
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from kaygraph_viz.analysis.own_time import on_lanes
 from kaygraph_viz.analysis.what_if.model import KINDS, read_model
@@ -170,10 +171,17 @@ class WhatIf:
 
 
 def what_if(
-    trace: Trace, workers: int | Iterable[int] | None = None, *, only: str | None = None, executor: str | None = None,
-    schedule: str | None = None, speed: Mapping[str, float] | None = None, cores: int | None = None,
-    computes_first: bool | None = None, gil: bool | None = None,
-) -> WhatIf:  # fmt: skip
+    trace: Trace,
+    workers: int | Iterable[int] | None = None,
+    *,
+    only: str | None = None,
+    executor: str | None = None,
+    schedule: str | None = None,
+    speed: Mapping[str, float] | None = None,
+    cores: int | None = None,
+    computes_first: bool | None = None,
+    gil: bool | None = None,
+) -> WhatIf:
     """Predict how long a recorded run would have taken with other workers, in another order, or with faster parts.
 
     The recorded branches are replayed: each waits and computes as long as it really did. Threads share one interpreter
@@ -272,53 +280,39 @@ def what_if(
     counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (most,))})
     makespans = {count: predictions.makespan_ns(count) for count in counts}
     others = {count: predictions.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
-    bands = Bands(predictions, makespans, others)
+    band_ns = cache(lambda count: predictions.band_ns(count, makespans[count], others[count]))
     return WhatIf(
         makespan_s={count: makespan / 1e9 for count, makespan in makespans.items()},
-        low_s=Bounds(bands, 0),
-        high_s=Bounds(bands, 1),
+        low_s=Bounds(makespans, band_ns, 0),
+        high_s=Bounds(makespans, band_ns, 1),
         limits={count: LIMITS[predictions.limit(count, makespan)] for count, makespan in makespans.items()},
         recorded_workers=most,
         recorded_s=predictions.recorded_ns / 1e9,
         replayed_s=predictions.replayed_ns / 1e9,
         terms=_in_words(only, kind, schedule, speed, gil),
-        remarks=(*_remarks(predictions, assumed_cores=cores is None), *_doubts(predictions, makespans, others)),
+        remarks=tuple(_remarks(predictions, makespans, others, assumed_cores=cores is None)),
         _predictions=predictions,
         _alone_s=(makespans[1] if 1 in makespans else predictions.makespan_ns(1)) / 1e9,
     )
 
 
-class Bands:
-    """The bands of predicted makespans, by number of workers."""
-
-    def __init__(self, predictions: Predictions, makespans_ns: Mapping[int, int], others_ns: Mapping[int, int]) -> None:
-        self.makespans_ns = makespans_ns
-        self._predictions = predictions
-        self._others_ns = others_ns
-        self._found: dict[int, tuple[float, float]] = {}
-
-    def band_ns(self, workers: int) -> tuple[float, float]:
-        """Return the bounds of one prediction [ns]."""
-        if workers not in self._found:
-            makespan_ns, other_ns = self.makespans_ns[workers], self._others_ns[workers]
-            self._found[workers] = self._predictions.band_ns(workers, makespan_ns, other_ns)
-        return self._found[workers]
-
-
 class Bounds(Mapping[int, float]):
-    """The lower bounds (`side` 0) or the upper ones (1) of all predictions [s], by number of workers."""
+    """The lower bounds (`side` 0) or the upper ones (1) of all predictions [s], by number of workers.
 
-    def __init__(self, bands: Bands, side: int) -> None:
-        self._bands, self._side = bands, side
+    They are found when they are first read: each takes several replays, and many callers need none.
+    """
+
+    def __init__(self, counts: Collection[int], band_ns: Callable[[int], tuple[float, float]], side: int) -> None:
+        self._counts, self._band_ns, self._side = counts, band_ns, side
 
     def __getitem__(self, workers: int) -> float:
-        return self._bands.band_ns(workers)[self._side] / 1e9
+        return self._band_ns(workers)[self._side] / 1e9
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._bands.makespans_ns)
+        return iter(self._counts)
 
     def __len__(self) -> int:
-        return len(self._bands.makespans_ns)
+        return len(self._counts)
 
     def __repr__(self) -> str:
         return repr(dict(self))
@@ -327,7 +321,9 @@ class Bounds(Mapping[int, float]):
 # -- what is said besides ---------------------------------------------------------------------------------------------
 
 
-def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
+def _remarks(
+    predictions: Predictions, makespans: Mapping[int, int], others: Mapping[int, int], *, assumed_cores: bool
+) -> Iterator[str]:
     model, terms, which = predictions.model, predictions.terms, predictions.which
     if terms.cores is not None and assumed_cores:
         yield f"At most {terms.cores} branches compute at once, one on each core; cores=... sets another number."
@@ -352,9 +348,7 @@ def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
     if predictions.dropped:
         yield f"The trace lacks {counted(predictions.dropped, 'span')} of the run: all predicted times are too short."
 
-
-def _doubts(predictions: Predictions, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
-    """Yield a remark where it makes a difference whether code holds the GIL, and the run does not tell."""
+    # Where it makes a difference whether code holds the GIL, and the run does not tell.
     if all(abs(others[count] - makespan) <= GOOD_ENOUGH * makespan for count, makespan in makespans.items()):
         return
     if predictions.is_in_turns:
@@ -368,7 +362,7 @@ def _doubts(predictions: Predictions, makespans: Mapping[int, int], others: Mapp
 
 def _in_words(
     only: str | None, kind: str | None, schedule: str | None, speed: Mapping[str, float], gil: bool | None
-) -> str:  # fmt: skip
+) -> str:
     faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
     order = {"static": "with one chunk per worker", "longest-first": "with the longest first"}.get(schedule or "", "")
     words = [

@@ -231,12 +231,6 @@ def predicted():
     return what_if(make_trace((calls, [bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 3), bar("c", "t-1", 3, 6)])), [1, 2])
 
 
-def test_a_prediction_alone_takes_no_replays_for_bounds(asked, predicted):
-    assert predicted.makespan_s[2] == pytest.approx(4)
-    assert predicted.best_workers == 2
-    assert asked == []
-
-
 def test_both_bounds_of_a_prediction_are_found_at_once_and_kept(asked, predicted):
     assert predicted.low_s[2] <= predicted.makespan_s[2] <= predicted.high_s[2]
     assert asked == [2]
