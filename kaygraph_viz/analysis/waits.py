@@ -203,7 +203,7 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
     cores = None if machine is None else machine.cores
     holds = np.full(len(units), machine is None or machine.has_gil)  # the GIL while it computes, as far as is known
     its = np.flatnonzero(holds & (nesting.columns.column("cpu_ns")[units] > 0) & ~in_loop)
-    holds[its] = ~code_of(nesting.columns, units[its], _processes(nesting, units)[its], cores).is_free
+    holds[its] = ~code_of(nesting.columns, units[its], processes(nesting.columns, units)[its], cores).is_free
     held = np.where(holds[computed.owner] | computed.in_loop, computed.cpu, 0)  # coroutines hold at least their loop
     gil, is_saturated = computed.for_interpreter(held)
     loop = computed.for_loop()
@@ -233,12 +233,12 @@ def _in_loops(nesting: Nesting, units: Places) -> Bools:
     return found
 
 
-def _processes(nesting: Nesting, units: Places) -> Ints:
-    """Return the number of the process of each unit: 0 for the recorded one, below 0 on other machines."""
-    names = [process_of_lane(lane) for lane in nesting.columns.lanes]
+def processes(columns: SpanColumns, positions: Places) -> Ints:
+    """Return the number of the process of some spans: 0 for the recorded one, below 0 on other machines."""
+    names = [process_of_lane(lane) for lane in columns.lanes]
     number = {name: place for place, name in enumerate(dict.fromkeys(["", *names]))}
     numbers = [-number[name] if kind_of_lane(name) == "dask" else number[name] for name in names]
-    found: Ints = np.array(numbers, np.int64)[nesting.columns.column("lane")[units]]
+    found: Ints = np.array(numbers, np.int64)[columns.column("lane")[positions]]
     return found
 
 
@@ -257,7 +257,7 @@ class _Stretches(NamedTuple):
     def of(cls, nesting: Nesting, units: Places) -> _Stretches:
         """Return all stretches in which units are known to have computed."""
         found = computing(nesting.columns, units)
-        return cls(*found, _processes(nesting, units)[found.owner], _in_loops(nesting, units)[found.owner])
+        return cls(*found, processes(nesting.columns, units)[found.owner], _in_loops(nesting, units)[found.owner])
 
     def by_unit(self, each: Ints | Bools, count: int) -> Ints:
         """Return the sum of a column by unit."""

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kaygraph_viz.analysis.waits import processes
 from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.what_if.replay import Terms, replay
@@ -39,7 +40,7 @@ from kaygraph_viz.analysis.what_if.tasks import (
     KnownOperations,
     in_order,
 )
-from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 from kaygraph_viz.trace.intervals import Ints, concurrency, first_of_runs, union_length_ns
 
 MAX_BRANCHES = 1_000  # that are replayed of a group; the others are taken to be like them
@@ -125,10 +126,7 @@ def _groups(model: Model, operations: BranchOperations, cores: int | None) -> It
     is_leaf = (model.cpu > 0) & ~model.makes_calls
     if operations.known is not None:
         is_leaf &= ~operations.known.is_known
-    lanes = model.nesting.columns.lanes
-    name_of = {lane: name for name, lane in enumerate(dict.fromkeys(process_of_lane(lane) for lane in lanes))}
-    process = np.array([name_of[process_of_lane(lane)] for lane in lanes], np.intp)
-    process = process[model.nesting.columns.rows["lane"][model.branches]]
+    process = abs(processes(model.nesting.columns, model.branches))
     is_own = 2 * operations.held < operations.compute
     cluster_of = np.full(len(model.branches), -1)
     for call in model.calls:

@@ -68,6 +68,12 @@ class Model:
     has_loops: bool = False
 
     @cached_property
+    def owner(self) -> Ints:
+        """The number of the branch that each span is or lies in, or -1."""
+        is_branch = self.nesting.columns.is_kind("branch")
+        return np.append(np.cumsum(is_branch) - 1, -1)[self.nesting.nearest(is_branch)]
+
+    @cached_property
     def service(self) -> Ints:
         """Duration of each branch [ns]."""
         return self.ended - self.started
@@ -101,9 +107,9 @@ class Model:
     @cached_property
     def _computed(self) -> dict[int, tuple[Ints, Ints]]:
         columns = self.nesting.columns
-        is_branch = columns.is_kind("branch")
-        units = np.flatnonzero(unit_mask(self.nesting) & ~is_branch & (columns.column("cpu_ns") > 0))
-        owners = np.append(np.cumsum(is_branch) - 1, -1)[self.nesting.nearest(is_branch)[units]]
+        is_other = unit_mask(self.nesting) & ~columns.is_kind("branch")
+        units = np.flatnonzero(is_other & (columns.column("cpu_ns") > 0))
+        owners = self.owner[units]
         order = np.argsort(owners, kind="stable")
         firsts = np.flatnonzero(first_of_runs(owners[order])) if len(order) else np.empty(0, np.intp)
         found = {}

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.waits import code_of
+from kaygraph_viz.analysis.waits import code_of, processes
 from kaygraph_viz.analysis.what_if.gil_waits import real_waits
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.replay import Speed, Terms, costs_ns, replay, replayed_trace
 from kaygraph_viz.analysis.what_if.sampling import Sample, drawable, drawn, thinned
 from kaygraph_viz.analysis.what_if.tasks import BranchOperations
-from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 from kaygraph_viz.base.machine import Machine, usable_cores
 from kaygraph_viz.trace.intervals import Ints, concurrency, union_length_ns
 from kaygraph_viz.trace.trace import Trace
@@ -150,8 +150,18 @@ class Predictions:
         for call in self._outer:
             kind, _ = self.terms.workers_of(call, is_varied=call.number in self.which)
             lasts, its = everything[call.members], call.members
+
+            # For how long the branches keep busy what workers of their kind have in common.
+            held, computed = (float(each[its].sum()) for each in (self.operations.held, self.operations.compute))
+            on_cores = computed / (self.terms.cores or len(its))
+            shared = {"interpreter": held, "cores": on_cores if held < computed else 0.0}
+            if kind == "async":
+                shared = {"loop": computed}
+            elif kind in OWN_INTERPRETER or not self.terms.has_gil:
+                shared = {"cores": on_cores}
+
             facts = {
-                **self._shared_ns(kind, its),
+                **shared,
                 "input": float(sum(call.supply_ns.values())),
                 "lasts": float(lasts.sum()),
                 "longest": float(lasts.max()),
@@ -160,16 +170,6 @@ class Predictions:
             for name, each in found.items():
                 each.append(facts.get(name, 0.0))
         return {name: np.array(each, np.float64) for name, each in found.items()}
-
-    def _shared_ns(self, kind: str, its: Ints) -> Mapping[str, float]:
-        """Return how long branches, in workers of a kind, keep busy what these have in common [ns]."""
-        computed, cores = float(self.operations.compute[its].sum()), self.terms.cores or len(its)
-        if kind == "async":
-            return {"loop": computed}
-        if kind in OWN_INTERPRETER or not self.terms.has_gil:
-            return {"cores": computed / cores}
-        held = float(self.operations.held[its].sum())
-        return {"interpreter": held, "cores": computed / cores if held < computed else 0.0}
 
     # -- as a trace ---------------------------------------------------------------------------------------------
 
@@ -276,10 +276,7 @@ def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> Thr
     its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
     low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
     columns, positions = model.nesting.columns, model.branches[its]
-    process = [process_of_lane(lane) for lane in columns.lanes]
-    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
-    of_lane = np.array([number[name] for name in process], np.int64)
-    code = code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)
+    code = code_of(columns, positions, processes(columns, positions), cores)
     low[its], high[its] = code.low, code.high
     is_free = low > 0
     free = np.where(is_free, high, 0.0)

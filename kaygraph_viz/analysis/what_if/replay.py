@@ -207,12 +207,11 @@ class Speed:
 
         # At the begin and end of each span: how the logarithm of the rate changes in the time of its branch.
         nesting = self.model.nesting
-        is_branch = np.zeros(len(nesting.columns), np.bool_)
-        is_branch[self.model.branches] = True
+        is_branch = nesting.columns.is_kind("branch")
         outside = np.append(self.around, 0.0)[nesting.parent]
         by = np.where(is_branch, self.around, self.around - outside)  # each branch has a time of its own
         at = np.flatnonzero(by)
-        of_events = np.tile(np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)][at], 2)
+        of_events = np.tile(self.model.owner[at], 2)
         moments = np.concatenate([nesting.columns.column(name)[at] for name in ("started_ns", "ended_ns")])
         changes = np.concatenate([by[at], -by[at]])
 
@@ -293,7 +292,7 @@ def replayed_trace(
     rows["lane"] = lanes.codes()
     attributes = {**columns.attributes, **lanes.attributes()}
     rows = rows[~is_own_time(columns)]
-    found = SpanColumns(rows, columns.names, lanes.texts, columns.errors, attributes, columns.links)
+    found = SpanColumns(rows, columns.names, tuple(lanes.texts), columns.errors, attributes, columns.links)
     return Trace(found.in_order(), dropped, machine=machine)
 
 
@@ -328,17 +327,14 @@ class _Moved:
 
     def times(self, name: str) -> Ints:
         """Return the new times of all spans but branches, whose times the replay says."""
-        nesting = self.model.nesting
-        is_branch = np.zeros(len(nesting.columns), np.bool_)
-        is_branch[self.model.branches] = True
-        owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
+        nesting, owner = self.model.nesting, self.model.owner
 
         # The frame of a span is the branch around it, or a call of several at once, which its own times enclose.
         makes_call = np.zeros(len(owner), np.bool_)
         number = np.zeros(len(owner), np.int64)
         for call in self._side_by_side:
             makes_call[call.parent], number[call.parent] = True, call.number
-        nearest = nesting.nearest(makes_call | is_branch)
+        nearest = nesting.nearest(makes_call | nesting.columns.is_kind("branch"))
         is_within = (nearest >= 0) & makes_call[nearest]
         return self._mapped(owner, np.where(is_within, -2 - number[nearest], owner), nesting.columns.column(name))
 
@@ -372,27 +368,23 @@ class _Moved:
         model, replay = self.model, self.replay
         rows: list[tuple[int, int, int, int]] = []
         for owner in {-1: None, **model.clusters}:
-            rows += [(owner, owner, *edge) for edge in zip(model.edges(owner), self._new_edges(owner), strict=True)]
+            new = [0 if owner < 0 else replay.started[owner]]
+            for cluster in model.clusters.get(owner, ()):
+                begins, ends = zip(*(replay.calls[number] for number in cluster), strict=True)
+                new += [min(begins), max(ends)]
+            new.append(replay.makespan_ns if owner < 0 else replay.ended[owner])
+            rows += [(owner, owner, *edge) for edge in zip(model.edges(owner), new, strict=True)]
         for call in self._side_by_side:
             both = zip((call.begins_ns, call.ends_ns), replay.calls[call.number], strict=True)
             rows += [(call.owner, -2 - call.number, *edge) for edge in both]
         leaves = np.flatnonzero(~model.makes_calls)
-        ends = [
+        of_leaves = [
             np.stack([leaves, leaves, recorded[leaves], np.array(replayed, np.int64)[leaves]], 1)
             for recorded, replayed in ((model.started, replay.started), (model.ended, replay.ended))
         ]
-        found = np.concatenate([np.array(rows, np.int64), *ends])
-        owners, frames, old, new = found[np.lexsort((found[:, 2], found[:, 1]))].T
-        return owners, frames, old, new
-
-    def _new_edges(self, owner: int) -> Iterator[int]:
-        replay = self.replay
-        yield 0 if owner < 0 else replay.started[owner]
-        for cluster in self.model.clusters.get(owner, ()):
-            times = [replay.calls[number] for number in cluster]
-            yield min(begin for begin, _ in times)
-            yield max(end for _, end in times)
-        yield replay.makespan_ns if owner < 0 else replay.ended[owner]
+        found = np.concatenate([np.array(rows, np.int64), *of_leaves])
+        owners, frames, before, after = found[np.lexsort((found[:, 2], found[:, 1]))].T
+        return owners, frames, before, after
 
 
 class _Lanes:
@@ -403,8 +395,8 @@ class _Lanes:
         self._replay = replay
         self._terms = terms
         self._which = which
-        self._texts = list(model.nesting.columns.lanes)
-        self._code = {lane: code for code, lane in enumerate(self._texts)}
+        self.texts = list(model.nesting.columns.lanes)
+        self._code = {lane: code for code, lane in enumerate(self.texts)}
         self._of_branch = np.zeros(len(model.branches), np.int64)
         self._worker = np.array(replay.worker, np.intp)
         self._ended = np.array(replay.ended, np.int64)
@@ -417,23 +409,12 @@ class _Lanes:
         for call in sorted(model.calls, key=lambda call: (replay.calls[call.number][0], int(depth[call.members[0]]))):
             self._take(call)
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The names of all lanes."""
-        return tuple(self._texts)
-
     def codes(self) -> Ints:
         """Return the lane of each span; spans within a branch move to its new lane if they were on its old one."""
-        columns = self._model.nesting.columns
-        lane = columns.column("lane").copy()
-        is_branch = np.zeros(len(lane), np.bool_)
-        is_branch[self._model.branches] = True
-        ordinal = np.append(np.cumsum(is_branch) - 1, -1)
-        branch = ordinal[self._model.nesting.nearest(is_branch)]
+        lane, branch = self._model.nesting.columns.column("lane").copy(), self._model.owner
         inner = np.flatnonzero(branch >= 0)
         old = lane[self._model.branches][branch[inner]]
-        stays = lane[inner] != old
-        lane[inner] = np.where(stays, lane[inner], self._of_branch[branch[inner]])
+        lane[inner] = np.where(lane[inner] != old, lane[inner], self._of_branch[branch[inner]])
         return lane
 
     def attributes(self) -> dict[int, dict[str, Any]]:
@@ -466,7 +447,7 @@ class _Lanes:
             _, number, base = heappop(self._busy)
             heappush(self._free[base], number)
         kind, size = self._workers_of(call)
-        outer = self._texts[self._of_branch[call.owner]] if call.owner >= 0 else ""
+        outer = self.texts[self._of_branch[call.owner]] if call.owner >= 0 else ""
         if kind == "serial" and call.number not in self._side_by_side:
             here = call.parent if call.parent >= 0 else int(self._model.branches[call.members[0]])
             text = outer or self._model.nesting.columns.lanes[self._model.nesting.columns.rows["lane"][here]]
@@ -478,20 +459,18 @@ class _Lanes:
                 base = f"{outer}."
             until_ns = np.full(size, begin if call.feeder < 0 else end)  # a worker without a branch ends at once
             np.maximum.at(until_ns, self._worker[call.members], self._ended[call.members])
-            codes = [self._named(f"{base}{self._lowest(base, until)}") for until in until_ns.tolist()]
+            codes, free = [], self._free.setdefault(base, [])
+            for until in until_ns.tolist():
+                if not free:
+                    self._made[base] += 1
+                    free.append(self._made[base])
+                number = heappop(free)
+                heappush(self._busy, (until, number, base))
+                codes.append(self._named(f"{base}{number}"))
         self._of_branch[call.members] = np.array(codes, np.int64)[self._worker[call.members]]
-
-    def _lowest(self, base: str, until: int) -> int:
-        free = self._free.setdefault(base, [])
-        if not free:
-            self._made[base] += 1
-            free.append(self._made[base])
-        number = heappop(free)
-        heappush(self._busy, (until, number, base))
-        return number
 
     def _named(self, lane: str) -> int:
         if lane not in self._code:
-            self._code[lane] = len(self._texts)
-            self._texts.append(lane)
+            self._code[lane] = len(self.texts)
+            self.texts.append(lane)
         return self._code[lane]
