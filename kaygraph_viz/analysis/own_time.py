@@ -1,7 +1,7 @@
 """The own time of branches around others: what a task did before, between and after the jobs that it waited for.
 
 Belongs here: finding that time, and adding it to the spans that an analysis reads. Does not belong here: what counts as
-a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
+a unit of work (``trace.nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
 
 A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is
 work like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit

@@ -13,7 +13,14 @@ from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import span
-from tests.analysis.critical_path.conftest import call, names
+
+
+def call(start, end, *branches, workers=2, **facts):
+    return (bar("exec", "main", start, end, kind="phase", executor="thread", workers=workers, **facts), list(branches))
+
+
+def names(path):
+    return [step.name for step in path.steps]
 
 
 @given(st.data())
