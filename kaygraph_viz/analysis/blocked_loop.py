@@ -1,7 +1,7 @@
 """Calls that held up a loop: a coroutine that computed or blocked for so long that all others had to wait.
 
 Belongs here: which ones they were, and the words for them. Does not belong here: noticing them (``capture.tasks``), and
-how long the others waited (``explain.contention``).
+how long the others waited (``waits``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.nesting import Places
 from kaygraph_viz.trace.recorder import LOOP_BLOCKED
-
-__all__ = ["BlockedLoop", "blocked_loop_sentence", "blocked_loops", "loop_blocks"]
 
 MOST_NAMED = 3
 

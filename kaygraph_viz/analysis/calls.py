@@ -1,7 +1,7 @@
 """Parallel calls: which branches were dispatched together, and to how many workers.
 
 Belongs here: grouping the branches of a trace. Does not belong here: what the workers of a call waited for
-(``explain.idle``).
+(``explain``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from kaygraph_viz.analysis.workers import kind_of_lane, noted_workers
 from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs, group_cluster_starts
 from kaygraph_viz.trace.nesting import Nesting, Places
-
-__all__ = ["Calls"]
 
 
 @dataclass(frozen=True)

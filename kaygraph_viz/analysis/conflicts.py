@@ -16,8 +16,6 @@ from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["Conflict", "conflicts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Conflict:

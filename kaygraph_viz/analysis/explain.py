@@ -1,17 +1,7 @@
 """Explanations of why a run was not faster: the causes that add up to the time of all workers.
 
-Belongs here: `explain`, the causes it tells apart, and their words. Does not belong here: measuring each of them
-(``losses``, ``contention``, ``idle``), and what another number of workers would do.
-
-Losses within service times: repeated work and blocked time.
-
-Belongs here: repeated work and blocked time of each unit of work. Does not belong here: time in which a worker ran
-nothing (``idle``), and the GIL (``contention``).
-
-The idle time of workers, by what they waited for at every moment of a run.
-
-Belongs here: sorting idle time by its cause. Does not belong here: losses while they worked (``losses`` and
-``contention``).
+Belongs here: `explain`, the causes it tells apart and their words, time that was lost within branches, and idle time.
+Does not belong here: waits for a turn to compute (``waits``), and other numbers of workers (``what_if``).
 """
 
 from __future__ import annotations
@@ -34,156 +24,6 @@ from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.intervals import Bools, Ints, Stretch, covered_ns
 from kaygraph_viz.trace.nesting import PROFILE, Nesting, Places, extent_ns, is_own_time, is_profile, unit_mask
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["blocked_ns", "input_ns", "repeated_ns"]
-
-
-def blocked_ns(nesting: Nesting, units: Places) -> Ints:
-    """Return the time for which each unit was blocked by a limit, a lock or a full queue [ns]."""
-    return nesting.columns.column("blocked_ns")[units].clip(0, _service_ns(nesting, units))
-
-
-def input_ns(nesting: Nesting, units: Places) -> tuple[Ints, Ints]:
-    """Return for how long each unit waited for an item from a queue that came, and for one that never did [ns]."""
-    columns, waits = nesting.columns, input_waits(nesting)
-    started, ended = columns.column("started_ns"), columns.column("ended_ns")
-    owner = np.where(is_own_time(columns), nesting.parent, np.arange(len(columns)))[units]
-    mine = Stretch(owner, started[units], ended[units])
-    is_last = waits.ended >= ended[waits.owner] - AT_ONCE_NS
-    waited = np.minimum(covered_ns(mine, waits), blocked_ns(nesting, units))
-    at_the_end = np.minimum(covered_ns(mine, Stretch(*(each[is_last] for each in waits))), waited)
-    return waited - at_the_end, at_the_end
-
-
-def repeated_ns(nesting: Nesting, units: Places) -> Ints:
-    """Return the useless time of each unit: failed attempts, pauses after them, results that were lost [ns]."""
-    service = _service_ns(nesting, units)
-    started, ended = (nesting.columns.column(name)[units] for name in ("started_ns", "ended_ns"))
-    finished = np.where(_counts(nesting, units), finished_ns(nesting), np.iinfo(np.int64).max)
-    useful_from = -nesting.least_around(-_useful_from(nesting, finished))
-    before = (useful_from[units] - started).clip(0, service)
-    after = (ended - np.maximum(nesting.least_around(finished)[units], useful_from[units])).clip(0, service - before)
-    blocked = blocked_ns(nesting, units)
-    repeated: Ints = (before + after - _blocked_before(nesting, units, useful_from)).clip(0, service - blocked)
-    return repeated
-
-
-def _service_ns(nesting: Nesting, units: Places) -> Ints:
-    return (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
-
-
-def _useful_from(nesting: Nesting, finished: Ints) -> Ints:
-    """Return the moment from which each span was useful, as far as its own attempts and status say it [ns]."""
-    columns = nesting.columns
-    started, ended, number = (columns.column(name) for name in ("started_ns", "ended_ns", "attempt"))
-    useful_from = started.copy()
-    is_attempt, is_ok = columns.is_kind("attempt"), columns.is_status("ok")
-    restarts = np.flatnonzero(is_attempt & (nesting.parent >= 0) & (~is_ok | (number > 1)))
-    np.maximum.at(useful_from, nesting.parent[restarts], np.where(is_ok, started, ended)[restarts])
-    is_unexplained = columns.is_kind("branch") & (number > 1) & (useful_from == started)
-    estimate = started + (ended - started) // number.clip(1) * (number - 1)
-    useful_from = np.where(is_unexplained, estimate, useful_from)
-    return np.where(finished <= started, ended, useful_from)
-
-
-def _counts(nesting: Nesting, units: Places) -> Bools:
-    """Return a mask of the branches and units: a failed node does not undo its branches' work."""
-    counts = nesting.columns.is_kind("branch")
-    counts[units] = True
-    return counts
-
-
-def _blocked_before(nesting: Nesting, units: Places, useful_from: Ints) -> Ints:
-    """Return the blocked time in the repeated part of each unit [ns], as far as waits were recorded."""
-    columns = nesting.columns
-    is_unit = np.zeros(len(columns), np.bool_)
-    is_unit[units] = True
-    owner = nesting.nearest(is_unit)
-    waits = np.flatnonzero(columns.is_kind("wait") & (columns.column("blocked_ns") > 0) & (owner >= 0))
-    waits = waits[columns.column("started_ns")[waits] < useful_from[owner[waits]]]
-    blocked = np.zeros(len(columns), np.int64)
-    np.add.at(blocked, owner[waits], columns.column("blocked_ns")[waits])
-    return blocked[units]
-
-
-__all__ = ["Idle", "idle_time"]
-
-
-class Idle(NamedTuple):
-    """The idle time of all workers together, by its cause [ns]."""
-
-    interpreter: int
-    loop: int
-    dispatch: int
-    starved: int
-    tail: int
-    serial: int
-
-
-def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> Idle:
-    """Return the idle time of all workers by its cause."""
-    columns = nesting.columns
-    started, ended = columns.column("started_ns")[units], columns.column("ended_ns")[units]
-    times, changes = _free_slots(Calls.of(nesting))
-    moments = np.concatenate([started, ended, times, extent_ns(columns)])
-    order = np.argsort(moments, kind="stable")
-    lasting = np.diff(moments[order])
-
-    def at_each_moment(of_units: Ints, of_calls: Ints) -> Ints:
-        change = np.concatenate([of_units, -of_units, of_calls, np.zeros(2, np.int64)])
-        found: Ints = np.cumsum(change[order])[:-1]
-        return found
-
-    none, no_change = np.zeros(len(units), np.int64), np.zeros(len(times), np.int64)
-    idle = workers - at_each_moment(np.ones(len(units), np.int64), no_change)
-    coroutines, threads, others, starved, tail = (at_each_moment(none, change) for change in changes)
-    held_up = np.where(at_each_moment(is_busy.astype(np.int64), no_change) > 0, threads, 0)
-    found: list[int] = []
-    for wanted in (held_up, coroutines, others + threads - held_up, starved, tail):
-        taken = np.minimum(wanted, idle)
-        found.append(int((taken * lasting).sum()))
-        idle = idle - taken
-    interpreter, loop, dispatch, starvation, tails = found
-    return Idle(interpreter, loop, dispatch, starvation, tails, int((idle * lasting).sum()))
-
-
-def _free_slots(calls: Calls) -> tuple[Ints, Ints]:
-    """Return moments, and by how much the free slots of calls change there."""
-    count, size = len(calls.workers), tally(calls.call, len(calls.workers))
-    call = np.concatenate([np.arange(count), *[calls.call] * 3, np.arange(count)])
-    moment = np.concatenate([calls.begins, calls.submitted, calls.started, calls.ended, calls.ends])
-    order = np.lexsort((moment, call))
-    running = np.cumsum(_changes(calls, start=1, end=-1)[order])
-    queued = np.cumsum(_changes(calls, submit=1, start=-1)[order])
-    coming = np.cumsum(_changes(calls, begin=size, submit=-1)[order])
-    started = np.cumsum(_changes(calls, begin=calls.workers, close=-calls.workers)[order])
-    free = (started - running).clip(0)  # a branch that was given up still runs beside the one that took its place
-    wanted = np.minimum(free, queued)
-    slots = np.zeros((5, len(order)), np.int64)
-    slots[_kind_of_worker(calls)[call[order]], np.arange(len(order))] = wanted
-    slots[2] += np.where(running > 0, 0, slots[0])  # no coroutine holds the loop: the workers are only starting
-    slots[0] = np.where(running > 0, slots[0], 0)
-    slots[3] = np.where(coming > 0, free - wanted, 0)
-    slots[4] = free - wanted - slots[3]
-    return moment[order], np.diff(slots, axis=1, prepend=0)
-
-
-def _kind_of_worker(calls: Calls) -> Ints:
-    """Return for each call 0 for coroutines, 1 for threads of the recorded process, 2 for others."""
-    is_loop = [kind_of_lane(lane) in LOOPS for lane in calls.lanes]
-    return np.where(is_loop, 0, np.where([process_of_lane(lane) == "" for lane in calls.lanes], 1, 2))
-
-
-def _changes(
-    calls: Calls, begin: Ints | int = 0, submit: int = 0, start: int = 0, end: int = 0, close: Ints | int = 0
-) -> Ints:
-    """Return the changes of a number when calls begin, branches are submitted, start and end, and calls end."""
-    count, branches = len(calls.workers), len(calls.call)
-    of_branches = (np.full(branches, by) for by in (submit, start, end))
-    return np.concatenate([np.broadcast_to(begin, count), *of_branches, np.broadcast_to(close, count)])
-
-
-__all__ = ["CAUSES", "USEFUL", "Cause", "Explanation", "explain"]
 
 USEFUL = "useful work"
 
@@ -240,6 +80,7 @@ CAUSES: Mapping[str, Cause] = {
 MAX_NAMED = 3
 WORTH_NAMING = 0.1  # of all that was lost
 NEARLY_ALL = 0.98
+_HEADINGS = ("worker time", "share", "time", "meaning")
 
 
 @dataclass(frozen=True)
@@ -331,25 +172,25 @@ class Explanation:
         """Return the rows of the table: name, share, worker time and meaning, the largest first."""
         by_size = sorted(self.parts_ns.items(), key=lambda item: -item[1])
         rows = [
-            (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning + self._caveat(name))
+            (
+                name,
+                _percent(self.shares[name]),
+                duration(spent / 1e9),
+                CAUSES[name].meaning + (" (estimated, upper limit)" if name in self.estimated else ""),
+            )
             for name, spent in by_size
             if spent
         ]
         whole = f"{counted(self.workers, 'worker')} for {duration(self.makespan_s)}"
         return [*rows, ("total", "100%", duration(self.workers * self.makespan_s), whole)]
 
-    def _caveat(self, name: str) -> str:
-        return " (estimated, upper limit)" if name in self.estimated else ""
-
-    def _advice(self) -> str:
-        lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
-        return f"To reduce {_called(lost)}: {CAUSES[lost].change}." if lost else ""
-
     def __str__(self) -> str:
         if not self.makespan_ns or not self.workers:
             return self.sentence
         table = aligned([_HEADINGS, *self._rows()], right={1, 2})
-        return "\n\n".join(filter(None, [self.sentence, table, self.blocked_loop, self._advice()]))
+        lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
+        advice = f"To reduce {_called(lost)}: {CAUSES[lost].change}." if lost else ""
+        return "\n\n".join(filter(None, [self.sentence, table, self.blocked_loop, advice]))
 
     def _repr_html_(self) -> str:
         if not self.makespan_ns or not self.workers:
@@ -358,9 +199,6 @@ class Explanation:
         table = html_table(rows, right={1, 2}, headings=(*_HEADINGS, "how to reduce it"))
         more = f"<p>{html.escape(self.blocked_loop)}</p>" if self.blocked_loop else ""
         return f"<p>{html.escape(self.sentence)}</p>{table}{more}"
-
-
-_HEADINGS = ("worker time", "share", "time", "meaning")
 
 
 def _called(name: str) -> str:
@@ -441,3 +279,141 @@ def explain(trace: Trace) -> Explanation:
     return Explanation(
         workers, last_ns - first_ns, parts, estimated, blocked_loop=blocked_loop_sentence(recorded.columns)
     )
+
+
+# -- lost within service times ----------------------------------------------------------------------------------------
+
+
+def blocked_ns(nesting: Nesting, units: Places) -> Ints:
+    """Return the time for which each unit was blocked by a limit, a lock or a full queue [ns]."""
+    return nesting.columns.column("blocked_ns")[units].clip(0, _service_ns(nesting, units))
+
+
+def input_ns(nesting: Nesting, units: Places) -> tuple[Ints, Ints]:
+    """Return for how long each unit waited for an item from a queue that came, and for one that never did [ns]."""
+    columns, waits = nesting.columns, input_waits(nesting)
+    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    owner = np.where(is_own_time(columns), nesting.parent, np.arange(len(columns)))[units]
+    mine = Stretch(owner, started[units], ended[units])
+    is_last = waits.ended >= ended[waits.owner] - AT_ONCE_NS
+    waited = np.minimum(covered_ns(mine, waits), blocked_ns(nesting, units))
+    at_the_end = np.minimum(covered_ns(mine, Stretch(*(each[is_last] for each in waits))), waited)
+    return waited - at_the_end, at_the_end
+
+
+def repeated_ns(nesting: Nesting, units: Places) -> Ints:
+    """Return the useless time of each unit: failed attempts, pauses after them, results that were lost [ns]."""
+    service = _service_ns(nesting, units)
+    started, ended = (nesting.columns.column(name)[units] for name in ("started_ns", "ended_ns"))
+    counts = nesting.columns.is_kind("branch")  # and units: a failed node does not undo its branches' work
+    counts[units] = True
+    finished = np.where(counts, finished_ns(nesting), np.iinfo(np.int64).max)
+    useful_from = -nesting.least_around(-_useful_from(nesting, finished))
+    before = (useful_from[units] - started).clip(0, service)
+    after = (ended - np.maximum(nesting.least_around(finished)[units], useful_from[units])).clip(0, service - before)
+    blocked = blocked_ns(nesting, units)
+    repeated: Ints = (before + after - _blocked_before(nesting, units, useful_from)).clip(0, service - blocked)
+    return repeated
+
+
+def _useful_from(nesting: Nesting, finished: Ints) -> Ints:
+    """Return the moment from which each span was useful, as far as its own attempts and status say it [ns]."""
+    columns = nesting.columns
+    started, ended, number = (columns.column(name) for name in ("started_ns", "ended_ns", "attempt"))
+    useful_from = started.copy()
+    is_attempt, is_ok = columns.is_kind("attempt"), columns.is_status("ok")
+    restarts = np.flatnonzero(is_attempt & (nesting.parent >= 0) & (~is_ok | (number > 1)))
+    np.maximum.at(useful_from, nesting.parent[restarts], np.where(is_ok, started, ended)[restarts])
+    is_unexplained = columns.is_kind("branch") & (number > 1) & (useful_from == started)
+    estimate = started + (ended - started) // number.clip(1) * (number - 1)
+    useful_from = np.where(is_unexplained, estimate, useful_from)
+    return np.where(finished <= started, ended, useful_from)
+
+
+def _blocked_before(nesting: Nesting, units: Places, useful_from: Ints) -> Ints:
+    """Return the blocked time in the repeated part of each unit [ns], as far as waits were recorded."""
+    columns = nesting.columns
+    is_unit = np.zeros(len(columns), np.bool_)
+    is_unit[units] = True
+    owner = nesting.nearest(is_unit)
+    waits = np.flatnonzero(columns.is_kind("wait") & (columns.column("blocked_ns") > 0) & (owner >= 0))
+    waits = waits[columns.column("started_ns")[waits] < useful_from[owner[waits]]]
+    blocked = np.zeros(len(columns), np.int64)
+    np.add.at(blocked, owner[waits], columns.column("blocked_ns")[waits])
+    return blocked[units]
+
+
+def _service_ns(nesting: Nesting, units: Places) -> Ints:
+    return (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
+
+
+# -- idle workers, by what they waited for at every moment ------------------------------------------------------------
+
+
+class Idle(NamedTuple):
+    """The idle time of all workers together, by its cause [ns]."""
+
+    interpreter: int
+    loop: int
+    dispatch: int
+    starved: int
+    tail: int
+    serial: int
+
+
+def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> Idle:
+    """Return the idle time of all workers by its cause."""
+    columns = nesting.columns
+    started, ended = columns.column("started_ns")[units], columns.column("ended_ns")[units]
+    times, changes = _free_slots(Calls.of(nesting))
+    moments = np.concatenate([started, ended, times, extent_ns(columns)])
+    order = np.argsort(moments, kind="stable")
+    lasting = np.diff(moments[order])
+
+    def at_each_moment(of_units: Ints, of_calls: Ints) -> Ints:
+        change = np.concatenate([of_units, -of_units, of_calls, np.zeros(2, np.int64)])
+        found: Ints = np.cumsum(change[order])[:-1]
+        return found
+
+    none, no_change = np.zeros(len(units), np.int64), np.zeros(len(times), np.int64)
+    idle = workers - at_each_moment(np.ones(len(units), np.int64), no_change)
+    coroutines, threads, others, starved, tail = (at_each_moment(none, change) for change in changes)
+    held_up = np.where(at_each_moment(is_busy.astype(np.int64), no_change) > 0, threads, 0)
+    found: list[int] = []
+    for wanted in (held_up, coroutines, others + threads - held_up, starved, tail):
+        taken = np.minimum(wanted, idle)
+        found.append(int((taken * lasting).sum()))
+        idle = idle - taken
+    interpreter, loop, dispatch, starvation, tails = found
+    return Idle(interpreter, loop, dispatch, starvation, tails, int((idle * lasting).sum()))
+
+
+def _free_slots(calls: Calls) -> tuple[Ints, Ints]:
+    """Return moments, and by how much the free slots of calls change there."""
+    count, size = len(calls.workers), tally(calls.call, len(calls.workers))
+    call = np.concatenate([np.arange(count), *[calls.call] * 3, np.arange(count)])
+    moment = np.concatenate([calls.begins, calls.submitted, calls.started, calls.ended, calls.ends])
+    order = np.lexsort((moment, call))
+    running = np.cumsum(_changes(calls, start=1, end=-1)[order])
+    queued = np.cumsum(_changes(calls, submit=1, start=-1)[order])
+    coming = np.cumsum(_changes(calls, begin=size, submit=-1)[order])
+    started = np.cumsum(_changes(calls, begin=calls.workers, close=-calls.workers)[order])
+    free = (started - running).clip(0)  # a branch that was given up still runs beside the one that took its place
+    wanted = np.minimum(free, queued)
+    slots = np.zeros((5, len(order)), np.int64)
+    kinds = [0 if kind_of_lane(lane) in LOOPS else 2 if process_of_lane(lane) else 1 for lane in calls.lanes]
+    slots[np.array(kinds, np.int64)[call[order]], np.arange(len(order))] = wanted  # coroutines, own threads, others
+    slots[2] += np.where(running > 0, 0, slots[0])  # no coroutine holds the loop: the workers are only starting
+    slots[0] = np.where(running > 0, slots[0], 0)
+    slots[3] = np.where(coming > 0, free - wanted, 0)
+    slots[4] = free - wanted - slots[3]
+    return moment[order], np.diff(slots, axis=1, prepend=0)
+
+
+def _changes(
+    calls: Calls, begin: Ints | int = 0, submit: int = 0, start: int = 0, end: int = 0, close: Ints | int = 0
+) -> Ints:
+    """Return the changes of a number when calls begin, branches are submitted, start and end, and calls end."""
+    count, branches = len(calls.workers), len(calls.call)
+    of_branches = (np.full(branches, by) for by in (submit, start, end))
+    return np.concatenate([np.broadcast_to(begin, count), *of_branches, np.broadcast_to(close, count)])

@@ -12,19 +12,6 @@ import math
 
 from kaygraph_viz.base.checks import checked_number
 
-__all__ = [
-    "amdahl_limit",
-    "amdahl_speedup",
-    "graham_ratio",
-    "greedy_makespan_s",
-    "gustafson_speedup",
-    "least_makespan_s",
-    "longest_first_ratio",
-    "mean_concurrency",
-    "usl_best_workers",
-    "usl_speedup",
-]
-
 LARGEST = 1e300
 
 

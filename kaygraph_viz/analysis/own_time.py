@@ -1,7 +1,7 @@
 """The own time of branches around others: what a task did before, between and after the jobs that it waited for.
 
 Belongs here: finding that time, and adding it to the spans that an analysis reads. Does not belong here: what counts as
-a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
+a unit of work (``trace.nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
 
 A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is
 work like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit
@@ -22,16 +22,6 @@ from kaygraph_viz.trace.columns import PART_DTYPE, PartTable, SpanColumns, repea
 from kaygraph_viz.trace.intervals import Bools, Ints, Stretch, covered_ns, first_of_runs, running_max_by_group
 from kaygraph_viz.trace.nesting import Nesting, Places, is_own_time, is_profile, unit_mask
 from kaygraph_viz.trace.span import KINDS, STATUSES
-
-__all__ = [
-    "SHORTEST_NS",
-    "blocking_waits",
-    "contain_work",
-    "cut_rows",
-    "on_lanes",
-    "recorded_owner",
-    "with_own_time",
-]
 
 SHORTEST_NS = 50_000  # what is shorter is the cost of starting branches and of noticing that they have ended
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))

@@ -1,10 +1,7 @@
-"""The time of all branches of each name: added up, and as the time in which any of them ran.
+"""Sums over the branches of a run: by name, and by worker.
 
-Belongs here: sums by name. Does not belong here: sums by lane (``per_worker``).
-
-The load of each worker of a run: branches, busy time, end of the last one.
-
-Belongs here: sums by lane. Does not belong here: finding idle workers (``workers``).
+Belongs here: how many there were, how long they took, and how many failed. Does not belong here: finding idle workers
+(``workers``), and the numbers of the whole run (``summary``).
 """
 
 from __future__ import annotations
@@ -19,8 +16,6 @@ from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.intervals import first_of_runs, running_max_by_group
 from kaygraph_viz.trace.nesting import Nesting, extent_ns, is_own_time
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["NameLoad", "per_name"]
 
 
 class NameLoad(NamedTuple):
@@ -85,9 +80,6 @@ def per_name(trace: Trace) -> list[NameLoad]:
         for at in np.flatnonzero(count).tolist()
     ]
     return sorted(loads, key=lambda load: (-load.work_s, load.name))
-
-
-__all__ = ["WorkerLoad", "per_worker"]
 
 
 class WorkerLoad(NamedTuple):

@@ -13,9 +13,8 @@ import numpy as np
 
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.what_if.model import Model, read_model
-from kaygraph_viz.analysis.what_if.predictions import Options, Predictions, predictions_of
+from kaygraph_viz.analysis.what_if.predictions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.replay import Speed, Terms, replay
-from kaygraph_viz.analysis.what_if.tasks import BranchOperations
 from kaygraph_viz.analysis.workers import process_of_lane
 from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.base.parts import PART_CODE
@@ -23,8 +22,6 @@ from kaygraph_viz.trace.columns import SpanColumns, part_totals_ns, stretches
 from kaygraph_viz.trace.intervals import Bools, Ints, first_of_runs, union_length_ns
 from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Estimate", "serial_estimate"]
 
 MAX_BRANCHES, SAMPLE = 5_000, 2_000  # of more than the first number of branches, about the second are replayed
 FEW = 8  # a call with fewer branches than this for each one replayed is replayed as a whole or not at all
@@ -54,7 +51,7 @@ def serial_estimate(trace: Trace) -> Estimate:
     if not len(outer):
         return _estimate(around_ns, around_ns, around_ns)
     taken = _taken(nesting, found, outer)
-    model = read_model(columns if taken is None else replace(columns, rows=columns.rows[taken]))
+    model = read_model(nesting if taken is None else Nesting.of(replace(columns, rows=columns.rows[taken])))
     scale = 1.0
     if taken is not None:
         lasted = (found.ended - found.started)[outer]
@@ -107,7 +104,11 @@ def _branches_ns(model: Model, machine: Machine | None) -> tuple[float, float, f
     columns, lane = nesting.columns, nesting.columns.column("lane")
     around = np.append(nesting.nearest(columns.is_kind("branch")), -1)[nesting.parent[its]]
     apart = its[(around < 0) | (lane[its] != lane[around])]  # not on the lane of a branch around them
-    has_steps = _has_steps(model)
+
+    has_steps = np.zeros(len(its), np.bool_)  # coroutines whose steps were noted
+    for call in model.calls:
+        has_steps[call.members] = call.kind == "async"
+    has_steps &= np.isin(columns.column("span_id")[its], columns.parts.span_id)
 
     parts, unknown = stretches(columns, apart), np.zeros(len(apart), np.bool_)
     unknown[parts.owner[parts.kind == PART_CODE["unknown"]]] = True
@@ -123,27 +124,22 @@ def _branches_ns(model: Model, machine: Machine | None) -> tuple[float, float, f
     cpu[has_steps] = sum(totals[kind] for kind in ("cpu", "unknown") if kind in totals)
     model = replace(model, cpu=np.minimum(cpu, model.service))
     predictions = predictions_of(model, machine, Options(), frozenset(), Speed.of(model, {}))
-    missed = _missed(model, predictions)
-    possible = filter(None, [predictions.recorded, predictions.otherwise])
-    alone = [_alone_ns(model, operations) + supply for operations in possible]
+
+    # For limits it was blocked: no part of the real waits of a stage.
+    blocked, alone = model.backpressure - _backpressure_ns(model), []
+    for operations in filter(None, [predictions.recorded, predictions.otherwise]):
+        between = sum(wait + compute for owner, gaps in operations.gaps.items() if owner >= 0 for wait, compute in gaps)
+        within = (operations.wait + operations.compute + blocked)[~model.makes_calls].sum()
+        alone.append(float(within + between) + supply)
+
+    # The replay of the recorded run misses its calls by as much as these times may be off.
+    terms = Terms(cores=predictions.had_cores, has_gil=predictions.had_gil)
+    replayed = replay(model, predictions.recorded, terms).calls
+    calls = [call for call in model.calls if call.owner < 0]
+    real_ns = sum(call.ends_ns - call.begins_ns for call in calls)
+    replayed_ns = sum(end - begin for begin, end in (replayed[call.number] for call in calls))
+    missed = real_ns / replayed_ns if replayed_ns else 1.0
     return alone[0], min(alone) * min(1.0, missed), max(alone) * max(1.0, missed)
-
-
-def _alone_ns(model: Model, operations: BranchOperations) -> float:
-    """Return the sum of the durations of branches that consist of these operations and never wait for a turn [ns]."""
-    between = sum(wait + compute for owner, gaps in operations.gaps.items() if owner >= 0 for wait, compute in gaps)
-    waited = model.backpressure - _backpressure_ns(model)  # for limits: no part of the real waits of a stage
-    return float((operations.wait + operations.compute + waited)[~model.makes_calls].sum() + between)
-
-
-def _has_steps(model: Model) -> Bools:
-    """Return a mask of the branches that are coroutines whose steps were noted."""
-    columns = model.nesting.columns
-    is_coroutine = np.zeros(len(model.branches), np.bool_)
-    for call in model.calls:
-        is_coroutine[call.members] = call.kind == "async"
-    has_noted: Bools = np.isin(columns.column("span_id")[model.branches], columns.parts.span_id)
-    return is_coroutine & has_noted
 
 
 def _for_turns_ns(columns: SpanColumns, positions: Places) -> int:
@@ -160,16 +156,6 @@ def _backpressure_ns(model: Model) -> Ints:
     lasted = np.zeros(len(model.branches), np.int64)
     lasted[found.owner[at_the_end]] = (found.ended_ns - found.started_ns)[at_the_end]
     return np.minimum(lasted, model.backpressure)
-
-
-def _missed(model: Model, predictions: Predictions) -> float:
-    """Return the time of the calls of a run / that of their replay."""
-    terms = Terms(cores=predictions.had_cores, has_gil=predictions.had_gil)
-    replayed = replay(model, predictions.recorded, terms).calls
-    calls = [call for call in model.calls if call.owner < 0]
-    real_ns = sum(call.ends_ns - call.begins_ns for call in calls)
-    replayed_ns = sum(end - begin for begin, end in (replayed[call.number] for call in calls))
-    return real_ns / replayed_ns if replayed_ns else 1.0
 
 
 # -- samples --------------------------------------------------------------------------------------------------------

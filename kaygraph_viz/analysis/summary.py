@@ -27,8 +27,6 @@ from kaygraph_viz.trace.nesting import PROFILE, Nesting, extent_ns, is_own_time,
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["Summary", "summarize"]
-
 SAME = 0.05  # a speedup that is no further from 1 than this is none
 TWICE = 1.995  # from which a run says how many times as long it took
 _STATUS_WORDS = {

@@ -1,7 +1,7 @@
-"""Code that computes without the GIL, as far as the CPU times of branches that overlapped prove it.
+"""Waits for a turn to compute: for the GIL, for the loop of coroutines, for a core; and whose code holds the GIL.
 
-Belongs here: shares by name. Does not belong here: which branch waited for what (``explain.contention``), and what
-follows for other numbers of workers (``what_if.replay``).
+Belongs here: the waits that were noted, and what CPU times of branches that overlapped prove where nothing was.
+Does not belong here: other waits (``explain``), and what follows for other numbers of workers (``what_if``).
 
 Code such as hashing, compression and most of NumPy releases the GIL while it computes; Python code holds it. No clock
 measures which a branch did, but what two of them used together tells:
@@ -10,16 +10,6 @@ measures which a branch did, but what two of them used together tells:
   in the window from end to end count, so this is a proof, whenever a branch computed within its bar.
 - Just one, although more than one branch ran all the time: the code holds the GIL.
 - Less, or never two at once: it cannot be told.
-
-The stretches in which spans computed, all the time or for an unknown part of it.
-
-Belongs here: reading them from parts. Does not belong here: what follows from them (``explain.contention``,
-``gil_free``).
-
-Waits of branches for a turn to compute: for the interpreter, for the loop of coroutines, for a core.
-
-Belongs here: those that were noted, and an estimate from CPU times of branches that overlapped where nothing was. Does
-not belong here: which code holds the GIL (``gil_free``), and other waits (``losses``).
 """
 
 from __future__ import annotations
@@ -45,7 +35,7 @@ from kaygraph_viz.trace.intervals import (
 )
 from kaygraph_viz.trace.nesting import Nesting, Places
 
-__all__ = ["Computing", "computing"]
+Floats = npt.NDArray[np.float64]
 
 
 class Computing(NamedTuple):
@@ -67,9 +57,8 @@ def computing(columns: SpanColumns, positions: Places) -> Computing:
     return Computing(found.owner[its], found.started_ns[its], found.ended_ns[its], cpu[its], is_open)
 
 
-__all__ = ["Code", "code_of", "gil_free"]
+# -- whose code holds the GIL -----------------------------------------------------------------------------------------
 
-Floats = npt.NDArray[np.float64]
 
 PROVEN = 1.05  # CPU seconds per second, from which on more than one computed at a time
 BUSY = 0.9  # from which on one computed all the time
@@ -181,7 +170,8 @@ def _highest(started: Ints, ended: Ints, cpu: Ints, cluster: Ints) -> tuple[floa
     return found
 
 
-__all__ = ["TurnWaits", "turn_waits"]
+# -- who waited for a turn --------------------------------------------------------------------------------------------
+
 
 SATURATED = (0.8, 1.2)  # CPU seconds per second, as a share of the capacity: below or above, waits are not likely
 
@@ -205,12 +195,18 @@ class TurnWaits(NamedTuple):
 def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine | None) -> TurnWaits:
     """Return the waits of units of work for a turn to compute."""
     service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
-    computed, noted = _Stretches.of(nesting, units), _noted(nesting, units)
-    has_gil = machine is None or machine.has_gil
-    held = computed.held(_holds(nesting, units, machine) if has_gil else np.zeros(len(units), np.bool_))
+    computed, in_loop = _Stretches.of(nesting, units), _in_loops(nesting, units)
+    totals, nothing = part_totals_ns(nesting.columns, units), np.zeros(len(units), np.int64)
+    turn = totals.get("gil", nothing)
+    noted = [np.where(in_loop, 0, turn), np.where(in_loop, turn, 0), totals.get("core", nothing)]
+
+    cores = None if machine is None else machine.cores
+    holds = np.full(len(units), machine is None or machine.has_gil)  # the GIL while it computes, as far as is known
+    its = np.flatnonzero(holds & (nesting.columns.column("cpu_ns")[units] > 0) & ~in_loop)
+    holds[its] = ~code_of(nesting.columns, units[its], processes(nesting.columns, units)[its], cores).is_free
+    held = np.where(holds[computed.owner] | computed.in_loop, computed.cpu, 0)  # coroutines hold at least their loop
     gil, is_saturated = computed.for_interpreter(held)
     loop = computed.for_loop()
-    cores = None if machine is None else machine.cores
     core = np.zeros_like(gil) if cores is None else computed.for_core(cores, gil + loop)
     own = computed.by_unit(computed.cpu, len(units))
     sure = _capped(noted, (service - idle_ns).clip(0))
@@ -220,13 +216,6 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
     is_busy = computed.by_unit(is_saturated, len(units)) > 0
     gil, loop, core = (known + guess for known, guess in zip(sure, guessed, strict=True))
     return TurnWaits(gil, loop, core, is_busy, computed.by_unit(held, len(units)), frozenset(doubtful))
-
-
-def _noted(nesting: Nesting, units: Places) -> list[Ints]:
-    """Return the noted waits of units for the interpreter, for the loop and for a core [ns]."""
-    totals, nothing = part_totals_ns(nesting.columns, units), np.zeros(len(units), np.int64)
-    turn, in_loop = totals.get("gil", nothing), _in_loops(nesting, units)
-    return [np.where(in_loop, 0, turn), np.where(in_loop, turn, 0), totals.get("core", nothing)]
 
 
 def _capped(waits: Iterable[Ints], max_sum: Ints) -> list[Ints]:
@@ -244,22 +233,13 @@ def _in_loops(nesting: Nesting, units: Places) -> Bools:
     return found
 
 
-def _processes(nesting: Nesting, units: Places) -> Ints:
-    """Return the number of the process of each unit: 0 for the recorded one, below 0 on other machines."""
-    names = [process_of_lane(lane) for lane in nesting.columns.lanes]
+def processes(columns: SpanColumns, positions: Places) -> Ints:
+    """Return the number of the process of some spans: 0 for the recorded one, below 0 on other machines."""
+    names = [process_of_lane(lane) for lane in columns.lanes]
     number = {name: place for place, name in enumerate(dict.fromkeys(["", *names]))}
     numbers = [-number[name] if kind_of_lane(name) == "dask" else number[name] for name in names]
-    found: Ints = np.array(numbers, np.int64)[nesting.columns.column("lane")[units]]
+    found: Ints = np.array(numbers, np.int64)[columns.column("lane")[positions]]
     return found
-
-
-def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:
-    """Return whether the code of each unit holds the interpreter while it computes, as far as is known."""
-    columns, holds = nesting.columns, np.ones(len(units), np.bool_)
-    its = np.flatnonzero((columns.column("cpu_ns")[units] > 0) & ~_in_loops(nesting, units))
-    cores = None if machine is None else machine.cores
-    holds[its] = ~code_of(columns, units[its], _processes(nesting, units)[its], cores).is_free
-    return holds
 
 
 class _Stretches(NamedTuple):
@@ -277,17 +257,13 @@ class _Stretches(NamedTuple):
     def of(cls, nesting: Nesting, units: Places) -> _Stretches:
         """Return all stretches in which units are known to have computed."""
         found = computing(nesting.columns, units)
-        return cls(*found, _processes(nesting, units)[found.owner], _in_loops(nesting, units)[found.owner])
+        return cls(*found, processes(nesting.columns, units)[found.owner], _in_loops(nesting, units)[found.owner])
 
     def by_unit(self, each: Ints | Bools, count: int) -> Ints:
         """Return the sum of a column by unit."""
         found = np.zeros(count, np.int64)
         np.add.at(found, self.owner, each)
         return found
-
-    def held(self, holds: Bools) -> Ints:
-        """Return the time for which each stretch held the interpreter [ns]; coroutines hold at least their loop."""
-        return np.where(holds[self.owner] | self.in_loop, self.cpu, 0)
 
     def for_interpreter(self, held: Ints) -> tuple[Ints, Bools]:
         """Return the waits of threads for the interpreter [ns], and where that of the recorded process was busy."""

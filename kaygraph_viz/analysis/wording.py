@@ -1,11 +1,7 @@
-"""Texts that all results share: durations with a fitting unit, counts with the right plural, tables in text and HTML.
+"""Texts that all results share: durations with a fitting unit, counts with the right plural, names, tables.
 
-Belongs here: how numbers and tables are written. Does not belong here: what they mean.
-
-Names of spans in tables and sentences.
-
-Belongs here: names that tell the spans of different nodes apart. Does not belong here: labels that have to fit into a
-bar (``plot``).
+Belongs here: how numbers, spans and tables are written. Does not belong here: what they mean, and labels that have to
+fit into a bar (``plot``).
 """
 
 from __future__ import annotations
@@ -20,12 +16,9 @@ from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.intervals import Ints
 from kaygraph_viz.trace.nesting import Nesting, Places
 
-__all__ = ["aligned", "counted", "duration", "html_table", "join_words", "significant", "time_unit"]
-
 Row = Sequence[str]
-
 LONGEST_CELL = 1_000  # characters; names of others could be of any length
-
+MAX_NAMES = 12
 _UNITS = (("s", 1.0, 0.1), ("ms", 1e-3, 1e-3), ("µs", 1e-6, 1e-6), ("ns", 1e-9, 0.0))  # name, size [s], from [s]
 
 
@@ -61,6 +54,32 @@ def join_words(words: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
+def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
+    """Return the name of each span as a number, and the text for each number."""
+    columns = nesting.columns
+    name = columns.column("name")
+    node = nesting.nearest(columns.is_kind("node"))
+
+    # Branches of a node that gives them many names, as one for each item, are all called by the name of the node.
+    is_branch, size = columns.is_kind("branch"), len(columns.names) or 1
+    names_of_nodes = np.unique(_paired(node, name, size)[is_branch])
+    count = tally(names_of_nodes // size, len(node) + 1)  # the first place is for branches without a node
+    has_many = is_branch & (count[node + 1] > MAX_NAMES) & (node >= 0)
+
+    is_of_node = columns.is_kind("phase", "wait", "attempt") & (node >= 0)
+    name_of_node = np.append(name, -1)[node]
+    owner = np.where(is_of_node, name_of_node, -1)
+    pairs = _paired(owner, np.where(has_many, name_of_node, name), len(columns.names))[positions]
+    pairs, number = np.unique(pairs, return_inverse=True)
+    parts = zip(*(part.tolist() for part in np.divmod(pairs, size)), strict=True)
+    return number, [(f"{columns.names[of - 1]}: " if of else "") + columns.names[own] for of, own in parts]
+
+
+def _paired(owner: Ints, name: Ints, names: int) -> Ints:
+    """Return one number for each pair of an owner, from -1, and a name."""
+    return (owner + 1) * np.int64(names) + name
+
+
 def aligned(rows: Sequence[Row], *, right: Collection[int] = ()) -> str:
     """Return rows of cells as lines of text with straight columns."""
     rows = [[one_line(cell, LONGEST_CELL) for cell in row] for row in rows]
@@ -88,35 +107,3 @@ def _html_row(row: Row, right: Collection[int], *, is_heading: bool = False) -> 
         for tag in ["th" if is_heading or not place else "td"]
     ]
     return f"<tr>{''.join(cells)}</tr>"
-
-
-__all__ = ["named"]
-
-
-MAX_NAMES = 12
-
-
-def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
-    """Return the name of each span as a number, and the text for each number."""
-    columns = nesting.columns
-    name = columns.column("name")
-    node = nesting.nearest(columns.is_kind("node"))
-
-    # Branches of a node that gives them many names, as one for each item, are all called by the name of the node.
-    is_branch, size = columns.is_kind("branch"), len(columns.names) or 1
-    names_of_nodes = np.unique(_paired(node, name, size)[is_branch])
-    count = tally(names_of_nodes // size, len(node) + 1)  # the first place is for branches without a node
-    has_many = is_branch & (count[node + 1] > MAX_NAMES) & (node >= 0)
-
-    is_of_node = columns.is_kind("phase", "wait", "attempt") & (node >= 0)
-    name_of_node = np.append(name, -1)[node]
-    owner = np.where(is_of_node, name_of_node, -1)
-    pairs = _paired(owner, np.where(has_many, name_of_node, name), len(columns.names))[positions]
-    pairs, number = np.unique(pairs, return_inverse=True)
-    parts = zip(*(part.tolist() for part in np.divmod(pairs, size)), strict=True)
-    return number, [(f"{columns.names[of - 1]}: " if of else "") + columns.names[own] for of, own in parts]
-
-
-def _paired(owner: Ints, name: Ints, names: int) -> Ints:
-    """Return one number for each pair of an owner, from -1, and a name."""
-    return (owner + 1) * np.int64(names) + name

@@ -21,8 +21,6 @@ from kaygraph_viz.trace.intervals import Bools, Ints, Stretch
 from kaygraph_viz.trace.nesting import Nesting, Places
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "longest_item_ns", "loops_as_items"]
-
 AT_ONCE_NS = 1_000_000  # from the end of a wait that was cancelled to the end of its branch
 PIECES = 16  # of the work of a loop, if it is not known when it took an item
 MANY = 3  # waits of each loop: then the work between two of them is an item as a rule
@@ -102,19 +100,19 @@ def _last_ends_within(nesting: Nesting) -> Ints:
     return np.where(is_host & columns.is_status("abandoned"), ended, np.where(is_host, last, started))
 
 
-def loops_as_items(columns: SpanColumns) -> SpanColumns:
+def loops_as_items(nesting: Nesting) -> Nesting:
     """Return the spans with each loop cut into branches: its work between two waits for an item."""
-    nesting = Nesting.of(columns)
+    columns = nesting.columns
     items, loops = _items(nesting)
     if not len(loops):
-        return columns
+        return nesting
     first = 1 + int(columns.column("span_id").max())
     rows, parts = cut_rows(nesting, items, first + np.arange(len(items.owner)))
     rows["status"] = STATUSES.index("ok")
     is_loop = np.zeros(len(columns), np.bool_)
     is_loop[loops] = True
     is_left = ~nesting.within(is_loop)
-    return replace(columns, rows=np.concatenate([columns.rows[is_left], rows]), parts=parts).in_order()
+    return Nesting.of(replace(columns, rows=np.concatenate([columns.rows[is_left], rows]), parts=parts).in_order())
 
 
 def longest_item_ns(nesting: Nesting) -> Ints:

@@ -18,18 +18,6 @@ from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.intervals import Bools, concurrency
 from kaygraph_viz.trace.nesting import Nesting, is_own_time
 
-__all__ = [
-    "LOOPS",
-    "OWN_INTERPRETER",
-    "count_workers",
-    "idle_lanes",
-    "is_loop_lane",
-    "kind_of_lane",
-    "lane_order",
-    "noted_workers",
-    "process_of_lane",
-]
-
 LOOPS = ("async", "task")  # kinds of lanes of coroutines
 OWN_INTERPRETER = ("process", "dask")  # kinds of workers with an interpreter of their own
 RANKS = dict.fromkeys(LOOPS, 2) | dict.fromkeys(OWN_INTERPRETER, 3)  # in charts; the main thread is 0, others are 1

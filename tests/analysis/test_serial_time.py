@@ -120,19 +120,17 @@ def assert_agrees(trace, one_by_one):
     assert measured.speedup == one_by_one.makespan_s / trace.makespan_s
 
 
-@pytest.mark.parametrize("executor", WORKERS)
-@pytest.mark.parametrize("load", LOADS)
-def test_the_estimate_is_what_a_serial_run_takes(load, executor):
-    node = Coroutines(load) if executor == "async" else batch(load, executor)
-    assert_agrees(run(node), run(batch(load, "serial")))
+COSTS = {"start_up_s": {"process": 0.2, "thread": 0.01}, "dispatch_s": {"process": 0.005, "thread": 0.001}}
+CLOCKS = [{}, {"cores": 2}, {"gil": False, "cores": 2}, {"gil": False, "cores": 4}, COSTS]
 
 
-@pytest.mark.parametrize("cores", [2, 4])
+@pytest.mark.parametrize("clock", CLOCKS, ids=["usual", "two cores", "no GIL, two cores", "no GIL, four", "costs"])
 @pytest.mark.parametrize("executor", WORKERS)
 @pytest.mark.parametrize("load", LOADS)
-def test_so_it_is_where_the_code_computes_without_the_gil(load, executor, cores):
+def test_the_estimate_is_what_a_serial_run_takes(load, executor, clock):
+    """Waiting for a core, starting workers and handing them branches are no part of it."""
     node = Coroutines(load) if executor == "async" else batch(load, executor)
-    assert_agrees(run(node, gil=False, cores=cores), run(batch(load, "serial"), gil=False, cores=cores))
+    assert_agrees(run(node, **clock), run(batch(load, "serial"), **clock))
 
 
 @pytest.mark.parametrize("executor", WORKERS)
@@ -141,18 +139,6 @@ def test_it_is_nearly_that_where_only_sums_are_known(load, executor):
     trace = run(Coroutines(load) if executor == "async" else batch(load, executor))
     sums = Trace(replace(trace.columns, parts=PartTable()))
     assert serial_estimate(sums).serial_s == pytest.approx(run(batch(load, "serial")).makespan_s, rel=OF_SUMS)
-
-
-@pytest.mark.parametrize("load", LOADS)
-def test_starting_workers_and_handing_them_branches_is_no_part_of_it(load):
-    costs = {"start_up_s": {"process": 0.2, "thread": 0.01}, "dispatch_s": {"process": 0.005, "thread": 0.001}}
-    for executor in ("thread", "process"):
-        assert_agrees(run(batch(load, executor), **costs), run(batch(load, "serial"), **costs))
-
-
-@pytest.mark.parametrize("load", LOADS)
-def test_waiting_for_a_core_is_no_part_of_it(load):
-    assert_agrees(run(batch(load, "process"), cores=2), run(batch(load, "serial"), cores=2))
 
 
 def test_four_threads_that_only_compute_are_no_faster():

@@ -1,60 +1,40 @@
-"""The numbers of a run, and the laws between them."""
+"""The numbers of one run, the words and names in which they are said, and what is said of profiles."""
 
 from __future__ import annotations
 
 import html
+import json
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis import summary as metrics
-from kaygraph_viz.analysis.critical_path import critical_path_ns
+from kaygraph_viz.analysis.critical_path import critical_path
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.serial_time import Estimate
 from kaygraph_viz.analysis.summary import Summary, summarize
+from kaygraph_viz.analysis.what_if.what_if import what_if
+from kaygraph_viz.analysis.wording import duration, html_table, join_words, named, significant
 from kaygraph_viz.base.errors import OptionError
-from kaygraph_viz.clock.clock import compute
-from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.export.loading import load
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
-from kaygraph_viz.trace.nesting import Nesting
+from kaygraph_viz.trace.columns import SPAN_DTYPE, SpanColumns
+from kaygraph_viz.trace.nesting import PROFILE, Nesting, is_profile
 from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.span import KINDS
+from kaygraph_viz.trace.trace import Trace
 
 lengths = st.integers(0, 50).map(lambda value: value / 8)
 
 
-@st.composite
-def runs(draw):
-    """Nodes one after the other; each with prep, an exec of branches dealt out to lanes, and post."""
-    at, nodes = 0.0, []
-    for number in range(draw(st.integers(0, 4))):
-        start, free = at, [0.0] * draw(st.integers(1, 4))
-        prep, post = draw(lengths), draw(lengths)
-        free = [start + prep] * len(free)
-        branches = []
-        for duration in draw(st.lists(lengths, max_size=8)):
-            lane = free.index(min(free))
-            branches.append(
-                bar("b", f"thread-{lane + 1}", free[lane], free[lane] + duration, queued_s=free[lane] - start)
-            )
-            free[lane] += duration
-        end = max(free) + post
-        phases = [bar("prep", "main", start, start + prep, kind="phase"),
-                  (bar("exec", "main", start + prep, end - post, kind="phase"), branches),
-                  bar("post", "main", end - post, end, kind="phase")]  # fmt: skip
-        nodes.append((bar(f"n{number}", "main", start, end, kind="node"), phases))
-        at = end + draw(lengths)
-    return make_trace(*nodes)
-
-
-@given(runs())
-def test_the_laws_of_a_run_hold(trace):
-    found = summarize(trace)
-    resolution = 1e-9
+@given(st.data())
+def test_the_laws_of_a_run_hold(any_run, data):
+    trace = data.draw(any_run)
+    found, resolution = summarize(trace), 1e-9
     assert found.critical_path_s <= found.makespan_s + resolution
-    assert found.critical_path_s <= found.work_s + resolution
-    if found.workers:
-        assert found.makespan_s + resolution >= max(found.work_s / found.workers, found.critical_path_s)
     assert found.efficiency * found.workers == pytest.approx(found.speedup)
     assert found.peak_concurrency <= found.workers
     assert found.mean_concurrency <= found.peak_concurrency + resolution
@@ -128,26 +108,11 @@ def test_phases_add_up_and_the_longest_branch_counts():
     assert summarize(trace).critical_path_s == 6.0
 
 
-def test_nodes_that_overlap_in_time_count_once():
-    def node(lane, start, end):
-        return (bar(lane, lane, start, end, kind="node"), [bar("exec", lane, start, end, kind="phase")])
-
-    trace = make_trace((bar("g", "main", 0, 9, kind="graph"), [node("t", 0, 4), node("u", 2, 5), node("t", 5, 8)]))
-    assert summarize(trace).critical_path_s == 4 + 3
-
-
 def test_an_abandoned_branch_does_not_stretch_the_path_beyond_the_run():
     phases = [(bar("exec", "main", 0, 1, kind="phase"), [bar("slow", "t", 0, 10, status="abandoned")]),
               bar("post", "main", 1, 6, kind="phase")]  # fmt: skip
     found = summarize(make_trace((bar("n", "main", 0, 6, kind="node"), phases)))
     assert found.critical_path_s == 6.0
-
-
-def test_a_chain_of_many_levels_is_no_recursion():
-    tree = bar("leaf", "t", 0, 1)
-    for _ in range(10_000):
-        tree = (bar("n", "t", 0, 1, kind="node"), [tree])
-    assert critical_path_ns(Nesting.of(make_trace(tree).columns)) == 1_000_000_000
 
 
 # -- speedup --------------------------------------------------------------------------------------------------------
@@ -159,17 +124,6 @@ def waits(count, workers, lasts_s=1.0):
                 queued_s=n // workers * lasts_s) for n in range(count)]  # fmt: skip
     end = -(-count // workers) * lasts_s
     return make_trace((bar("exec", "main", 0, end, kind="phase", executor="thread", workers=workers), bars))
-
-
-def test_threads_that_only_compute_are_no_faster():
-    node = ParallelBatchNode(4)
-    node.prep, node.exec = lambda shared: [3.0] * 4, compute
-    with record(clock="virtual") as trace:
-        node.run({})
-    found = summarize(trace)
-    assert (found.makespan_s, found.serial_s, found.speedup, found.efficiency) == (12.0, 12.0, 1.0, 0.25)
-    assert found.mean_concurrency > 3.9
-    assert found.sentence == "4 branches on 4 workers took 12.0 s, and about 12.0 s one after the other: no speedup."
 
 
 def test_a_speedup_is_measured_where_a_serial_run_is_given():
@@ -265,11 +219,6 @@ def test_a_summary_can_be_sent_to_another_process():
     assert (copy.speedup, str(copy)) == (found.speedup, str(found))
 
 
-def test_summaries_are_equal_if_their_numbers_are():
-    assert summarize(waits(4, 4)) == summarize(waits(4, 4))
-    assert summarize(waits(4, 4)) != summarize(waits(4, 4), serial=waits(4, 1))
-
-
 def test_time_in_which_anything_ran_stands_beside_the_sum():
     summary = summarize(make_trace(bar("a", "t-1", 0, 3), bar("b", "t-2", 1, 4), bar("c", "t-1", 6, 7)))
     assert (summary.work_s, summary.busy_s, summary.makespan_s) == (7, 5, 7)
@@ -296,3 +245,153 @@ def test_an_error_of_a_caller_itself_is_counted() -> None:
     summary = summarize(make_trace(around(bar("job", "task-2", 0, 3), status="error")))
     assert (summary.counts["ok"], summary.counts["error"]) == (1, 1)
     assert summary.sentence.endswith("problems: 1 failed.")
+
+
+def test_branches_with_many_names_are_called_after_their_node():
+    def texts(count):
+        branches = [bar(f"map {number}", f"t-{number}", 0, 1) for number in range(count)]
+        trace = make_trace((bar("Count", "main", 0, 1, kind="node"), branches))
+        return set(named(Nesting.of(trace.columns), np.arange(len(trace)))[1])
+
+    assert texts(3) == {"Count", "map 0", "map 1", "map 2"}
+    assert texts(30) == {"Count"}
+
+
+def test_branches_without_a_node_keep_their_names():
+    trace = make_trace(*(bar(f"job {number}", f"t-{number}", 0, 1) for number in range(30)))
+    assert len(named(Nesting.of(trace.columns), np.arange(30))[1]) == 30
+
+
+def test_phases_and_attempts_are_called_after_their_node():
+    inside = [
+        bar("prep", "main", 0, 1, kind="phase"),
+        (bar("page", "t-1", 1, 2), [bar("attempt 1", "t-1", 1, 2, kind="attempt")]),
+    ]
+    trace = make_trace((bar("Check", "main", 0, 2, kind="node"), inside))
+    number, texts = named(Nesting.of(trace.columns), np.arange(len(trace)))
+    assert [texts[each] for each in number] == ["Check", "Check: prep", "page", "Check: attempt 1"]
+
+
+def test_the_same_phase_of_two_nodes_has_two_names():
+    nodes = [(bar(name, "main", at, at + 1, kind="node"), [bar("prep", "main", at, at + 1, kind="phase")])
+             for at, name in enumerate("ab")]  # fmt: skip
+    trace = make_trace(*nodes)
+    phases = np.flatnonzero(trace.columns.is_kind("phase"))
+    number, texts = named(Nesting.of(trace.columns), phases)
+    assert [texts[each] for each in number] == ["a: prep", "b: prep"]
+
+
+def test_every_text_of_the_html_is_escaped():
+    made = html_table([("<script>", "&")], headings=("<i>", '"'))
+    assert "<script>" not in made
+    assert "&lt;script&gt;" in made
+    assert "&lt;i&gt;" in made
+
+
+def test_a_duration_has_a_unit_that_fits_after_rounding():
+    assert [duration(seconds) for seconds in (0.0996, 0.09996, 0.000999, 0.0009996)] == [
+        "99.6 ms",
+        "0.100 s",
+        "999 µs",
+        "1.00 ms",
+    ]
+
+
+def test_numbers_keep_their_significant_digits():
+    assert [significant(value, 2) for value in (0.00123, 9.99, 99.9, 1234.5)] == ["0.0012", "10", "100", "1,234"]
+
+
+def test_words_are_joined_as_in_a_sentence():
+    assert [join_words(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+
+
+ANALYSES = [summarize, explain, what_if, critical_path]
+
+
+def stack(lane, depth, *, wide=4):
+    """Return a stack of calls, of which the innermost function makes some more."""
+    tree = [bar("leaf", lane, depth + n, depth + n + 1) for n in range(wide)]
+    for level in reversed(range(depth)):
+        tree = [(bar(f"level {level}", lane, level, 2 * depth + wide - level), tree)]
+    return tree[0]
+
+
+def of_trace(*tree):
+    return is_profile(Nesting.of(make_trace(*tree).columns))
+
+
+def test_stacks_of_calls_are_a_profile():
+    assert of_trace(stack("thread 1", 5), stack("thread 2", 4), stack("thread 3", 1))
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_chunks_around_items_and_recorded_helpers_are_none(depth):
+    tree = stack("t-1", depth) if depth else bar("a", "t-1", 0, 1)
+    assert not of_trace(tree, bar("b", "t-2", 0, 1))
+
+
+def test_levels_on_lanes_of_their_own_are_none():
+    tree = [bar("leaf", "t-9", 4, 5), bar("leaf", "t-10", 4, 5)]
+    for level in range(8):
+        tree = [(bar("fan-out", f"t-{level}", 3, 6), tree)]
+    assert not of_trace(tree[0])
+
+
+def test_nested_nodes_are_none():
+    tree = [bar("a", "t-1", 4, 5), bar("b", "t-2", 4, 5)]
+    for _ in range(6):
+        tree = [(bar("graph", "main", 4, 5, kind="graph"), tree)]
+    assert not of_trace(tree[0])
+
+
+def test_a_trace_without_branches_is_none():
+    assert not of_trace(bar("n", "main", 0, 1, kind="node"))
+
+
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_each_analysis_says_so_and_gives_no_numbers(analysis):
+    found = analysis(make_trace(stack("thread 1", 6), stack("thread 2", 6)))
+    assert found.is_profile
+    assert found.sentence == str(found) == PROFILE
+    assert found._repr_html_().startswith("<p>This trace is a profile")
+
+
+def test_what_is_said_of_a_profile_holds_no_speedup_and_no_prediction():
+    trace = make_trace(stack("thread 1", 6), stack("thread 2", 6))
+    assert summarize(trace).speedup == 0
+    assert explain(trace).parts_ns == explain(make_trace()).parts_ns
+    assert (what_if(trace).makespan_s, what_if(trace).best_workers) == ({}, 0)
+
+
+@pytest.fixture(scope="module")
+def tower():
+    """A trace of 200,000 calls, each within the one before."""
+    count = 200_000
+    levels = np.arange(count)
+    rows = np.zeros(count, SPAN_DTYPE)
+    rows["span_id"], rows["parent_id"], rows["index"] = levels + 1, levels, -1
+    rows["submitted_ns"] = rows["started_ns"] = levels
+    rows["ended_ns"], rows["kind"], rows["attempt"] = 2 * count - levels, KINDS.index("branch"), 1
+    return Trace(SpanColumns(rows, ("f",), ("main",)))
+
+
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_a_tower_of_200_000_calls_is_a_profile(analysis, tower):
+    assert analysis(tower).is_profile
+
+
+def test_profiles_of_other_tools_are_found(tmp_path):
+    path = tmp_path / "result.json"
+    names = ["<module>", "main", "run", "work", "inner"]
+    events = [
+        {"ph": "X", "cat": "FEE", "name": name, "ts": 10 * n + level, "dur": 10 - 2 * level, "pid": 1, "tid": 1}
+        for n in range(3)
+        for level, name in enumerate(names)
+    ]
+    path.write_text(json.dumps({"traceEvents": events}))
+    assert explain(load(path)).is_profile

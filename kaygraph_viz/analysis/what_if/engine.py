@@ -1,17 +1,12 @@
-"""A discrete-event simulation of workers that take branches, wait and compute.
+"""A discrete-event simulation of workers that take the branches of calls.
 
-Belongs here: running it and collecting its times. Does not belong here: the rules for tasks and workers (``tasks``,
-``worker_pool``), where the durations come from (``model``), and what is made of the result (``replay``).
+Belongs here: which worker gets which branch and when, passing results on, and the times of it all. Does not belong
+here: what happens within a branch (``tasks``), where durations come from (``model``), what is made of it (``replay``).
 
 The rules are those of the virtual clock. Workers take branches in their order. Of the threads of an interpreter one
 computes at a time, and it passes to the next one every 5 ms, in the order in which they came. A coroutine keeps its
 loop for as long as it computes. Processes have an interpreter each; they, and threads that compute without the
 interpreter, share the cores. Events of one instant come in the order in which they were entered.
-
-Simulated worker pools: which worker gets which branch of a call, and when.
-
-Belongs here: taking branches, passing results on, starting and ending workers. Does not belong here: what happens
-within a branch (``tasks``).
 """
 
 from __future__ import annotations
@@ -19,14 +14,30 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from kaygraph_viz.analysis.what_if.tasks import Callback, CallSpec, EventLoop, Operation, Simulation, Slots, Task
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 
-__all__ = ["make_calls"]
-
+SWITCH_NS = 5_000_000  # sys.getswitchinterval()
+MAX_TURNS = 20_000  # of the interpreter: in longer runs turns are longer, or each second would cost 200 events
 LOOP_TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
+
+
+def simulate(
+    program: Sequence[Operation],
+    branches: int,
+    operations_of: Callable[[int], Sequence[Operation]],
+    *,
+    cores: int | None = None,
+    switch_ns: int = SWITCH_NS,
+    has_gil: bool = True,
+) -> Simulation:
+    """Simulate a program and return all times of it."""
+    simulation = Simulation(branches, operations_of, cores, switch_ns, make_calls, has_gil=has_gil)
+    main = Task(simulation, simulation.new_interpreter(), is_alone=cores is None)
+    simulation.events.call_at(0, lambda: main.perform(program, simulation.end))
+    simulation.events.run()
+    return simulation
 
 
 def make_calls(owner: Task, specs: Sequence[CallSpec], on_over: Callback) -> None:
@@ -65,22 +76,19 @@ class Worker(Task):
         """Take the next branch, if there is one; after an empty branch another, in a loop and not by recursion."""
         self._pulls += 1
         while self._pulls == 1:
-            self._take()
+            branch = self.pool.next_for(self)
+            if branch is None:
+                self.suspend()
+            else:
+                self._branch = branch
+                self.place = self.pool.taken
+                self.pool.taken += 1
+                begins_ns = self.pool.supplied_ns(branch) + self.pool.spec.dispatch_ns
+                if begins_ns > self.events.now:
+                    self.events.call_at(begins_ns, self._begin)
+                else:
+                    self._begin()
             self._pulls -= 1
-
-    def _take(self) -> None:
-        branch = self.pool.next_for(self)
-        if branch is None:
-            self.suspend()
-            return
-        self._branch = branch
-        self.place = self.pool.taken
-        self.pool.taken += 1
-        begins_ns = self.pool.supplied_ns(branch) + self.pool.spec.dispatch_ns
-        if begins_ns > self.events.now:
-            self.events.call_at(begins_ns, self._begin)
-        else:
-            self._begin()
 
     def _begin(self) -> None:
         simulation, branch = self.simulation, self._branch
@@ -195,21 +203,19 @@ class WorkerPool:
     def _start(self, count: int) -> None:
         start_up = self.spec.start_up_ns or (0,)
         for number in range(self._started, min(self._size, self._started + count)):
-            worker = self._worker(number)
+            if self._loop is not None:
+                worker: Worker = Coroutine(self, number, self._loop)
+            elif self.spec.kind in OWN_INTERPRETER:
+                interpreter = self._simulation.new_interpreter()
+                worker = Worker(self, number, interpreter, is_alone=self._simulation.cores.is_unlimited)
+            else:
+                worker = Worker(self, number, self.owner.interpreter, is_alone=self.is_alone and self._size == 1)
             self._started += 1
             self._left += 1
             if self._loop is not None:
                 self._loop.call_soon(worker.pull)
             else:
                 self._events.call_at(self._events.now + start_up[min(number, len(start_up) - 1)], worker.pull)
-
-    def _worker(self, number: int) -> Worker:
-        if self._loop is not None:
-            return Coroutine(self, number, self._loop)
-        simulation = self._simulation
-        if self.spec.kind in OWN_INTERPRETER:
-            return Worker(self, number, simulation.new_interpreter(), is_alone=simulation.cores.is_unlimited)
-        return Worker(self, number, self.owner.interpreter, is_alone=self.is_alone and self._size == 1)
 
     def next_for(self, worker: Worker) -> int | None:
         """Return the next branch for a worker; None where there is none, and then the worker has ended."""
@@ -363,37 +369,3 @@ class FedPool(WorkerPool):
         while self._idle:
             worker = self._idle.popleft()
             worker.call_soon(worker.pull)
-
-
-__all__ = ["MAX_TURNS", "SWITCH_NS", "Replay", "simulate"]
-
-SWITCH_NS = 5_000_000  # sys.getswitchinterval()
-MAX_TURNS = 20_000  # of the interpreter: in longer runs turns are longer, or each second would cost 200 events
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The times of a simulated run."""
-
-    started: list[int]
-    ended: list[int]
-    submitted: list[int]
-    blocked: list[int]
-    worker: list[int]
-    calls: dict[int, tuple[int, int]]
-    makespan_ns: int
-
-
-def simulate(
-    program: Sequence[Operation], branches: int, operations_of: Callable[[int], Sequence[Operation]], *,
-    cores: int | None = None, switch_ns: int = SWITCH_NS, has_gil: bool = True,
-) -> Replay:  # fmt: skip
-    """Simulate a program and return its times."""
-    simulation = Simulation(branches, operations_of, cores, switch_ns, make_calls, has_gil=has_gil)
-    main = Task(simulation, simulation.new_interpreter(), is_alone=cores is None)
-    simulation.events.call_at(0, lambda: main.perform(program, simulation.end))
-    simulation.events.run()
-    return Replay(
-        simulation.started, simulation.ended, simulation.submitted, simulation.blocked, simulation.worker,
-        simulation.calls, simulation.makespan_ns,
-    )  # fmt: skip

@@ -1,7 +1,7 @@
 """The real waits of branches, told from their waits for the GIL or a core, which also make bars longer.
 
 Belongs here: telling the two apart. Does not belong here: an upper bound for each branch's wait for the GIL
-(``explain.contention``), and what other conditions would do (``replay``).
+(``waits``), and what other conditions would do (``replay``).
 
 No clock measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
 So the real waits are chosen such that a replay with the recorded workers gives bars like those that were recorded:
@@ -26,9 +26,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kaygraph_viz.analysis.waits import processes
 from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.model import Model
-from kaygraph_viz.analysis.what_if.replay import Terms, replay_calls
+from kaygraph_viz.analysis.what_if.replay import Terms, replay
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, sampled
 from kaygraph_viz.analysis.what_if.tasks import (
     CALL,
@@ -39,10 +40,8 @@ from kaygraph_viz.analysis.what_if.tasks import (
     KnownOperations,
     in_order,
 )
-from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 from kaygraph_viz.trace.intervals import Ints, concurrency, first_of_runs, union_length_ns
-
-__all__ = ["real_waits"]
 
 MAX_BRANCHES = 1_000  # that are replayed of a group; the others are taken to be like them
 MAX_GROUPS = 100  # of branches, in as many clusters of calls
@@ -70,7 +69,7 @@ OF_CORES = Tolerances(busy=0.7, as_good=0.05, at_all=0.5)
 
 def real_waits(
     model: Model, *, cores: int | None, computes_first: bool | None = None, free: Ints | None = None
-) -> BranchOperations:  # fmt: skip
+) -> BranchOperations:
     """Return what branches consist of, without their waits for a turn to compute."""
     known = KnownOperations.of(model)
     if computes_first is None and model.is_exact and not (known.is_known | model.makes_calls).all():
@@ -93,9 +92,17 @@ def _found(
     done_ns = model.ended - model.backpressure
     wait = (done_ns - model.started - model.cpu).clip(0)
     wait = np.where(known.is_known, known.wait, wait)
-    operations = BranchOperations(
-        wait, np.where(known.is_known, known.compute, model.cpu), _gaps(model), computes_first, free, known
-    )
+    compute = np.where(known.is_known, known.compute, model.cpu)
+
+    gaps: dict[int, list[tuple[int, int]]] = {}  # how long owners of calls wait and compute around them
+    for owner in {-1: None, **model.clusters}:
+        edges = np.array(model.edges(owner)).reshape(-1, 2)
+        moments, until = model.computed_ns(owner)
+        lasts = np.diff(edges, axis=1)[:, 0].clip(0)
+        computed = np.minimum(lasts, np.diff(until[np.searchsorted(moments, edges)], axis=1)[:, 0])
+        gaps[owner] = list(zip((lasts - computed).tolist(), computed.tolist(), strict=True))
+
+    operations = BranchOperations(wait, compute, gaps, computes_first, free, known)
     groups = list(_groups(model, operations, cores))
     every = max(1, -(-len(groups) // MAX_GROUPS))
     is_reproduced, real, longest = True, 0, 0
@@ -114,28 +121,12 @@ def _found(
     return operations, is_reproduced
 
 
-def _gaps(model: Model) -> dict[int, list[tuple[int, int]]]:
-    """Return for how long owners of calls wait and compute before, between and after them [ns]."""
-    gaps: dict[int, list[tuple[int, int]]] = {}
-    for owner in {-1: None, **model.clusters}:
-        edges = np.array(model.edges(owner)).reshape(-1, 2)
-        moments, until = model.computed_ns(owner)
-        cpu = np.diff(until[np.searchsorted(moments, edges)], axis=1)[:, 0]
-        lasts = np.diff(edges, axis=1)[:, 0].clip(0)
-        compute = np.minimum(lasts, cpu)
-        gaps[owner] = list(zip((lasts - compute).tolist(), compute.tolist(), strict=True))
-    return gaps
-
-
 def _groups(model: Model, operations: BranchOperations, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
     """Yield branches that took turns: the number of their cluster, and how many cores they had, None for one GIL."""
     is_leaf = (model.cpu > 0) & ~model.makes_calls
     if operations.known is not None:
         is_leaf &= ~operations.known.is_known
-    lanes = model.nesting.columns.lanes
-    name_of = {lane: name for name, lane in enumerate(dict.fromkeys(process_of_lane(lane) for lane in lanes))}
-    process = np.array([name_of[process_of_lane(lane)] for lane in lanes], np.intp)
-    process = process[model.nesting.columns.rows["lane"][model.branches]]
+    process = abs(processes(model.nesting.columns, model.branches))
     is_own = 2 * operations.held < operations.compute
     cluster_of = np.full(len(model.branches), -1)
     for call in model.calls:
@@ -166,9 +157,14 @@ class _Fit:
 
     @classmethod
     def of(
-        cls, model: Model, operations: BranchOperations, cluster: Sequence[int], its: Ints, cores: int | None,
+        cls,
+        model: Model,
+        operations: BranchOperations,
+        cluster: Sequence[int],
+        its: Ints,
+        cores: int | None,
         ended: Ints,
-    ) -> _Fit:  # fmt: skip
+    ) -> _Fit:
         """Take the first branches of a large group: neighbours, since only those that overlapped took turns."""
         parted = -(-len(its) // MAX_BRANCHES)
         sample = EVERYTHING
@@ -210,21 +206,19 @@ class _Fit:
         replays = []
         for waits in tries:
             replays.append(self._replayed(waits))
-            if self._is_recorded(*replays[-1]):
+            if all((was == now).all() for was, now in zip(self._recorded(), replays[-1], strict=True)):
                 return waits, True
         if has_to_be_exact or busy < allowed.busy:
             return probable, False
         misses = [self.miss(*replay, room) for replay in replays]
         misses[0] = min(misses[0], self.miss(*self._replayed(tries[0], slower=max(1.0, 1 / busy)), room))
         may_be_none = not self.model.is_exact and misses[0] <= allowed.at_all  # in exact times it would be reproduced
-        if may_be_none and _in_proportion(self._turns(cpu), ended - started - self.operations.compute[self.its]):
+        is_whole = self.cores is None and not self._is_loop  # threads get the interpreter for whole turns
+        turns = -(-cpu // SWITCH_NS) * SWITCH_NS if is_whole else cpu
+        if may_be_none and _in_proportion(turns, ended - started - self.operations.compute[self.its]):
             return tries[0], False
         good = min(misses) + allowed.as_good
         return next(waits for waits, miss in zip(tries, misses, strict=True) if miss <= good), False
-
-    def _turns(self, cpu: Ints) -> Ints:
-        """Return for how long branches may keep the interpreter, which threads get for whole turns [ns]."""
-        return cpu if self._is_loop or self.cores is not None else -(-cpu // SWITCH_NS) * SWITCH_NS
 
     @property
     def _is_loop(self) -> bool:
@@ -264,10 +258,6 @@ class _Fit:
         begin = min(self.model.calls[number].begins_ns for number in self.cluster)
         return self.model.started[self.its] - begin, self.ended[self.its] - begin
 
-    def _is_recorded(self, new_started: Ints, new_ended: Ints) -> bool:
-        started, ended = self._recorded()
-        return bool((started == new_started).all() and (ended == new_ended).all())
-
     def miss(self, new_started: Ints, new_ended: Ints, room: Ints) -> float:
         """Return the distance between a replay and what was recorded, in shares of a bar."""
         started, ended = self._recorded()
@@ -289,7 +279,7 @@ class _Fit:
         wait, compute = self.operations.wait.copy(), self.operations.compute.copy()
         wait[self.its], compute[self.its] = waits, _rounded(compute[self.its] * slower)
         operations, terms = replace(self.operations, wait=wait, compute=compute), Terms(cores=self.cores)
-        found = replay_calls(self.model, operations, terms, self.cluster, self.sample)
+        found = replay(self.model, operations, terms, sample=self.sample, only=self.cluster)
         started, ended, blocked = (np.array(times)[self.its] for times in (found.started, found.ended, found.blocked))
         return started, ended - blocked
 

@@ -1,12 +1,7 @@
 """The model of a recorded run that is replayed: its calls, their branches, and what lay in between.
 
-Belongs here: what is known of a run. Does not belong here: reading it from a trace (``read_model``), which part of a
-branch was real waiting (``gil_waits``), and other conditions than those that were recorded (``replay``).
-
-Reading from a trace what a run consisted of.
-
-Belongs here: finding calls, what they cost, and which call fed which. Does not belong here: what a model is
-(``model``).
+Belongs here: what is known of a run, and reading it from a trace: calls, what they cost, which call fed which. Does not
+belong here: which part of a branch was real waiting (``gil_waits``), and other conditions (``replay``).
 """
 
 from __future__ import annotations
@@ -25,8 +20,6 @@ from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.intervals import Bools, Ints, concurrency, first_of_runs, group_cluster_starts
 from kaygraph_viz.trace.nesting import Nesting, Places, extent_ns, unit_mask
-
-__all__ = ["KINDS", "Call", "Model"]
 
 KINDS = ("serial", "thread", "process", "async", "dask")
 
@@ -75,6 +68,12 @@ class Model:
     has_loops: bool = False
 
     @cached_property
+    def owner(self) -> Ints:
+        """The number of the branch that each span is or lies in, or -1."""
+        is_branch = self.nesting.columns.is_kind("branch")
+        return np.append(np.cumsum(is_branch) - 1, -1)[self.nesting.nearest(is_branch)]
+
+    @cached_property
     def service(self) -> Ints:
         """Duration of each branch [ns]."""
         return self.ended - self.started
@@ -108,9 +107,9 @@ class Model:
     @cached_property
     def _computed(self) -> dict[int, tuple[Ints, Ints]]:
         columns = self.nesting.columns
-        is_branch = columns.is_kind("branch")
-        units = np.flatnonzero(unit_mask(self.nesting) & ~is_branch & (columns.column("cpu_ns") > 0))
-        owners = np.append(np.cumsum(is_branch) - 1, -1)[self.nesting.nearest(is_branch)[units]]
+        is_other = unit_mask(self.nesting) & ~columns.is_kind("branch")
+        units = np.flatnonzero(is_other & (columns.column("cpu_ns") > 0))
+        owners = self.owner[units]
         order = np.argsort(owners, kind="stable")
         firsts = np.flatnonzero(first_of_runs(owners[order])) if len(order) else np.empty(0, np.intp)
         found = {}
@@ -133,38 +132,46 @@ class Model:
         return [*found, self.ends_ns if owner < 0 else int(self.ended[owner])]
 
 
-__all__ = ["read_model"]
+# -- reading it from a trace ------------------------------------------------------------------------------------------
+
 
 OF_CHUNK = re.compile(r"chunk \d+")
 SLOW_INPUT = 0.01  # an input that took less of the time than this share was always there
 
 
-def read_model(recorded: SpanColumns) -> Model:
+def read_model(recorded: Nesting) -> Model:
     """Return the model of a run, read from its spans."""
     with_items = loops_as_items(recorded)
-    columns, static = _without_chunks(with_own_time(Nesting.of(with_items)).columns)
-    nesting = Nesting.of(columns)
+    nesting, static = _without_chunks(with_own_time(with_items))
+    columns = nesting.columns
     branches = np.flatnonzero(columns.is_kind("branch"))
     found = Calls.of(nesting)
     times = _Times.of(nesting, branches, found)
     calls = _linked(nesting, branches, times, _calls(nesting, branches, found, times, static))
-    return Model(
-        nesting, branches, times.submitted, times.started, times.ended, times.cpu, times.blocked, calls,
-        _clusters(calls), *_extent_ns(columns, times), times.are_exact, with_items is not recorded,
-    )  # fmt: skip
-
-
-def _extent_ns(columns: SpanColumns, times: _Times) -> tuple[int, int]:
-    """Return when a run began and ended [ns]; a branch that was given up and goes on after it does not count."""
-    begins_ns, ends_ns = extent_ns(columns)
+    begins_ns, _ = extent_ns(columns)
     others = columns.column("ended_ns")[~columns.is_kind("branch")]
-    return begins_ns, max(int(times.ended.max(initial=begins_ns)), int(others.max(initial=begins_ns))) if ends_ns else 0
+    return Model(
+        nesting=nesting,
+        branches=branches,
+        submitted=times.submitted,
+        started=times.started,
+        ended=times.ended,
+        cpu=times.cpu,
+        blocked=times.blocked,
+        calls=calls,
+        clusters=_clusters(calls),
+        begins_ns=begins_ns,
+        # A branch that was given up and goes on after the run does not count.
+        ends_ns=max(int(times.ended.max(initial=begins_ns)), int(others.max(initial=begins_ns))),
+        is_exact=times.are_exact,
+        has_loops=with_items is not recorded,
+    )
 
 
-def _without_chunks(columns: SpanColumns) -> tuple[SpanColumns, Bools]:
+def _without_chunks(nesting: Nesting) -> tuple[Nesting, Bools]:
     """Return the spans without chunks, whose branches move up to the call, and a mask of the spans that made chunks."""
-    nesting = Nesting.of(columns)
-    is_branch, parent = columns.is_kind("branch"), nesting.parent
+    columns, parent = nesting.columns, nesting.parent
+    is_branch = columns.is_kind("branch")
     is_inner = is_branch & (parent >= 0) & is_branch[parent]
     of_chunks = np.array([bool(OF_CHUNK.fullmatch(name)) for name in columns.names], np.bool_)
     is_chunk = np.zeros(len(columns), np.bool_)
@@ -172,13 +179,13 @@ def _without_chunks(columns: SpanColumns) -> tuple[SpanColumns, Bools]:
     is_chunk &= of_chunks[columns.rows["name"]] if len(of_chunks) else False
     made = np.zeros(len(columns), np.bool_)
     if not is_chunk.any():
-        return columns, made
+        return nesting, made
     rows = columns.rows.copy()
     moved = np.flatnonzero(is_inner & is_chunk[parent])
     rows["parent_id"][moved] = columns.rows["parent_id"][parent[moved]]
     made[parent[np.flatnonzero(is_chunk)]] = True
     rows["submitted_ns"][moved] = columns.rows["submitted_ns"][parent[moved]]
-    return replace(columns, rows=rows[~is_chunk]), made[~is_chunk]
+    return Nesting.of(replace(columns, rows=rows[~is_chunk])), made[~is_chunk]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,15 +211,31 @@ class _Times:
         is_first[order] = first_of_runs(found.call[order], lane[order])
         free = found.begins[found.call]
         free[order[1:]] = np.where(is_first[order[1:]], free[order[1:]], found.ended[order[:-1]])
-        free_of_all = np.maximum(free, _ended_before(lane, found.started, found.ended))
+
+        # The branch before each one on its lane may be of another call.
+        order = np.lexsort((found.started, lane))
+        before, after = order[:-1], order[1:]
+        had_ended = (lane[before] == lane[after]) & (found.ended[before] <= found.started[after])
+        ready = np.maximum(free, found.submitted)
+        ready[after[had_ended]] = np.maximum(ready[after[had_ended]], found.ended[before[had_ended]])
+
+        # The input yields a branch after the one before, and after a worker has asked for it.
+        order = np.lexsort((found.started, columns.column("index")[branches], found.call))
+        asked = free.copy()
+        begins = first_of_runs(found.call[order])
+        previous = np.where(begins[1:], free[order[1:]], found.submitted[order[:-1]])
+        asked[order[1:]] = np.maximum(asked[order[1:]], previous)
+
         return cls(
-            found.submitted, found.started, found.ended,
-            columns.column("cpu_ns")[branches].clip(0, service),
-            columns.column("blocked_ns")[branches].clip(0, service),
-            gap=(found.started - np.maximum(free_of_all, found.submitted)).clip(0),
+            submitted=found.submitted,
+            started=found.started,
+            ended=found.ended,
+            cpu=columns.column("cpu_ns")[branches].clip(0, service),
+            blocked=columns.column("blocked_ns")[branches].clip(0, service),
+            gap=(found.started - ready).clip(0),
             is_first=is_first,
-            supply=_supply(found, free, columns.column("index")[branches]),
-        )  # fmt: skip
+            supply=(found.submitted - asked).clip(0),
+        )
 
     @property
     def are_exact(self) -> bool:
@@ -221,30 +244,9 @@ class _Times:
         return 4 * int((self.gap == 0).sum()) >= len(self.gap) or all(len(np.unique(gaps)) <= 1 for gaps in kinds)
 
 
-def _ended_before(lane: Ints, started: Ints, ended: Ints) -> Ints:
-    """Return when the branch before each one on its lane had ended, also of another call [ns]."""
-    order = np.lexsort((started, lane))
-    before, after = order[:-1], order[1:]
-    had_ended = (lane[before] == lane[after]) & (ended[before] <= started[after])
-    found = np.full(len(lane), np.iinfo(np.int64).min)
-    found[after[had_ended]] = ended[before[had_ended]]
-    return found
-
-
-def _supply(found: Calls, free: Ints, index: Ints) -> Ints:
-    """Return how long the input took to yield each branch, since the one before and since a worker asked [ns]."""
-    order = np.lexsort((found.started, index, found.call))
-    asked = free.copy()
-    is_first = first_of_runs(found.call[order])
-    before = np.where(is_first[1:], free[order[1:]], found.submitted[order[:-1]])
-    asked[order[1:]] = np.maximum(asked[order[1:]], before)
-    return (found.submitted - asked).clip(0)
-
-
 def _calls(nesting: Nesting, branches: Places, found: Calls, times: _Times, static: Bools) -> list[Call]:
     columns = nesting.columns
-    is_branch = np.zeros(len(columns), np.bool_)
-    is_branch[branches] = True
+    is_branch, is_phase = columns.is_kind("branch"), columns.is_kind("phase")
     ordinal = np.cumsum(is_branch) - 1
     owner_of = nesting.nearest(is_branch)
     order = np.lexsort((times.started, columns.column("index")[branches], found.call))
@@ -255,17 +257,32 @@ def _calls(nesting: Nesting, branches: Places, found: Calls, times: _Times, stat
         owner = int(owner_of[parent]) if parent >= 0 else -1
         kind = _kind(nesting, parent, found.lanes[number], int(branches[its[0]]))
         is_static = parent >= 0 and bool(static[parent])
-        start_up_ns, dispatch_ns = _costs(kind, times.gap[its], times.is_first[its])
-        lasted = found.ends[number] - found.begins[number]
+        has_own, begins_ns, ends_ns = kind in OWN_INTERPRETER, int(found.begins[number]), int(found.ends[number])
+
+        later, first = (np.sort(times.gap[its][of_it]) for of_it in (~times.is_first[its], times.is_first[its]))
+        dispatch_ns = int(later[len(later) // 4]) if len(later) else 0
+        start_up_ns = max(0, int(first[len(first) // 2 if has_own else 0]) - dispatch_ns)
+        is_closed = has_own and parent >= 0 and bool(is_phase[parent])
         supply = times.supply[its]
-        is_slow = not is_static and supply.sum() > SLOW_INPUT * lasted
-        calls.append(Call(
-            number, int(ordinal[owner]) if owner >= 0 else -1, parent, kind, max(1, int(found.workers[number])),
-            int(found.begins[number]), int(found.ends[number]), its, start_up_ns, dispatch_ns,
-            _close_ns(columns, kind, parent, int(found.ends[number])),
-            not is_static and bool(np.ptp(times.submitted[its])),
-            dict(zip(its.tolist(), supply.tolist(), strict=True)) if is_slow else {}, is_static,
-        ))  # fmt: skip
+        is_slow = not is_static and supply.sum() > SLOW_INPUT * (ends_ns - begins_ns)
+        calls.append(
+            Call(
+                number=number,
+                owner=int(ordinal[owner]) if owner >= 0 else -1,
+                parent=parent,
+                kind=kind,
+                workers=max(1, int(found.workers[number])),
+                begins_ns=begins_ns,
+                ends_ns=ends_ns,
+                members=its,
+                start_up_ns=start_up_ns,
+                dispatch_ns=dispatch_ns,
+                close_ns=max(0, int(columns.rows["ended_ns"][parent]) - ends_ns) if is_closed else 0,
+                is_lazy=not is_static and bool(np.ptp(times.submitted[its])),
+                supply_ns=dict(zip(its.tolist(), supply.tolist(), strict=True)) if is_slow else {},
+                is_static=is_static,
+            )
+        )
     return calls
 
 
@@ -282,21 +299,6 @@ def _kind(nesting: Nesting, parent: int, lane: str, branch: int) -> str:
     if kind in KINDS:
         return kind
     return "async" if kind == "task" else "serial" if lane == "main" else "thread"
-
-
-def _costs(kind: str, gap: Ints, is_first: Bools) -> tuple[int, int]:
-    """Return how long it took to start a worker, and to dispatch a branch to it [ns]."""
-    later, first = np.sort(gap[~is_first]), np.sort(gap[is_first])
-    dispatch_ns = int(later[len(later) // 4]) if len(later) else 0
-    start_up_ns = int(first[len(first) // 2] if kind in OWN_INTERPRETER else first[0])
-    return max(0, start_up_ns - dispatch_ns), dispatch_ns
-
-
-def _close_ns(columns: SpanColumns, kind: str, parent: int, ended_ns: int) -> int:
-    """Return how long the processes of a call took to end after its last branch [ns]."""
-    if kind not in OWN_INTERPRETER or parent < 0 or not columns.is_kind("phase")[parent]:
-        return 0
-    return max(0, int(columns.rows["ended_ns"][parent]) - ended_ns)
 
 
 def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]) -> list[Call]:
@@ -318,8 +320,10 @@ def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]
             if earlier.owner == later.owner and earlier is not later and later.begins_ns < earlier.ends_ns:
                 follows.setdefault(later.number, {})[made] = mine
                 feeder[later.number] = earlier.number
-    linked = [_fed(columns, call, calls[feeder[call.number]], follows[call.number], times)
-              if call.number in feeder else call for call in calls]  # fmt: skip
+    linked = [
+        _fed(columns, call, calls[feeder[call.number]], follows[call.number], times) if call.number in feeder else call
+        for call in calls
+    ]
     # The queue of results, which is read at the end, has as much room as that of the last stage.
     passing = set(feeder.values())
     return [

@@ -1,12 +1,7 @@
 """Predictions from replays of one run on certain terms: how long, how sure, limited by what, and as a trace.
 
-Belongs here: the numbers of predictions. Does not belong here: how a replay works (``replay``), and words
-(``what_if``).
-
-The assumptions of a replay: how many branches could compute at once, was there a GIL, which code holds it.
-
-Belongs here: reading it from the trace, and the assumptions where the trace says nothing. Does not belong here:
-checking options (``what_if``), and the numbers (``predictions``).
+Belongs here: the numbers, and what is assumed about a run: how many branches could compute at once, was there a GIL,
+whose code holds it. Does not belong here: how a replay works (``replay``), and options and words (``what_if``).
 """
 
 from __future__ import annotations
@@ -20,21 +15,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.waits import code_of, processes
 from kaygraph_viz.analysis.what_if.gil_waits import real_waits
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.replay import Speed, Terms, costs_ns, replay, replayed_trace
 from kaygraph_viz.analysis.what_if.sampling import Sample, drawable, drawn, thinned
-from kaygraph_viz.analysis.what_if.tasks import BranchOperations, thread_code
+from kaygraph_viz.analysis.what_if.tasks import BranchOperations
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 from kaygraph_viz.base.machine import Machine, usable_cores
-from kaygraph_viz.trace.intervals import Ints, union_length_ns
-from kaygraph_viz.trace.nesting import Places
+from kaygraph_viz.trace.intervals import Ints, concurrency, union_length_ns
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["LIMITS", "Predictions"]
-
 Floats = npt.NDArray[np.float64]
-
 DRAWS = 6
 MAX_DRAWN = 400  # of each call
 MAX_IN_ALL = 20_000  # of all calls, in a replay for the band
@@ -128,33 +120,27 @@ class Predictions:
         """Return which of `LIMITS` keeps the run from being faster: the one that takes the longest by itself."""
         serial = float(sum(wait + compute for wait, compute in self.operations.gaps[-1]))
         bounds = {"serial": serial if serial >= makespan_ns / 2 else 0.0}
-        totals, starts = self._totals, self._starts
-        if len(starts):
+        sizes = [len(cluster) for cluster in self.model.clusters.get(-1, ())]
+        if sizes:
+            totals, starts = self._totals, np.cumsum([0, *sizes[:-1]])  # positions at which overlapping calls begin
             terms = replace(self.terms, workers=workers)
-            pools = [terms.workers_of(call, is_varied=call.number in self.which) for call in self._outer]
-            count = [workers for _, workers in pools]
-            bounds["start"] = sum(self._start_ns(call, *pool) for call, pool in zip(self._outer, pools, strict=True))
+            count, bounds["start"] = [], 0.0
+            for call in self._outer:
+                kind, size = terms.workers_of(call, is_varied=call.number in self.which)
+                count.append(size)
+                size = min(size, len(call.members))
+                start_up, _, close = costs_ns(call, kind, size, terms.cores, is_exact=self.model.is_exact)
+                bounds["start"] += start_up + close
             in_turns = totals["lasts"] / np.minimum(count, totals["branches"])
             bounds["workers"] = float(np.maximum.reduceat(in_turns, starts).sum())
             bounds["branch"] = float(np.maximum.reduceat(totals["longest"], starts).sum())
             bounds |= {name: float(totals[name].sum()) for name in ("interpreter", "loop", "cores", "input")}
         return max(LIMITS, key=lambda name: bounds.get(name, 0.0))
 
-    def _start_ns(self, call: Call, kind: str, workers: int) -> float:
-        workers, is_exact = min(workers, len(call.members)), self.model.is_exact
-        start_up_ns, _, close_ns = costs_ns(call, kind, workers, self.terms.cores, is_exact=is_exact)
-        return float(start_up_ns + close_ns)
-
     @cached_property
     def _outer(self) -> Sequence[Call]:
         """Calls of the main program; those that overlapped are neighbours."""
         return [self.model.calls[number] for cluster in self.model.clusters.get(-1, ()) for number in cluster]
-
-    @cached_property
-    def _starts(self) -> Places:
-        """Positions in `_outer` at which the groups of overlapping calls begin."""
-        sizes = [len(cluster) for cluster in self.model.clusters.get(-1, ())]
-        return np.cumsum([0, *sizes[:-1]]) if sizes else np.empty(0, np.intp)
 
     @cached_property
     def _totals(self) -> Mapping[str, Floats]:
@@ -164,21 +150,26 @@ class Predictions:
         for call in self._outer:
             kind, _ = self.terms.workers_of(call, is_varied=call.number in self.which)
             lasts, its = everything[call.members], call.members
-            facts = {**self._shared_ns(kind, its), "input": float(sum(call.supply_ns.values())),
-                     "lasts": float(lasts.sum()), "longest": float(lasts.max()), "branches": len(lasts)}  # fmt: skip
+
+            # For how long the branches keep busy what workers of their kind have in common.
+            held, computed = (float(each[its].sum()) for each in (self.operations.held, self.operations.compute))
+            on_cores = computed / (self.terms.cores or len(its))
+            shared = {"interpreter": held, "cores": on_cores if held < computed else 0.0}
+            if kind == "async":
+                shared = {"loop": computed}
+            elif kind in OWN_INTERPRETER or not self.terms.has_gil:
+                shared = {"cores": on_cores}
+
+            facts = {
+                **shared,
+                "input": float(sum(call.supply_ns.values())),
+                "lasts": float(lasts.sum()),
+                "longest": float(lasts.max()),
+                "branches": len(lasts),
+            }
             for name, each in found.items():
                 each.append(facts.get(name, 0.0))
         return {name: np.array(each, np.float64) for name, each in found.items()}
-
-    def _shared_ns(self, kind: str, its: Ints) -> Mapping[str, float]:
-        """Return how long branches, in workers of a kind, keep busy what these have in common [ns]."""
-        computed, cores = float(self.operations.compute[its].sum()), self.terms.cores or len(its)
-        if kind == "async":
-            return {"loop": computed}
-        if kind in OWN_INTERPRETER or not self.terms.has_gil:
-            return {"cores": computed / cores}
-        held = float(self.operations.held[its].sum())
-        return {"interpreter": held, "cores": computed / cores if held < computed else 0.0}
 
     # -- as a trace ---------------------------------------------------------------------------------------------
 
@@ -188,10 +179,11 @@ class Predictions:
         found = replay(self.model, self.operations, terms, which=self.which)
         return replayed_trace(
             self.model, self.operations, self.speed, terms, self.which, found, self.dropped, self.machine
-        )  # fmt: skip
+        )
 
 
-__all__ = ["Options", "cores_of", "predictions_of"]
+# -- what is assumed --------------------------------------------------------------------------------------------------
+
 
 MORE_THAN_ALL = 1.1  # a run that used so many times the cores of a machine ran on another one
 
@@ -208,8 +200,9 @@ class Options(NamedTuple):
 
 def predictions_of(
     model: Model, machine: Machine | None, options: Options, which: frozenset[int], speed: Speed, dropped: int = 0
-) -> Predictions:  # fmt: skip
+) -> Predictions:
     """Return the predictions for a run, with all that is assumed about it."""
+    kinds = {call.kind for call in model.calls}
     had_gil = machine is None or machine.has_gil
     has_gil = had_gil if options.gil is None else options.gil
     recorded_cores = cores_of(model, machine, options.cores)
@@ -219,26 +212,27 @@ def predictions_of(
     operations, otherwise = recorded, None
     if has_gil and not had_gil:
         operations, otherwise = replace(recorded, free=None), recorded
-    elif has_gil and not code.is_certain and _uses_threads(model, options.kind):
+    elif has_gil and not code.is_certain and (options.kind == "thread" or (options.kind is None and "thread" in kinds)):
         otherwise = real_waits(model, cores=recorded_cores, computes_first=options.computes_first, free=code.otherwise)
     is_free = bool((operations.held < operations.compute).any())
-    shares_cores = not has_gil or is_free or _uses_processes(model, options.kind)
+    shares_cores = not has_gil or is_free or not kinds.isdisjoint(OWN_INTERPRETER) or options.kind in OWN_INTERPRETER
     if machine is not None:
         machine = replace(machine, has_gil=has_gil, cores=cores)
     return Predictions(
-        model, recorded, speed.applied(operations), speed,
-        Terms(None, options.kind, options.schedule, cores if shares_cores else None, has_gil), which, dropped,
-        had_gil=had_gil, had_cores=recorded_cores, otherwise=None if otherwise is None else speed.applied(otherwise),
-        is_in_turns=code.is_in_turns, cores=cores, machine=machine,
-    )  # fmt: skip
-
-
-def _uses_threads(model: Model, kind: str | None) -> bool:
-    return kind == "thread" or (kind is None and any(call.kind == "thread" for call in model.calls))
-
-
-def _uses_processes(model: Model, kind: str | None) -> bool:
-    return kind in OWN_INTERPRETER or any(call.kind in OWN_INTERPRETER for call in model.calls)
+        model,
+        recorded,
+        speed.applied(operations),
+        speed,
+        Terms(None, options.kind, options.schedule, cores if shares_cores else None, has_gil),
+        which,
+        dropped,
+        had_gil=had_gil,
+        had_cores=recorded_cores,
+        otherwise=None if otherwise is None else speed.applied(otherwise),
+        is_in_turns=code.is_in_turns,
+        cores=cores,
+        machine=machine,
+    )
 
 
 def cores_of(model: Model, machine: Machine | None = None, wanted: int | None = None) -> int | None:
@@ -251,10 +245,42 @@ def cores_of(model: Model, machine: Machine | None = None, wanted: int | None = 
         cores = usable_cores()
     if cores is None:
         return None
-    is_more = any(_used(model, call.members) > MORE_THAN_ALL * cores for call in model.calls)
-    return None if is_more else cores
+    for its in (call.members for call in model.calls):
+        used = model.cpu[its].sum() / max(1, union_length_ns(model.started[its], model.ended[its]))
+        if used > MORE_THAN_ALL * cores:
+            return None
+    return cores
 
 
-def _used(model: Model, its: Ints) -> float:
-    """Return how many cores branches used together, on average."""
-    return float(model.cpu[its].sum() / max(1, union_length_ns(model.started[its], model.ended[its])))
+@dataclass(frozen=True, eq=False)
+class ThreadCode:
+    """The time for which each of n branches computes without the GIL [ns]."""
+
+    free: Ints
+    otherwise: Ints
+    is_in_turns: bool = False
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the run leaves no doubt."""
+        return bool((self.free == self.otherwise).all())
+
+
+def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
+    """Return what is known of the code of the branches of a run."""
+    if not has_gil:
+        return ThreadCode(model.cpu, model.cpu)
+    is_threads = np.zeros(len(model.branches), np.bool_)
+    for call in model.calls:
+        is_threads[call.members] = call.kind == "thread"
+    its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
+    low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
+    columns, positions = model.nesting.columns, model.branches[its]
+    code = code_of(columns, positions, processes(columns, positions), cores)
+    low[its], high[its] = code.low, code.high
+    is_free = low > 0
+    free = np.where(is_free, high, 0.0)
+    otherwise = np.where(is_free, low, 0.0 if model.is_exact else high)
+    in_turns = concurrency(model.started[its], model.ended[its])[1].max(initial=0) <= 1
+    free_ns, otherwise_ns = (np.rint(share * model.cpu).astype(np.int64) for share in (free, otherwise))
+    return ThreadCode(free_ns, otherwise_ns, bool(in_turns))

@@ -1,21 +1,14 @@
-"""A recorded run, replayed under other conditions.
+"""A recorded run, replayed under other conditions, and the trace that it would have left.
 
-Belongs here: what is changed and what stays, turned into something to simulate. Does not belong here: reading a trace
-(``model``), the simulation itself (``engine``), and what the result means (``what_if``).
-
-The trace of a replay: the recorded spans, moved to where they would have been.
-
-Belongs here: new times and lanes of all spans. Does not belong here: the replay (``replay``).
-
-Faster and slower parts of a run: time within spans of certain names passes at another rate.
-
-Belongs here: scaled time. Does not belong here: what a faster part does to the rest of the run (``replay``).
+Belongs here: what is changed and what stays, turned into something to simulate; parts that are faster; recorded spans
+moved to where they would have been. Does not belong here: the model of a run (``model``), the simulation (``engine``),
+and what the result means (``predictions``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
@@ -24,19 +17,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, Replay, simulate
+from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample
-from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, BranchOperations, CallSpec, Operation, in_order
+from kaygraph_viz.analysis.what_if.tasks import (
+    CALL,
+    COMPUTE,
+    WAIT,
+    BranchOperations,
+    CallSpec,
+    Operation,
+    Simulation,
+    in_order,
+)
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane, noted_workers
 from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.trace.columns import SpanColumns, repeated
-from kaygraph_viz.trace.intervals import Bools, Ints
+from kaygraph_viz.trace.intervals import Ints
 from kaygraph_viz.trace.nesting import Places, is_own_time
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["AS_RECORDED", "Terms", "costs_ns", "replay", "replay_calls", "varied"]
-
+Floats = npt.NDArray[np.float64]
 USUAL_COSTS_NS: Mapping[str, tuple[int, int, int]] = {  # to start a worker, to dispatch a branch to it, to end it
     "thread": (200_000, 10_000, 0),
     "async": (50_000, 20_000, 0),
@@ -68,58 +69,92 @@ AS_RECORDED = Terms()
 def varied(model: Model, *, also_serial: bool, only: str | None = None) -> frozenset[int]:
     """Return the numbers of the calls whose workers can be varied: the outermost ones that are parallel."""
     feeders = {call.feeder for call in model.calls}
-    possible = [
-        call for call in model.calls
-        if call.kind != "serial" and not _is_source(call, feeders) and not _only_waits(model, call)
-    ]  # fmt: skip
+    possible = []
+    for call in model.calls:
+        reads_input = call.number in feeders and call.feeder < 0 and call.workers == 1  # of a pipeline
+        is_program = len(call.members) == 1 and int(call.members[0]) in model.clusters  # a main coroutine or thread
+        if call.kind != "serial" and not reads_input and not is_program:
+            possible.append(call)
     if not possible and also_serial:
         possible = list(model.calls)
     numbers = {call.number for call in possible}
-    call_of = {int(branch): call.number for call in model.calls for branch in call.members} if model.clusters else {}
-    outermost = [call for call in possible if not _is_within(model, call, numbers, call_of)]
-    return frozenset(call.number for call in outermost if only is None or _is_called(model, call, only))
-
-
-def _is_called(model: Model, call: Call, name: str) -> bool:
-    """Return whether a call, a span around it, or one of its branches has a name."""
+    call_of = {int(branch): call for call in model.calls for branch in call.members} if model.clusters else {}
     nesting = model.nesting
-    within = nesting.within(
-        np.array([each == name for each in nesting.columns.names], np.bool_)[nesting.columns.rows["name"]]
-    )
-    return bool(within[model.branches[call.members]].any())
+    is_named = np.array([name == only for name in nesting.columns.names], np.bool_)[nesting.columns.rows["name"]]
+    is_meant = nesting.within(is_named)[model.branches]
 
-
-def _is_source(call: Call, feeders: Collection[int]) -> bool:
-    """Return whether a call only reads the items of a pipeline: its one worker cannot be varied."""
-    return call.number in feeders and call.feeder < 0 and call.workers == 1
-
-
-def _only_waits(model: Model, call: Call) -> bool:
-    """Return whether a call is one branch that makes others: the coroutine or thread of a main program."""
-    return len(call.members) == 1 and int(call.members[0]) in model.clusters
-
-
-def _is_within(model: Model, call: Call, numbers: set[int], call_of: Mapping[int, int]) -> bool:
-    while call.owner >= 0:
-        call = model.calls[call_of[call.owner]]
-        if call.number in numbers:
-            return True
-    return False
+    found = set[int]()
+    for call in possible:
+        outer = call
+        while outer.owner >= 0:
+            outer = call_of[outer.owner]
+            if outer.number in numbers:
+                break
+        else:
+            if only is None or is_meant[call.members].any():
+                found.add(call.number)
+    return frozenset(found)
 
 
 def replay(
-    model: Model, operations: BranchOperations, terms: Terms = AS_RECORDED, *, which: frozenset[int] = frozenset(),
+    model: Model,
+    operations: BranchOperations,
+    terms: Terms = AS_RECORDED,
+    *,
+    which: frozenset[int] = frozenset(),
     sample: Sample = EVERYTHING,
-) -> Replay:  # fmt: skip
-    """Simulate a run on other terms and return its times."""
-    return _Setup(model, operations, terms, which, sample).simulated()
+    only: Sequence[int] | None = None,
+) -> Simulation:
+    """Simulate a run on other terms for the calls of `which`, or of it only some calls, which overlapped."""
 
+    def of_branch(branch: int) -> Sequence[Operation]:
+        return list(of_owner(branch)) if branch in model.clusters else operations.of_branch(branch)
 
-def replay_calls(
-    model: Model, operations: BranchOperations, terms: Terms, numbers: Sequence[int], sample: Sample
-) -> Replay:  # fmt: skip
-    """Simulate only some calls of a run, which overlapped, with their recorded workers; parameters as for `replay`."""
-    return _Setup(model, operations, terms, frozenset(), sample).simulated(numbers)
+    def of_owner(owner: int) -> Iterator[Operation]:
+        clusters = model.clusters.get(owner, ())
+        for cluster, (wait, compute) in zip([*clusters, None], operations.gaps[owner], strict=True):
+            yield from in_order((WAIT, wait), (COMPUTE, compute))
+            if cluster is not None and not sample.leaves_out(cluster):
+                yield CALL, specs(cluster)
+
+    def specs(numbers: Sequence[int]) -> list[CallSpec]:
+        calls = [model.calls[number] for number in numbers]
+        begin = min(call.begins_ns for call in calls)
+        place = {number: at for at, number in enumerate(numbers)}
+        return [spec(call, call.begins_ns - begin, place.get(call.feeder)) for call in calls]
+
+    def spec(call: Call, after_ns: int, feeder: int | None) -> CallSpec:
+        is_varied, members = call.number in which, sample.its.get(call.number, call.members)
+        kind, workers = terms.workers_of(call, is_varied=is_varied)
+        started = min(workers, len(call.members))
+        start_up_ns, dispatch_ns, close_ns = costs_ns(call, kind, started, terms.cores, is_exact=model.is_exact)
+        schedule = (terms.schedule if is_varied else None) or ("static" if call.is_static else "dynamic")
+        if schedule == "longest-first":
+            members = members[np.argsort(-operations.each_lasts(model, members), kind="stable")]
+        return CallSpec(
+            branches=members.tolist(),
+            workers=workers,
+            kind=kind,
+            number=call.number,
+            after_ns=after_ns,
+            start_up_ns=(start_up_ns,),
+            dispatch_ns=dispatch_ns,
+            close_ns=close_ns,
+            is_lazy=call.is_lazy,
+            supply_ns=call.supply_ns,
+            is_static=schedule == "static",
+            feeder=feeder,
+            follows=call.follows,
+            is_ordered=call.is_ordered,
+            room=call.room,
+            kept=call.kept,
+            scale=sample.times.get(call.number, 1.0),
+        )
+
+    program = list(of_owner(-1)) if only is None else [(CALL, specs(only))]
+    switch_ns = max(SWITCH_NS, int(operations.compute.sum()) // MAX_TURNS)
+    cores, has_gil = terms.cores, terms.has_gil
+    return simulate(program, len(model.branches), of_branch, cores=cores, switch_ns=switch_ns, has_gil=has_gil)
 
 
 def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact: bool) -> tuple[int, int, int]:
@@ -137,65 +172,9 @@ def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact
     return start_up_ns, dispatch_ns, round(close_ns * workers)
 
 
-@dataclass(frozen=True, eq=False)
-class _Setup:
-    """The input of the simulation of a run; parameters as for `replay`."""
-
-    model: Model
-    operations: BranchOperations
-    terms: Terms
-    which: frozenset[int]
-    sample: Sample
-
-    def simulated(self, only: Sequence[int] | None = None) -> Replay:
-        """Simulate it all, or only some calls of the main program, which overlapped."""
-        turns_ns = int(self.operations.compute.sum()) // MAX_TURNS
-        program = list(self._of_owner(-1)) if only is None else [(CALL, self._specs(only))]
-        count, switch_ns = len(self.model.branches), max(SWITCH_NS, turns_ns)
-        return simulate(
-            program, count, self._of_branch, cores=self.terms.cores, switch_ns=switch_ns,
-            has_gil=self.terms.has_gil,
-        )  # fmt: skip
-
-    def _of_branch(self, branch: int) -> Sequence[Operation]:
-        if branch in self.model.clusters:
-            return list(self._of_owner(branch))
-        return self.operations.of_branch(branch)
-
-    def _of_owner(self, owner: int) -> Iterator[Operation]:
-        clusters = self.model.clusters.get(owner, ())
-        gaps = self.operations.gaps[owner]
-        for cluster, (wait, compute) in zip([*clusters, None], gaps, strict=True):
-            yield from in_order((WAIT, wait), (COMPUTE, compute))
-            if cluster is not None and not self.sample.leaves_out(cluster):
-                yield CALL, self._specs(cluster)
-
-    def _specs(self, numbers: Sequence[int]) -> list[CallSpec]:
-        calls = [self.model.calls[number] for number in numbers]
-        begin = min(call.begins_ns for call in calls)
-        place = {number: at for at, number in enumerate(numbers)}
-        return [self._spec(call, call.begins_ns - begin, place.get(call.feeder)) for call in calls]
-
-    def _spec(self, call: Call, after_ns: int, feeder: int | None) -> CallSpec:
-        is_varied, terms = call.number in self.which, self.terms
-        kind, workers = terms.workers_of(call, is_varied=is_varied)
-        schedule = (terms.schedule if is_varied else None) or ("static" if call.is_static else "dynamic")
-        members = self.sample.its.get(call.number, call.members)
-        start_up_ns, dispatch_ns, close_ns = costs_ns(
-            call, kind, min(workers, len(call.members)), terms.cores, is_exact=self.model.is_exact
-        )
-        if schedule == "longest-first":
-            members = members[np.argsort(-self.operations.each_lasts(self.model, members), kind="stable")]
-        return CallSpec(
-            members.tolist(), workers, kind, call.number, after_ns, (start_up_ns,), dispatch_ns, close_ns,
-            call.is_lazy, call.supply_ns, schedule == "static", feeder, call.follows, call.is_ordered, call.room,
-            call.kept, self.sample.times.get(call.number, 1.0),
-        )  # fmt: skip
+# -- faster and slower parts ------------------------------------------------------------------------------------------
 
 
-__all__ = ["Speed"]
-
-Floats = npt.NDArray[np.float64]
 TINY = 1e-12  # of a rate: what lasts no time at all has none
 
 
@@ -225,7 +204,17 @@ class Speed:
         """Return scaled times [ns]; only differences between times of one owner mean something."""
         if self.is_even:
             return (times - self.model.begins_ns).astype(np.float64)
-        of_events, moments, changes = self._changes()
+
+        # At the begin and end of each span: how the logarithm of the rate changes in the time of its branch.
+        nesting = self.model.nesting
+        is_branch = nesting.columns.is_kind("branch")
+        outside = np.append(self.around, 0.0)[nesting.parent]
+        by = np.where(is_branch, self.around, self.around - outside)  # each branch has a time of its own
+        at = np.flatnonzero(by)
+        of_events = np.tile(self.model.owner[at], 2)
+        moments = np.concatenate([nesting.columns.column(name)[at] for name in ("started_ns", "ended_ns")])
+        changes = np.concatenate([by[at], -by[at]])
+
         owners = np.concatenate([of_events, owner])
         when = np.concatenate([moments, times])
         change = np.concatenate([changes, np.zeros(len(times))])
@@ -237,19 +226,6 @@ class Speed:
         scaled[order] = np.concatenate([[0.0], passed])
         return scaled[len(moments) :]
 
-    def _changes(self) -> tuple[Ints, Ints, Floats]:
-        """Return owners, times, and how the logarithm of the rate changes there."""
-        nesting = self.model.nesting
-        columns, parent = nesting.columns, nesting.parent
-        is_branch = np.zeros(len(columns), np.bool_)
-        is_branch[self.model.branches] = True
-        owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
-        outside = np.append(self.around, 0.0)[parent]
-        by = np.where(is_branch, self.around, self.around - outside)  # each branch has a time of its own
-        at = np.flatnonzero(by)
-        times = [columns.column(name)[at] for name in ("started_ns", "ended_ns")]
-        return np.tile(owner[at], 2), np.concatenate(times), np.concatenate([by[at], -by[at]])
-
     def applied(self, operations: BranchOperations) -> BranchOperations:
         """Return what branches consist of at these rates."""
         if self.is_even:
@@ -259,34 +235,35 @@ class Speed:
         ratio = (lasts[len(numbers) :] - lasts[: len(numbers)]) / model.service.clip(1)
         wait, compute = (np.rint(each * ratio).astype(np.int64) for each in (operations.wait, operations.compute))
         free = None if operations.free is None else np.rint(operations.free * ratio).astype(np.int64)
-        return replace(
-            operations, wait=wait, compute=compute, free=free, faster=1 / ratio.clip(TINY), gaps=self._gaps(operations)
-        )
 
-    def _gaps(self, operations: BranchOperations) -> dict[int, list[tuple[int, int]]]:
-        """Return how long owners of calls wait and compute before, between and after them [ns]."""
         edges = {owner: self.model.edges(owner) for owner in operations.gaps}
         owners = repeated(list(edges), [len(times) for times in edges.values()])
         times = np.array([time for its in edges.values() for time in its], np.int64)
-        scaled, first, found = self.at(owners, times), 0, {}
+        scaled, first, gaps = self.at(owners, times), 0, {}
         for owner, its in edges.items():
             mine = slice(first, first + len(its))
             ratios = np.diff(scaled[mine])[::2] / np.diff(times[mine])[::2].clip(1)
-            found[owner] = [
-                (round(wait * ratio), round(compute * ratio))
-                for (wait, compute), ratio in zip(operations.gaps[owner], ratios.tolist(), strict=True)
+            gaps[owner] = [
+                (round(lasts * times_as_long), round(computes * times_as_long))
+                for (lasts, computes), times_as_long in zip(operations.gaps[owner], ratios.tolist(), strict=True)
             ]
             first += len(its)
-        return found
+        return replace(operations, wait=wait, compute=compute, free=free, faster=1 / ratio.clip(TINY), gaps=gaps)
 
 
-__all__ = ["replayed_trace"]
+# -- the trace of a replay --------------------------------------------------------------------------------------------
 
 
 def replayed_trace(
-    model: Model, operations: BranchOperations, speed: Speed, terms: Terms, which: frozenset[int], replay: Replay,
-    dropped: int, machine: Machine | None,
-) -> Trace:  # fmt: skip
+    model: Model,
+    operations: BranchOperations,
+    speed: Speed,
+    terms: Terms,
+    which: frozenset[int],
+    replay: Simulation,
+    dropped: int,
+    machine: Machine | None,
+) -> Trace:
     """Return the trace that a run would have left, with the recorded spans at new times and on new lanes."""
     columns = model.nesting.columns
     rows = columns.rows.copy()
@@ -297,7 +274,15 @@ def replayed_trace(
     rows["submitted_ns"][of_branches] = replay.submitted
     rows["started_ns"][of_branches] = replay.started
     rows["ended_ns"][of_branches] = replay.ended
-    _enclose(model, rows)
+
+    # A span encloses those within it: the innermost first extend what is around them.
+    parent = model.nesting.parent
+    for its in _innermost_first(model.nesting.depth()):
+        inner = its[parent[its] >= 0]
+        np.minimum.at(rows["started_ns"], parent[inner], rows["started_ns"][inner])
+        np.maximum.at(rows["ended_ns"], parent[inner], rows["ended_ns"][inner])
+    rows["submitted_ns"] = np.minimum(rows["submitted_ns"], rows["started_ns"])
+
     lasts = rows["ended_ns"] - rows["started_ns"]
     rows["cpu_ns"] = np.where(columns.column("cpu_ns") >= 0, np.minimum(_cpu_ns(model, operations, speed), lasts), -1)
     blocked = columns.column("blocked_ns").copy()
@@ -307,7 +292,7 @@ def replayed_trace(
     rows["lane"] = lanes.codes()
     attributes = {**columns.attributes, **lanes.attributes()}
     rows = rows[~is_own_time(columns)]
-    found = SpanColumns(rows, columns.names, lanes.texts, columns.errors, attributes, columns.links)
+    found = SpanColumns(rows, columns.names, tuple(lanes.texts), columns.errors, attributes, columns.links)
     return Trace(found.in_order(), dropped, machine=machine)
 
 
@@ -332,41 +317,26 @@ def _innermost_first(depth: Ints) -> Iterator[Places]:
     yield from np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)
 
 
-def _enclose(model: Model, rows: npt.NDArray[Any]) -> None:
-    """Extend each span to the times of the spans within it, the innermost first."""
-    parent = model.nesting.parent
-    for its in _innermost_first(model.nesting.depth()):
-        inner = its[parent[its] >= 0]
-        np.minimum.at(rows["started_ns"], parent[inner], rows["started_ns"][inner])
-        np.maximum.at(rows["ended_ns"], parent[inner], rows["ended_ns"][inner])
-    rows["submitted_ns"] = np.minimum(rows["submitted_ns"], rows["started_ns"])
-
-
 @dataclass(frozen=True, eq=False)
 class _Moved:
     """The map from recorded to new times: linear between the edges of a frame, whose new times are known."""
 
     model: Model
     speed: Speed
-    replay: Replay
+    replay: Simulation
 
     def times(self, name: str) -> Ints:
         """Return the new times of all spans but branches, whose times the replay says."""
-        nesting = self.model.nesting
-        is_branch = np.zeros(len(nesting.columns), np.bool_)
-        is_branch[self.model.branches] = True
-        owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
-        return self._mapped(owner, self._frames(owner, is_branch), nesting.columns.column(name))
+        nesting, owner = self.model.nesting, self.model.owner
 
-    def _frames(self, owner: Ints, is_branch: Bools) -> Ints:
-        """Return the frame of each span."""
+        # The frame of a span is the branch around it, or a call of several at once, which its own times enclose.
         makes_call = np.zeros(len(owner), np.bool_)
         number = np.zeros(len(owner), np.int64)
         for call in self._side_by_side:
             makes_call[call.parent], number[call.parent] = True, call.number
-        nearest = self.model.nesting.nearest(makes_call | is_branch)
+        nearest = nesting.nearest(makes_call | nesting.columns.is_kind("branch"))
         is_within = (nearest >= 0) & makes_call[nearest]
-        return np.where(is_within, -2 - number[nearest], owner)
+        return self._mapped(owner, np.where(is_within, -2 - number[nearest], owner), nesting.columns.column(name))
 
     @cached_property
     def _side_by_side(self) -> list[Call]:
@@ -398,37 +368,35 @@ class _Moved:
         model, replay = self.model, self.replay
         rows: list[tuple[int, int, int, int]] = []
         for owner in {-1: None, **model.clusters}:
-            rows += [(owner, owner, *edge) for edge in zip(model.edges(owner), self._new_edges(owner), strict=True)]
+            new = [0 if owner < 0 else replay.started[owner]]
+            for cluster in model.clusters.get(owner, ()):
+                begins, ends = zip(*(replay.calls[number] for number in cluster), strict=True)
+                new += [min(begins), max(ends)]
+            new.append(replay.makespan_ns if owner < 0 else replay.ended[owner])
+            rows += [(owner, owner, *edge) for edge in zip(model.edges(owner), new, strict=True)]
         for call in self._side_by_side:
-            rows += [(call.owner, -2 - call.number, *edge) for edge in
-                     zip((call.begins_ns, call.ends_ns), replay.calls[call.number], strict=True)]  # fmt: skip
+            both = zip((call.begins_ns, call.ends_ns), replay.calls[call.number], strict=True)
+            rows += [(call.owner, -2 - call.number, *edge) for edge in both]
         leaves = np.flatnonzero(~model.makes_calls)
-        ends = [np.stack([leaves, leaves, recorded[leaves], np.array(replayed, np.int64)[leaves]], 1) for
-                recorded, replayed in ((model.started, replay.started), (model.ended, replay.ended))]  # fmt: skip
-        found = np.concatenate([np.array(rows, np.int64), *ends])
-        owners, frames, old, new = found[np.lexsort((found[:, 2], found[:, 1]))].T
-        return owners, frames, old, new
-
-    def _new_edges(self, owner: int) -> Iterator[int]:
-        replay = self.replay
-        yield 0 if owner < 0 else replay.started[owner]
-        for cluster in self.model.clusters.get(owner, ()):
-            times = [replay.calls[number] for number in cluster]
-            yield min(begin for begin, _ in times)
-            yield max(end for _, end in times)
-        yield replay.makespan_ns if owner < 0 else replay.ended[owner]
+        of_leaves = [
+            np.stack([leaves, leaves, recorded[leaves], np.array(replayed, np.int64)[leaves]], 1)
+            for recorded, replayed in ((model.started, replay.started), (model.ended, replay.ended))
+        ]
+        found = np.concatenate([np.array(rows, np.int64), *of_leaves])
+        owners, frames, before, after = found[np.lexsort((found[:, 2], found[:, 1]))].T
+        return owners, frames, before, after
 
 
 class _Lanes:
     """The new lanes of the workers of all calls: each worker gets the lowest number of its kind that is free."""
 
-    def __init__(self, model: Model, terms: Terms, which: frozenset[int], replay: Replay) -> None:
+    def __init__(self, model: Model, terms: Terms, which: frozenset[int], replay: Simulation) -> None:
         self._model = model
         self._replay = replay
         self._terms = terms
         self._which = which
-        self._texts = list(model.nesting.columns.lanes)
-        self._code = {lane: code for code, lane in enumerate(self._texts)}
+        self.texts = list(model.nesting.columns.lanes)
+        self._code = {lane: code for code, lane in enumerate(self.texts)}
         self._of_branch = np.zeros(len(model.branches), np.int64)
         self._worker = np.array(replay.worker, np.intp)
         self._ended = np.array(replay.ended, np.int64)
@@ -438,27 +406,15 @@ class _Lanes:
         overlapping = [cluster for clusters in model.clusters.values() for cluster in clusters if len(cluster) > 1]
         self._side_by_side = {number for cluster in overlapping for number in cluster}
         depth = model.nesting.depth()[model.branches]
-        order = sorted(model.calls, key=lambda call: (replay.calls[call.number][0], int(depth[call.members[0]])))
-        for call in order:
+        for call in sorted(model.calls, key=lambda call: (replay.calls[call.number][0], int(depth[call.members[0]]))):
             self._take(call)
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The names of all lanes."""
-        return tuple(self._texts)
 
     def codes(self) -> Ints:
         """Return the lane of each span; spans within a branch move to its new lane if they were on its old one."""
-        columns = self._model.nesting.columns
-        lane = columns.column("lane").copy()
-        is_branch = np.zeros(len(lane), np.bool_)
-        is_branch[self._model.branches] = True
-        ordinal = np.append(np.cumsum(is_branch) - 1, -1)
-        branch = ordinal[self._model.nesting.nearest(is_branch)]
+        lane, branch = self._model.nesting.columns.column("lane").copy(), self._model.owner
         inner = np.flatnonzero(branch >= 0)
         old = lane[self._model.branches][branch[inner]]
-        stays = lane[inner] != old
-        lane[inner] = np.where(stays, lane[inner], self._of_branch[branch[inner]])
+        lane[inner] = np.where(lane[inner] != old, lane[inner], self._of_branch[branch[inner]])
         return lane
 
     def attributes(self) -> dict[int, dict[str, Any]]:
@@ -491,37 +447,30 @@ class _Lanes:
             _, number, base = heappop(self._busy)
             heappush(self._free[base], number)
         kind, size = self._workers_of(call)
-        outer = self._texts[self._of_branch[call.owner]] if call.owner >= 0 else ""
+        outer = self.texts[self._of_branch[call.owner]] if call.owner >= 0 else ""
         if kind == "serial" and call.number not in self._side_by_side:
             here = call.parent if call.parent >= 0 else int(self._model.branches[call.members[0]])
             text = outer or self._model.nesting.columns.lanes[self._model.nesting.columns.rows["lane"][here]]
             codes = [self._named(text)] * size
         else:
-            base = _base(kind, outer)
+            within = outer.partition("/")[0]  # the lane that made the call; named as when it was recorded
+            base = f"{within}/{kind}-" if within.rpartition("-")[0] in OWN_INTERPRETER else f"{kind}-"
+            if kind == "thread" and kind_of_lane(outer.rpartition("/")[2]) == kind:
+                base = f"{outer}."
             until_ns = np.full(size, begin if call.feeder < 0 else end)  # a worker without a branch ends at once
             np.maximum.at(until_ns, self._worker[call.members], self._ended[call.members])
-            codes = [self._named(f"{base}{self._lowest(base, until)}") for until in until_ns.tolist()]
+            codes, free = [], self._free.setdefault(base, [])
+            for until in until_ns.tolist():
+                if not free:
+                    self._made[base] += 1
+                    free.append(self._made[base])
+                number = heappop(free)
+                heappush(self._busy, (until, number, base))
+                codes.append(self._named(f"{base}{number}"))
         self._of_branch[call.members] = np.array(codes, np.int64)[self._worker[call.members]]
-
-    def _lowest(self, base: str, until: int) -> int:
-        free = self._free.setdefault(base, [])
-        if not free:
-            self._made[base] += 1
-            free.append(self._made[base])
-        number = heappop(free)
-        heappush(self._busy, (until, number, base))
-        return number
 
     def _named(self, lane: str) -> int:
         if lane not in self._code:
-            self._code[lane] = len(self._texts)
-            self._texts.append(lane)
+            self._code[lane] = len(self.texts)
+            self.texts.append(lane)
         return self._code[lane]
-
-
-def _base(kind: str, outer: str) -> str:
-    """Return what the lanes of a call are called, up to their number, as `Lanes.take` does; `outer` made the call."""
-    within = outer.partition("/")[0]
-    if kind == "thread" and kind_of_lane(outer.rpartition("/")[2]) == kind:
-        return f"{outer}."
-    return f"{within}/{kind}-" if within.rpartition("-")[0] in OWN_INTERPRETER else f"{kind}-"

@@ -16,8 +16,6 @@ from kaygraph_viz.analysis.what_if.tasks import BranchOperations
 from kaygraph_viz.trace.columns import tally
 from kaygraph_viz.trace.intervals import Ints
 
-__all__ = ["EVERYTHING", "Sample", "drawable", "drawn", "sampled", "thinned"]
-
 MAX_BRANCHES = 5_000  # more are replayed as a sample
 MIN_SAMPLE = 200  # branches of a sampled call: of smaller calls a sample is too rough, so whole calls are left out
 MIN_DRAWN = 8  # branches of a call: from fewer nothing is learned by drawing them anew
@@ -56,9 +54,8 @@ def thinned(model: Model, operations: BranchOperations, max_branches: int = MAX_
     times = {number: lasts[number] / max(1, int(each_lasts[some].sum())) for number, some in its.items()}
     its |= dict.fromkeys(left_out, np.empty(0, np.int64))
     kept = [number for cluster in small[::every] for number in cluster]
-    share = sum(lasts[number] for number in kept) / max(
-        1, sum(lasts[number] for cluster in small for number in cluster)
-    )
+    of_all = sum(lasts[number] for cluster in small for number in cluster)
+    share = sum(lasts[number] for number in kept) / max(1, of_all)
     return Sample(its, times | dict.fromkeys(kept, 1 / share if share else 1.0))
 
 
@@ -76,8 +73,15 @@ def drawn(calls: Sequence[Call], chance: np.random.Generator, max_drawn: int) ->
 
 def sampled(model: Model, cluster: Sequence[int], choose: Callable[[Ints], Ints]) -> dict[int, Ints]:
     """Return the branches that `choose` takes from overlapping calls, and what follows from them in later stages."""
+
+    def distance(number: int) -> int:  # how many calls feed a call, one through the other
+        found, feeder = 0, model.calls[number].feeder
+        while feeder >= 0 and found < len(model.calls):
+            found, feeder = found + 1, model.calls[feeder].feeder
+        return found
+
     found: dict[int, Ints] = {}
-    for number in sorted(cluster, key=lambda number: _distance(model, number)):
+    for number in sorted(cluster, key=distance):
         call = model.calls[number]
         if call.feeder in found:
             made = found[call.feeder].tolist()
@@ -85,11 +89,3 @@ def sampled(model: Model, cluster: Sequence[int], choose: Callable[[Ints], Ints]
         else:
             found[number] = choose(call.members)
     return found
-
-
-def _distance(model: Model, number: int) -> int:
-    """Return how many calls feed a call, one through the other: 0 for the first stage of a pipeline."""
-    distance, feeder = 0, model.calls[number].feeder
-    while feeder >= 0 and distance < len(model.calls):
-        distance, feeder = distance + 1, model.calls[feeder].feeder
-    return distance

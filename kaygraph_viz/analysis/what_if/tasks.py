@@ -1,21 +1,8 @@
-"""The tasks of a simulation: operations, the calls among them, and performing them one after the other.
+"""The tasks of a simulation, what they do one after the other, and what they wait for.
 
-Belongs here: waiting, computing in turns, calling. Does not belong here: which worker gets which branch
-(``worker_pool``), and the order of events (``event_queue``).
-
-The code of branches, as far as a run tells: how much of it threads can compute at the same time.
-
-Belongs here: which branches are evidence, and what is assumed where there is none. Does not belong here: the proof
-(``gil_free``), and replays (``replay``).
-
-The operations of the branches of a run: as they were noted, or one wait and one computation each.
-
-Belongs here: durations without any queue, and reading them from parts of spans. Does not belong here: estimating them
-where parts are unknown (``gil_waits``), and changing them (``speed``).
-
-The order of events in a simulation, and what tasks wait for in queues: slots, and the event loop of coroutines.
-
-Belongs here: time and queues. Does not belong here: what the events do (``tasks``, ``worker_pool``).
+Belongs here: the order of events, slots and the event loop; waiting, computing in turns, calling; what each branch of a
+run consists of. Does not belong here: which worker gets which branch (``engine``), and estimating the operations where
+parts are unknown (``gil_waits``).
 """
 
 from __future__ import annotations
@@ -31,16 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.waits import Code, code_of
 from kaygraph_viz.analysis.what_if.model import Model
-from kaygraph_viz.analysis.workers import process_of_lane
 from kaygraph_viz.base.parts import PART_CODE, PartKind
 from kaygraph_viz.trace.columns import stretches, sums
-from kaygraph_viz.trace.intervals import Bools, Ints, concurrency
-
-__all__ = ["Callback", "EventLoop", "EventQueue", "Slots"]
+from kaygraph_viz.trace.intervals import Bools, Ints
 
 Callback = Callable[[], None]
+
+
+# -- time and queues --------------------------------------------------------------------------------------------------
 
 
 class EventQueue:
@@ -156,14 +142,13 @@ class EventLoop:
         return self._left > 0
 
 
-__all__ = ["CALL", "COMPUTE", "COMPUTE_FREE", "WAIT", "CallSpec", "Operation", "Simulation", "Task"]
+# -- tasks ------------------------------------------------------------------------------------------------------------
+
 
 # What a task does: wait [ns], compute with the interpreter [ns], make several calls at once [CallSpec], compute without
 # the interpreter [ns]. Tuples of plain numbers, since a replay of thousands of branches creates one for each operation.
 WAIT, COMPUTE, CALL, COMPUTE_FREE = range(4)
-
 Operation = tuple[int, Any]
-
 FOREVER = 1 << 62
 
 
@@ -191,12 +176,18 @@ class CallSpec:
 
 
 class Simulation:
-    """The state that all tasks share: the event queue, the cores, and the times of the branches."""
+    """The state that all tasks share: the event queue, the cores, and the times of branches and calls [ns]."""
 
     def __init__(
-        self, branches: int, operations_of: Callable[[int], Sequence[Operation]], cores: int | None, switch_ns: int,
-        make_calls: Callable[[Task, Sequence[CallSpec], Callback], None], *, has_gil: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        branches: int,
+        operations_of: Callable[[int], Sequence[Operation]],
+        cores: int | None,
+        switch_ns: int,
+        make_calls: Callable[[Task, Sequence[CallSpec], Callback], None],
+        *,
+        has_gil: bool = True,
+    ) -> None:
         self.events = EventQueue()
         self.operations_of = operations_of
         self.cores = Slots(self.events, cores)
@@ -218,10 +209,6 @@ class Simulation:
         self.makespan_ns = self.events.now
 
 
-def _nothing() -> None:
-    pass
-
-
 class Task:
     """The main program, or a worker with a branch: it performs operations one after the other."""
 
@@ -236,7 +223,7 @@ class Task:
         self._left = 0
         self._needs = interpreter  # to compute
         self._operations: Iterator[Operation] = iter(())
-        self._then: Callback = _nothing
+        self._then: Callback
 
     def perform(self, operations: Sequence[Operation], then: Callback) -> None:
         """Perform operations, and call `then` at the end of the last one."""
@@ -297,54 +284,10 @@ class Task:
             self._continue()
 
 
-__all__ = ["ThreadCode", "thread_code"]
+# -- what branches consist of -----------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True, eq=False)
-class ThreadCode:
-    """The time for which each of n branches computes without the GIL [ns]."""
-
-    free: Ints
-    otherwise: Ints
-    is_in_turns: bool = False
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether the run leaves no doubt."""
-        return bool((self.free == self.otherwise).all())
-
-
-def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
-    """Return what is known of the code of the branches of a run."""
-    if not has_gil:
-        return ThreadCode(model.cpu, model.cpu)
-    is_threads = np.zeros(len(model.branches), np.bool_)
-    for call in model.calls:
-        is_threads[call.members] = call.kind == "thread"
-    its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
-    low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
-    code = _proven(model, its, cores)
-    low[its], high[its] = code.low, code.high
-    is_free = low > 0
-    free = np.where(is_free, high, 0.0)
-    otherwise = np.where(is_free, low, 0.0 if model.is_exact else high)
-    in_turns = concurrency(model.started[its], model.ended[its])[1].max(initial=0) <= 1
-    free_ns, otherwise_ns = (np.rint(share * model.cpu).astype(np.int64) for share in (free, otherwise))
-    return ThreadCode(free_ns, otherwise_ns, bool(in_turns))
-
-
-def _proven(model: Model, its: Ints, cores: int | None) -> Code:
-    columns, positions = model.nesting.columns, model.branches[its]
-    process = [process_of_lane(lane) for lane in columns.lanes]
-    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
-    of_lane = np.array([number[name] for name in process], np.int64)
-    return code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)
-
-
-__all__ = ["BranchOperations", "KnownOperations", "in_order"]
 
 Floats = npt.NDArray[np.float64]
-
 NO_OPERATION = -1
 OPERATION_OF: Mapping[PartKind, int] = {"cpu": COMPUTE, "wait": WAIT, "blocked": WAIT, "pause": WAIT}
 
@@ -379,7 +322,7 @@ class KnownOperations:
         return cls(is_known, wait, compute, first, kind, lasted)
 
     def of_branch(self, branch: int, faster: float = 1.0, free: float = 0.0) -> Sequence[Operation]:
-        """Return the operations of a branch that is known."""
+        """Return the operations of a branch that is known, of which `free` is the share computed without the GIL."""
         mine = slice(self.first[branch], self.first[branch + 1])
         joined: list[tuple[int, int]] = []
         for kind, lasted in zip(self.kind[mine].tolist(), self.lasted[mine].tolist(), strict=True):
@@ -426,21 +369,18 @@ class BranchOperations:
     def of_branch(self, branch: int) -> Sequence[Operation]:
         """Return the operations of a branch that makes no call."""
         found = self._made.get(branch)
-        if found is None:
-            found = self._made[branch] = self._of_branch(branch)
-        return found
-
-    def _of_branch(self, branch: int) -> Sequence[Operation]:
+        if found is not None:
+            return found
         if self.known is not None and self.known.is_known[branch]:
-            return self.known.of_branch(branch, *self._rates(branch))
-        waits, held, free = self.durations_ns
-        wait, compute = (WAIT, waits[branch]), ((COMPUTE, held[branch]), (COMPUTE_FREE, free[branch]))
-        return in_order(*((*compute, wait) if self.computes_first else (wait, *compute)))
-
-    def _rates(self, branch: int) -> tuple[float, float]:
-        """Return how many times as fast a branch is, and which share of its computing is free of the interpreter."""
-        faster = 1.0 if self.faster is None else float(self.faster[branch])
-        return faster, 0.0 if self.free is None else float(self.free[branch] / max(1, self.compute[branch]))
+            faster = 1.0 if self.faster is None else float(self.faster[branch])
+            free = 0.0 if self.free is None else float(self.free[branch] / max(1, self.compute[branch]))
+            found = self.known.of_branch(branch, faster, free)
+        else:
+            waits, held, alone = self.durations_ns
+            wait, compute = (WAIT, waits[branch]), ((COMPUTE, held[branch]), (COMPUTE_FREE, alone[branch]))
+            found = in_order(*((*compute, wait) if self.computes_first else (wait, *compute)))
+        self._made[branch] = found
+        return found
 
     def each_lasts(self, model: Model, branches: Ints) -> Ints:
         """Return the durations of branches that never wait for a turn [ns]; those that make calls keep theirs."""

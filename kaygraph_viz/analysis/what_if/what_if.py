@@ -1,18 +1,14 @@
 """What-if predictions: a recorded run with other workers, in another order, or with faster parts.
 
-Belongs here: `what_if`, its options and the words of its result. Does not belong here: its numbers (``predictions``),
-and how real waiting is told from waiting for the GIL (``gil_waits``).
-
-The bounds of predictions, found when they are first read: each takes several replays, and many callers need none.
-
-Belongs here: when they are found. Does not belong here: how (``predictions``).
+Belongs here: `what_if`, its options and the words of its result. Does not belong here: its numbers (``predictions``).
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from kaygraph_viz.analysis.own_time import on_lanes
 from kaygraph_viz.analysis.what_if.model import KINDS, read_model
@@ -32,47 +28,6 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.texts import one_line
 from kaygraph_viz.trace.nesting import PROFILE, Nesting, is_profile
 from kaygraph_viz.trace.trace import Trace
-
-__all__ = ["Bands", "Bounds"]
-
-
-class Bands:
-    """The bands of predicted makespans, by number of workers."""
-
-    def __init__(self, predictions: Predictions, makespans_ns: Mapping[int, int], others_ns: Mapping[int, int]) -> None:
-        self.makespans_ns = makespans_ns
-        self._predictions = predictions
-        self._others_ns = others_ns
-        self._found: dict[int, tuple[float, float]] = {}
-
-    def band_ns(self, workers: int) -> tuple[float, float]:
-        """Return the bounds of one prediction [ns]."""
-        if workers not in self._found:
-            makespan_ns, other_ns = self.makespans_ns[workers], self._others_ns[workers]
-            self._found[workers] = self._predictions.band_ns(workers, makespan_ns, other_ns)
-        return self._found[workers]
-
-
-class Bounds(Mapping[int, float]):
-    """The lower bounds (`side` 0) or the upper ones (1) of all predictions [s], by number of workers."""
-
-    def __init__(self, bands: Bands, side: int) -> None:
-        self._bands, self._side = bands, side
-
-    def __getitem__(self, workers: int) -> float:
-        return self._bands.band_ns(workers)[self._side] / 1e9
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._bands.makespans_ns)
-
-    def __len__(self) -> int:
-        return len(self._bands.makespans_ns)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
-__all__ = ["WhatIf", "what_if"]
 
 GOOD_ENOUGH = 0.05  # a makespan that is longer than the best one by no more than this share
 MAX_COUNTS = 256
@@ -168,27 +123,29 @@ class WhatIf:
         if not self._predictions.which:
             none = "No parallel call was" if self._predictions.model.calls else "No branches were"
             return f"{none} recorded, so the number of workers makes no difference."
-        run = f"the run took {duration(self.recorded_s)} with {counted(self.recorded_workers, 'worker')}"
-        best = self.best_workers
-        terms = f"{self.terms}, " if self.terms else ""
-        if len(self.makespan_s) == 1:
-            said = f"{terms}{counted(best, 'worker')} would take {duration(self.makespan_s[best])}; {run}."
-            return said[0].upper() + said[1:]
-        fastest = min(self.makespan_s, key=lambda count: (self.makespan_s[count], count))
-        best_of_all = f" ({fastest} would take {duration(self.makespan_s[fastest])})" if fastest != best else ""
-        enough = "is enough: it" if best == 1 else "are enough: they"
-        took = f"{duration(self.makespan_s[best])}{best_of_all}"
-        said = f"{terms}{counted(best, 'worker')} {enough} would take {took}; {run}."
+        best, fastest = self.best_workers, min(self.makespan_s, key=lambda count: (self.makespan_s[count], count))
+        said = f"{self.terms}, " if self.terms else ""
+        said += counted(best, "worker")
+        if len(self.makespan_s) > 1:
+            said += " is enough: it" if best == 1 else " are enough: they"
+        said += f" would take {duration(self.makespan_s[best])}"
+        if fastest != best:
+            said += f" ({fastest} would take {duration(self.makespan_s[fastest])})"
+        said += f"; the run took {duration(self.recorded_s)} with {counted(self.recorded_workers, 'worker')}."
         return said[0].upper() + said[1:]
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
             (
-                f"{count:,}", duration(seconds), duration(self.low_s[count]), duration(self.high_s[count]),
-                f"{significant(self.speedup[count], 2)}x", self.limits[count],
+                f"{count:,}",
+                duration(seconds),
+                duration(self.low_s[count]),
+                duration(self.high_s[count]),
+                f"{significant(self.speedup[count], 2)}x",
+                self.limits[count],
             )
             for count, seconds in self.makespan_s.items()
-        ]  # fmt: skip
+        ]
 
     def _replayed(self) -> str:
         off = self.replayed_s / self.recorded_s - 1
@@ -214,10 +171,17 @@ class WhatIf:
 
 
 def what_if(
-    trace: Trace, workers: int | Iterable[int] | None = None, *, only: str | None = None, executor: str | None = None,
-    schedule: str | None = None, speed: Mapping[str, float] | None = None, cores: int | None = None,
-    computes_first: bool | None = None, gil: bool | None = None,
-) -> WhatIf:  # fmt: skip
+    trace: Trace,
+    workers: int | Iterable[int] | None = None,
+    *,
+    only: str | None = None,
+    executor: str | None = None,
+    schedule: str | None = None,
+    speed: Mapping[str, float] | None = None,
+    cores: int | None = None,
+    computes_first: bool | None = None,
+    gil: bool | None = None,
+) -> WhatIf:
     """Predict how long a recorded run would have taken with other workers, in another order, or with faster parts.
 
     The recorded branches are replayed: each waits and computes as long as it really did. Threads share one interpreter
@@ -300,41 +264,66 @@ def what_if(
     speed = _checked_speed(speed, columns.names)
     if not len(columns):
         return WhatIf()
-    if is_profile(Nesting.of(columns)):
+    recorded = Nesting.of(columns)
+    if is_profile(recorded):
         return WhatIf(recorded_s=trace.makespan_s, is_profile=True)
-    model = read_model(columns)
+    model = read_model(recorded)
     which = varied(model, also_serial=kind not in (None, "serial"), only=only)
     if only is not None and not which:
         raise OptionError("only", only, f"the name of a parallel node, stage or branch: {_some(columns.names)}")
     options = Options(kind, schedule, cores, gil, computes_first)
     predictions = predictions_of(model, trace.machine, options, which, Speed.of(model, speed), trace.dropped)
-    return _result(predictions, counts, _in_words(only, kind, schedule, speed, gil), assumed_cores=cores is None)
 
-
-def _result(predictions: Predictions, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
-    calls = [predictions.model.calls[number] for number in predictions.which]
+    calls = [model.calls[number] for number in which]
     sizes = {min(call.workers, len(call.members)) for call in calls}
-    recorded = max(sizes, default=0)
-    counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (recorded,))})
+    most = max(sizes, default=0)
+    counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (most,))})
     makespans = {count: predictions.makespan_ns(count) for count in counts}
     others = {count: predictions.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
-    bands = Bands(predictions, makespans, others)
+    band_ns = cache(lambda count: predictions.band_ns(count, makespans[count], others[count]))
     return WhatIf(
         makespan_s={count: makespan / 1e9 for count, makespan in makespans.items()},
-        low_s=Bounds(bands, 0),
-        high_s=Bounds(bands, 1),
+        low_s=Bounds(makespans, band_ns, 0),
+        high_s=Bounds(makespans, band_ns, 1),
         limits={count: LIMITS[predictions.limit(count, makespan)] for count, makespan in makespans.items()},
-        recorded_workers=recorded,
+        recorded_workers=most,
         recorded_s=predictions.recorded_ns / 1e9,
         replayed_s=predictions.replayed_ns / 1e9,
-        terms=terms,
-        remarks=(*_remarks(predictions, assumed_cores=assumed_cores), *_doubts(predictions, makespans, others)),
+        terms=_in_words(only, kind, schedule, speed, gil),
+        remarks=tuple(_remarks(predictions, makespans, others, assumed_cores=cores is None)),
         _predictions=predictions,
         _alone_s=(makespans[1] if 1 in makespans else predictions.makespan_ns(1)) / 1e9,
     )
 
 
-def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
+class Bounds(Mapping[int, float]):
+    """The lower bounds (`side` 0) or the upper ones (1) of all predictions [s], by number of workers.
+
+    They are found when they are first read: each takes several replays, and many callers need none.
+    """
+
+    def __init__(self, counts: Collection[int], band_ns: Callable[[int], tuple[float, float]], side: int) -> None:
+        self._counts, self._band_ns, self._side = counts, band_ns, side
+
+    def __getitem__(self, workers: int) -> float:
+        return self._band_ns(workers)[self._side] / 1e9
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+# -- what is said besides ---------------------------------------------------------------------------------------------
+
+
+def _remarks(
+    predictions: Predictions, makespans: Mapping[int, int], others: Mapping[int, int], *, assumed_cores: bool
+) -> Iterator[str]:
     model, terms, which = predictions.model, predictions.terms, predictions.which
     if terms.cores is not None and assumed_cores:
         yield f"At most {terms.cores} branches compute at once, one on each core; cores=... sets another number."
@@ -359,9 +348,7 @@ def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
     if predictions.dropped:
         yield f"The trace lacks {counted(predictions.dropped, 'span')} of the run: all predicted times are too short."
 
-
-def _doubts(predictions: Predictions, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
-    """Yield a remark where it makes a difference whether code holds the GIL, and the run does not tell."""
+    # Where it makes a difference whether code holds the GIL, and the run does not tell.
     if all(abs(others[count] - makespan) <= GOOD_ENOUGH * makespan for count, makespan in makespans.items()):
         return
     if predictions.is_in_turns:
@@ -375,7 +362,7 @@ def _doubts(predictions: Predictions, makespans: Mapping[int, int], others: Mapp
 
 def _in_words(
     only: str | None, kind: str | None, schedule: str | None, speed: Mapping[str, float], gil: bool | None
-) -> str:  # fmt: skip
+) -> str:
     faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
     order = {"static": "with one chunk per worker", "longest-first": "with the longest first"}.get(schedule or "", "")
     words = [
@@ -385,6 +372,9 @@ def _in_words(
         {True: "with a GIL", False: "without a GIL"}.get(gil, "") if gil is not None else "",
     ]
     return ", ".join(filter(None, [*words, f"with {join_words(faster)}" if faster else ""]))
+
+
+# -- options ----------------------------------------------------------------------------------------------------------
 
 
 def _checked_workers(workers: int | Iterable[int] | None) -> list[int]:

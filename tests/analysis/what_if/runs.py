@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from kaygraph_viz.analysis.what_if.engine import simulate
+from kaygraph_viz.analysis.what_if.model import read_model
 from kaygraph_viz.analysis.what_if.tasks import CALL, CallSpec
 from kaygraph_viz.clock.clock import compute, sleep, sleep_async
 from kaygraph_viz.clock.virtual.clock import VirtualClock
@@ -18,6 +19,7 @@ from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import PartTable
+from kaygraph_viz.trace.nesting import Nesting
 from kaygraph_viz.trace.trace import Trace
 
 COUNTS = [1, 2, 3, 4, 8]
@@ -25,6 +27,10 @@ COUNTS = [1, 2, 3, 4, 8]
 
 def call(end, *branches, start=0, workers=1, executor="thread"):
     return (bar("exec", "main", start, end, kind="phase", executor=executor, workers=workers), list(branches))
+
+
+def model_of(trace):
+    return read_model(Nesting.of(trace.columns))
 
 
 def one_after_the_other(count=4, **facts):

@@ -1,14 +1,20 @@
-"""What-if predictions: options, words, and runs of every shape."""
+"""What-if predictions: options, words, bounds, limits, and runs of every shape."""
 
 from __future__ import annotations
 
 from math import inf, nan
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from kaygraph_viz.analysis.what_if.predictions import Options, Predictions, cores_of, predictions_of
+from kaygraph_viz.analysis.what_if.replay import Speed, varied
+from kaygraph_viz.analysis.what_if.sampling import sampled, thinned
+from kaygraph_viz.analysis.what_if.tasks import BranchOperations
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.base.errors import OptionError
+from kaygraph_viz.base.machine import Machine, usable_cores
 from kaygraph_viz.clock.clock import sleep
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rates.rate_limit import RateLimit
@@ -16,7 +22,7 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from tests.analysis.what_if.runs import COUNTS, call, one_after_the_other, run, stages, two_nodes
+from tests.analysis.what_if.runs import COUNTS, call, model_of, one_after_the_other, run, stages, two_nodes
 
 
 @pytest.mark.parametrize("name", ["slow", "shop slow"])  # the branches, or their stage
@@ -204,3 +210,179 @@ def test_a_predicted_trace_says_what_it_was_predicted_from():
     predicted = what_if(trace).trace(1)
     assert predicted.predicted_from == "the run with 2 workers"
     assert predicted.makespan_s == 3.0
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The numbers of workers for which bounds were found."""
+    found, band_ns = [], Predictions.band_ns
+
+    def noted(self, count, *rest):
+        found.append(count)
+        return band_ns(self, count, *rest)
+
+    monkeypatch.setattr(Predictions, "band_ns", noted)
+    return found
+
+
+@pytest.fixture
+def predicted():
+    calls = bar("exec", "main", 0, 6, kind="phase", executor="thread", workers=1)
+    return what_if(make_trace((calls, [bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 3), bar("c", "t-1", 3, 6)])), [1, 2])
+
+
+def test_both_bounds_of_a_prediction_are_found_at_once_and_kept(asked, predicted):
+    assert predicted.low_s[2] <= predicted.makespan_s[2] <= predicted.high_s[2]
+    assert asked == [2]
+
+
+LIMITED = [
+    ("the longest branch", [bar("b", "thread-1", 0, 5), bar("b", "thread-2", 0, 1)], 2, {}),
+    ("the number of workers", [bar("b", "thread-1", n, n + 1, queued_s=n) for n in range(9)], 2, {}),
+    ("the GIL", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4, {}),
+    ("the event loop", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4,
+     {"executor": "async"}),
+    ("the cores", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4,
+     {"executor": "process", "cores": 2}),
+    ("starting and ending the workers", [bar("b", f"process-{n}", 5, 6, queued_s=5) for n in (1, 2)], 2, {}),
+    ("the input", [bar("b", "thread-1", 2 * n + 1, 2 * n + 2) for n in range(9)], 4, {}),
+    ("serial parts", [bar("b", "thread-1", 0, 1)], 1, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "bars", "workers", "options"), LIMITED)
+def test_what_limits_a_run_is_named(limit, bars, workers, options):
+    before = bar("prep", "main", -30 if limit == "serial parts" else -1, 0, kind="phase")
+    end = max(span.ended_ns for span in bars) / 1e9
+    found = what_if(make_trace(before, call(end, *bars)), workers, **options)
+    assert found.limits[workers].startswith(limit)
+
+
+def test_the_band_is_always_the_same_and_holds_what_is_predicted():
+    bars, at = [], 0
+    for number in range(40):
+        bars.append(bar("b", "thread-1", at, at + 1 + number % 7, queued_s=at))
+        at += 1 + number % 7
+    found, again = (what_if(make_trace(call(at, *bars)), COUNTS) for _ in range(2))
+    assert (found.low_s, found.high_s) == (again.low_s, again.high_s)
+    assert found == again
+    for workers in COUNTS:
+        assert found.low_s[workers] < found.makespan_s[workers] < found.high_s[workers]
+
+
+def test_the_band_reaches_as_far_as_the_replay_misses_the_run():
+    held_up = [bar("b", "thread-1", 0, 1), bar("b", "thread-2", 0, 1), bar("b", "thread-1", 3, 4, queued_s=3)]
+    trace = make_trace(call(4, *held_up, bar("b", "thread-2", 1.1, 2.1, queued_s=1.1), workers=2))
+    found = what_if(trace, 2)
+    assert found.replayed_s < found.recorded_s == 4
+    assert found.high_s[2] == pytest.approx(found.makespan_s[2] * 4 / found.replayed_s)
+
+
+TWO = Machine(2, "CPython 3.11", has_gil=True)
+
+
+def model_with(*, executor="thread", cpu_s=0.9, at_once=2):
+    lanes = range(1, at_once + 1)
+    gaps = (0, 0.01, 0.03, 0.02)
+    bars = [bar("b", f"{executor}-{lane}", 1.1 * n + gap + 0.01, 1.1 * n + gap + 1.01, queued_s=0.01 + gap, cpu_s=cpu_s)
+            for lane in lanes for n, gap in enumerate(gaps)]  # fmt: skip
+    return model_of(make_trace(call(5, *bars, workers=at_once, executor=executor)))
+
+
+def predictions_with(model, machine, **options):
+    which = varied(model, also_serial=False)
+    return predictions_of(model, machine, Options(**options), which, Speed.of(model, {}))
+
+
+def test_the_recorded_machine_counts_before_the_wish():
+    model = model_with()
+    assert cores_of(model, TWO) == 2
+    assert cores_of(model, TWO, wanted=7) == 2
+    assert cores_of(model, None, wanted=7) == 7
+
+
+def test_a_run_of_an_unknown_machine_is_taken_to_be_from_this_one():
+    assert cores_of(model_with(cpu_s=0)) == usable_cores()
+
+
+def test_a_run_that_used_more_cores_than_there_are_was_not_limited_by_them():
+    assert cores_of(model_with(at_once=4, cpu_s=1), TWO) is None
+    assert cores_of(model_with(at_once=2, cpu_s=1), TWO) == 2
+
+
+@pytest.mark.parametrize(("executor", "cores"), [("thread", None), ("process", 2)])
+def test_cores_limit_processes_and_not_python_code_in_threads(executor, cores):
+    assert predictions_with(model_with(executor=executor, at_once=1), TWO).terms.cores == cores
+
+
+def test_without_a_gil_cores_limit_threads_too():
+    found = predictions_with(model_with(at_once=1), TWO, gil=False)
+    assert (found.terms.has_gil, found.terms.cores, found.machine.has_gil) == (False, 2, False)
+
+
+def test_where_code_may_hold_the_gil_or_not_both_are_predicted():
+    found = predictions_with(model_with(at_once=1), TWO)
+    assert found.is_in_turns
+    assert found.otherwise is not None
+    assert found.otherwise.held.sum() < found.operations.held.sum()
+    assert predictions_with(model_with(at_once=1), TWO, kind="process").otherwise is None
+
+
+def test_options_change_the_terms_but_not_what_was_recorded():
+    found = predictions_with(model_with(), TWO, kind="process", schedule="static", cores=8)
+    assert (found.terms.kind, found.terms.schedule, found.terms.cores) == ("process", "static", 8)
+    assert (found.had_cores, found.had_gil, found.machine.cores) == (2, True, 8)
+
+
+def test_a_large_run_is_replayed_as_a_sample():
+    bars, at = [], 0
+    for number in range(6_000):
+        bars.append(bar("b", "thread-1", at, at + 1 + number % 7, queued_s=at))
+        at += 1 + number % 7
+    found = what_if(make_trace(call(at, *bars), check=False), [1, 4])
+    assert found.makespan_s[1] == at
+    assert found.makespan_s[4] == pytest.approx(found.trace(4).makespan_s, rel=0.01)
+
+
+def test_a_long_pipeline_is_replayed_as_a_sample():
+    items, stages = 2_000, 3
+    end = items + stages - 1
+    made = []
+    for stage in range(stages):
+        bars = [
+            bar(f"s{stage}", f"t-{stage}", at + stage, at + stage + 1, queued_s=0 if stage else at, index=at, cpu_s=0,
+                span_id=10 + stage * items + at, links=(10 + (stage - 1) * items + at,) if stage else ())
+            for at in range(items)
+        ]  # fmt: skip
+        made.append((bar(f"P s{stage}", "main", 0, end, kind="node", executor="thread", workers=1, buffer=4), bars))
+    found = what_if(make_trace((bar("P", "main", 0, end, kind="node"), made), check=False), [1])
+    assert found.replayed_s == pytest.approx(end, rel=0.01)
+    assert found.makespan_s[1] == pytest.approx(end, rel=0.01)
+
+
+def test_many_small_calls_are_replayed_as_a_sample():
+    def one(at):
+        return call(at + 3, bar("b", "t-1", at, at + 2), bar("b", "t-1", at + 2, at + 3, queued_s=2), start=at)
+
+    found = what_if(make_trace(*(one(3 * number) for number in range(3_000)), check=False), [1, 2])
+    assert found.makespan_s == {1: pytest.approx(9_000), 2: pytest.approx(6_000)}
+
+
+def test_a_small_call_is_left_out_or_replayed_as_a_whole():
+    def one(at):
+        return call(at + 2, bar("b", "t-1", at, at + 1), bar("b", "t-1", at + 1, at + 2, queued_s=1), start=at)
+
+    model = model_of(make_trace(*(one(2 * number) for number in range(4))))
+    sample = thinned(model, BranchOperations(model.service, np.zeros_like(model.service)), max_branches=4)
+    assert [sample.leaves_out([call.number]) for call in model.calls] == [False, True, False, True]
+    assert sample.times == {0: 2.0, 2: 2.0}
+
+
+def test_what_follows_from_chosen_branches_is_in_the_sample():
+    model = model_of(stages(1))
+    (cluster,) = (cluster for cluster in model.clusters[-1] if len(cluster) > 1)
+    found = sampled(model, cluster, lambda members: members[:2])
+    calls = [model.calls[number] for number in cluster]
+    for call_ in calls:
+        if call_.feeder >= 0:
+            assert found[call_.number].tolist() == [call_.follows[each] for each in found[call_.feeder].tolist()]

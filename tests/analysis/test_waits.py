@@ -1,17 +1,127 @@
-"""Waits for the interpreter, the loop and a core: the noted ones, and what is inferred from CPU times."""
+"""Waits for a turn to compute: whose code holds the GIL, what waited for it, for the loop or for a core."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kaygraph_viz.analysis.explain import USEFUL
-from kaygraph_viz.analysis.waits import turn_waits
+from kaygraph_viz.analysis.waits import code_of, computing, gil_free, turn_waits
 from kaygraph_viz.base.machine import Machine
 from kaygraph_viz.clock.clock import compute, sleep, sleep_async
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.nesting import Nesting
 from tests.analysis.explain.conftest import call, each, parts_of, simulated
+
+
+def stretches_of(*bars):
+    made = computing(make_trace(*bars).columns, np.arange(len(bars)))
+    rows = zip(
+        made.owner.tolist(), made.started / 1e9, made.ended / 1e9, made.cpu / 1e9, made.is_open.tolist(), strict=True
+    )
+    return list(rows)
+
+
+def test_known_stretches_are_all_cpu_time():
+    parts = [("cpu", 1), ("wait", 2), ("cpu", 1), ("gil", 1)]
+    assert stretches_of(bar("a", "t", 0, 5, cpu_s=2, parts=parts)) == [(0, 0, 1, 1, False), (0, 3, 4, 1, False)]
+
+
+def test_unknown_stretches_count_by_their_share():
+    parts = [("wait", 1), ("unknown", 2, 0.25)]
+    assert stretches_of(bar("a", "t", 0, 3, cpu_s=0.5, parts=parts)) == [(0, 1, 3, 0.5, True)]
+
+
+def test_a_span_without_parts_is_one_stretch():
+    assert stretches_of(bar("a", "t", 0, 2, cpu_s=0.5), bar("b", "u", 0, 2, cpu_s=2)) == [
+        (0, 0, 2, 0.5, True),
+        (1, 0, 2, 2, False),
+    ]
+
+
+def test_what_did_not_compute_or_was_not_measured_has_none():
+    assert stretches_of(bar("a", "t", 0, 2, cpu_s=0), bar("b", "u", 0, 2), bar("c", "v", 0, 2, cpu_s=1)) == [
+        (2, 0, 2, 1, True)
+    ]
+
+
+MS = 1_000_000
+
+
+def told(*branches, cores=2):
+    """Return the bounds of the free share of each branch, of ``(start, end, cpu, name, process)`` in [ms]."""
+    rows = np.array([(*branch, 0, 0)[:5] for branch in branches], np.int64).reshape(-1, 5)
+    started, ended, cpu = rows[:, :3].T * MS
+    found = gil_free(rows[:, 3], rows[:, 4], started, ended, cpu, cores)
+    return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
+
+
+UNKNOWN, HELD, FREE = (0.0, 1.0), (0.0, 0.0), (1.0, 1.0)
+
+
+def test_two_that_use_two_cores_are_free():
+    assert told((0, 50, 50), (0, 50, 50)) == [FREE] * 2
+
+
+def test_branches_that_take_turns_hold_the_gil():
+    assert told((0, 100, 50), (0, 100, 50)) == [HELD] * 2
+
+
+def test_branches_one_after_the_other_prove_nothing():
+    assert told((0, 50, 50), (50, 100, 50)) == [UNKNOWN] * 2
+
+
+def test_branches_that_mostly_wait_prove_nothing():
+    assert told((0, 100, 20), (0, 100, 20)) == [UNKNOWN] * 2
+
+
+def test_what_is_above_one_core_is_free_at_least():
+    (least, most), _ = told((0, 100, 65), (0, 100, 65))
+    assert (least, most) == (pytest.approx(1 - 1 / 1.3, rel=0.01), 1.0)
+
+
+def test_only_what_lies_in_a_window_is_a_proof():
+    """Spread evenly, the long one would compute 0.3 s a second beside the short ones: it need not have."""
+    short = [(10 * place, 10 * place + 10, 9) for place in range(10)]
+    assert told((0, 200, 60), *short) == [UNKNOWN] * 11
+
+
+def test_branches_of_other_processes_prove_nothing_about_the_gil():
+    assert told((0, 50, 50, 0, 0), (0, 50, 50, 0, 1)) == [UNKNOWN] * 2
+
+
+def test_each_name_is_judged_by_its_own_branches():
+    hashing = [(0, 50, 50, 1), (0, 50, 50, 1)]
+    python = [(100, 200, 50, 2), (100, 200, 50, 2)]
+    assert told(*hashing, *python) == [FREE] * 2 + [HELD] * 2
+
+
+def test_names_that_occur_once_are_judged_together():
+    assert told(*((0, 50, 50, name) for name in range(2))) == [FREE] * 2
+
+
+def test_where_there_are_very_many_names_they_mean_nothing():
+    assert told(*((0, 50, 50, name) for name in range(300)), cores=300) == [FREE] * 300
+
+
+def test_cores_that_are_not_known_are_as_many_as_were_used():
+    assert told((0, 100, 50), (0, 100, 50), (0, 100, 50), (0, 100, 48), cores=None) == [FREE] * 4
+
+
+def test_moments_are_too_short_for_a_proof():
+    assert told((0, 2, 2), (0, 2, 2)) == [UNKNOWN] * 2
+
+
+def test_parts_show_more_than_bars():
+    """Both wait for 90 ms and then compute side by side, which their bars alone do not tell."""
+    parts = [("wait", 0.09), ("cpu", 0.01)]
+    bars = [bar("b", f"thread-{n}", 0, 0.1, cpu_s=0.01, parts=parts) for n in (1, 2)]
+    told = [code_of(make_trace(*each).columns, np.arange(2), np.zeros(2, np.int64), 2).is_free.tolist() for each in
+            (bars, [replace(each, noted_parts=None) for each in bars])]  # fmt: skip
+    assert told == [[True, True], [False, False]]
+
 
 TWO_CORES = Machine(2, "CPython 3.11", has_gil=True)
 
