@@ -70,12 +70,6 @@ def shown_keys(parts: Collection[str], statuses: Collection[str], *, has_bands: 
     return [fill._replace(hatch="") for fill in [*fills, *marks]]
 
 
-def in_words(keys: Sequence[Key], chart: Chart, *, is_explained: bool) -> list[Key]:
-    """Return the entries of the legend in their final words."""
-    found = with_turns(keys, chart)
-    return explained(found, chart) if is_explained else found
-
-
 def bar_keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
     """Return the entries of the legend: each fill once, and each way in which something ended badly."""
     found = {rect.fill for rect in layout.failed} | {bar.status for bar in layout.bars}
@@ -98,13 +92,6 @@ def note_of(chart: Chart, layout: Layout | None) -> str:
     dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
     predicted = dict.fromkeys(f"predicted from {run.predicted_from}" for run in chart.runs if run.predicted_from)
     return "; ".join(filter(None, [*predicted, share, dropped]))
-
-
-def with_turns(keys: Sequence[Key], chart: Chart) -> list[Key]:
-    """Return the entries of a legend, of which that of waits for a turn says what for."""
-    usual = FILLS["gil"].label
-    words = f"waiting for {turns_of(chart.runs)}" if any(key.label == usual for key in keys) else usual
-    return [key._replace(label=words) if key.label == usual else key for key in keys]
 
 
 # -- what each entry means --------------------------------------------------------------------------------------------
@@ -136,9 +123,14 @@ MEANINGS: Mapping[str, str] = {
 }
 
 
-def explained(keys: Sequence[Key], chart: Chart) -> list[Key]:
-    """Return the entries of a legend with their meanings, after entries for what every chart consists of."""
+def in_words(keys: Sequence[Key], chart: Chart, *, is_explained: bool) -> list[Key]:
+    """Return the entries in their final words; if asked for with meanings, after those that every chart has."""
+    usual = FILLS["gil"].label
+    turns = f"waiting for {turns_of(chart.runs)}" if any(key.label == usual for key in keys) else usual
+    found = [key._replace(label=turns) if key.label == usual else key for key in keys]
+    if not is_explained:
+        return found
     first: list[Key] = [BAND_KEY if chart.band_count else BAR_KEY]
     nodes = [NODE_KEY] if any(run.nodes for run in chart.runs) else []
     words = {**WHOLE, **{label: f"{label}: {meaning}" for label, meaning in MEANINGS.items()}}
-    return [*first, *nodes, *(key._replace(label=words.get(key.label, key.label)) for key in keys)]
+    return [*first, *nodes, *(key._replace(label=words.get(key.label, key.label)) for key in found)]
