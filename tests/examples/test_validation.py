@@ -48,24 +48,6 @@ def test_with_a_number_of_items_only_these_are_validated():
     assert sum(int(table(found)[label].value) for label in ("accepted", "rejected", "needs review")) == 7
 
 
-def test_traces_are_of_the_same_branches_one_at_a_time_and_in_parallel(few):
-    assert list(few.traces) == list(few.captions) == ["serial", "parallel"]
-    counts = [trace.validate().counts()["branch"] for trace in few.traces.values()]
-    assert counts == [4 * 40, 4 * 40]
-    assert few.trace is few.traces["parallel"]
-
-
-def test_serial_run_uses_one_worker_and_the_parallel_run_no_more_than_asked_for(few):
-    lanes = {name: {span.lane for span in trace.where(kind="branch")} for name, trace in few.traces.items()}
-    assert lanes["serial"] == {"main"}
-    assert len(lanes["parallel"]) == 3
-
-
-def test_notes_say_why_some_records_were_rejected(few):
-    assert len(few.notes) == 3
-    assert all("was rejected: " in note for note in few.notes)
-
-
 def test_seed_decides_how_long_the_service_takes():
     def makespan(seed):
         return run(Setup(items=3, clock="virtual", seed=seed)).measured.makespan_s

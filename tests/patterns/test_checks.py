@@ -14,7 +14,7 @@ import pytest
 from kaygraph_viz.base.errors import DataError, OptionError, ServiceUnavailable
 from kaygraph_viz.course.patterns import checks
 from kaygraph_viz.course.patterns.checks import AddressVerifier, BusinessRules, check_format, check_security
-from kaygraph_viz.course.services.datasets import CUSTOMER_COLUMNS, REFERENCE_DATE, load_customers, load_customers_key
+from kaygraph_viz.course.services.datasets import CUSTOMER_COLUMNS, REFERENCE_DATE, load_customers
 from kaygraph_viz.course.services.endpoints import ServiceSettings
 from kaygraph_viz.course.services.server import serve
 
@@ -22,7 +22,6 @@ from kaygraph_viz.course.services.server import serve
 
 
 CUSTOMERS = load_customers()
-KEY = load_customers_key()
 GOOD = CUSTOMERS[0]
 HUGE = 200_000
 

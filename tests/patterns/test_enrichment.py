@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 from starlette.responses import JSONResponse
 
-from kaygraph_viz.base.errors import DataError, OptionError
+from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.clock.clock import current_clock
 from kaygraph_viz.course.patterns.enrichment import EnrichedRecord, ParallelEnrichmentNode, enrichment_graph
 from kaygraph_viz.course.patterns.sources import SourceResult, Sources, customer_sources
@@ -107,13 +107,6 @@ def test_summary_adds_up(everything):
     assert summary["enrichment_rate"] == pytest.approx(sum(one.enrichment_rate for one in records) / len(records))
     assert summary["work_s"] == pytest.approx(sum(one.service_s for rec in records for one in rec.results.values()))
     assert summary["mean_concurrency"] == pytest.approx(summary["work_s"] / summary["makespan_s"])
-
-
-def test_no_records_are_no_trouble():
-    with customer_sources("http://127.0.0.1:1") as sources:
-        shared = run(sources, [])
-    assert shared["enriched_records"] == []
-    assert shared["enrichment_summary"]["enrichment_rate"] == 0
 
 
 # -- parallel -----------------------------------------------------------------------------------------------------
@@ -339,12 +332,6 @@ def test_all_sources_of_a_record_whose_worker_is_lost_are_unavailable():
     assert [result.status for result in lost] == ["unavailable"] * 4
     assert all("ended with exit code 3" in result.error for result in lost)
     assert all(result.answered for results in shared["source_results"][::2] for result in results)
-
-
-@pytest.mark.parametrize("records", [None, "C00001", 7, {"customer_id": "C00001"}])
-def test_records_that_are_no_list_are_a_clear_error(records):
-    with customer_sources("http://127.0.0.1:1") as sources, pytest.raises(DataError, match="must be a list of records"):
-        run(sources, records)
 
 
 # -- confidence ---------------------------------------------------------------------------------------------------

@@ -71,12 +71,6 @@ def test_bars_are_the_counts_the_largest_first(enriched):
         assert len(bars) == min(8, len(counts))
 
 
-def test_page_says_how_much_is_there(enriched):
-    figure = draw_page(enriched)
-    assert figure.get_suptitle() == "100 customers: 100% of the answers are there, confidence 1.00"
-    assert panels(figure)[3][2].startswith("100 of 100 answered, ")
-
-
 # -- partial failure ----------------------------------------------------------------------------------------------
 
 

@@ -98,17 +98,6 @@ def test_an_event_at_the_border_belongs_to_the_later_window():
     assert (first.events, second.events) == (0, 1)
 
 
-def test_amounts_are_added_up_by_shop():
-    (window,) = tumbling_windows([sold(0, 0, shop="b"), sold(0, 0, shop="a"), sold(0, 0, shop="b"), sold(1, 1)], 1)
-    assert (window.cents, list(window.by_shop.items())) == (750, [("a", 250), ("b", 500)])
-
-
-def test_what_failed_is_in_no_window():
-    failed = Outcome(0, error=ValueError("bad"), status="error")
-    (window,) = tumbling_windows([sold(0, 0), failed, sold(1, 1)], 1)
-    assert window.events == 1
-
-
 # -- the whole of it -----------------------------------------------------------------------------------------------
 
 
@@ -147,15 +136,6 @@ def test_with_too_few_workers_the_lag_grows_from_window_to_window_and_the_source
     assert lags[-1] > 1
     assert (result.bottleneck, result.is_keeping_up) == ("handle", False)
     assert sum(branch.blocked_ns for branch in trace.where(name="source")) / 1e9 > 1
-
-
-def test_after_a_rush_it_catches_up():
-    with record(clock="virtual"):
-        result = processed(RUSH, windows=8, max_workers=2)
-    lags = [window.lag_s for window in result.windows]
-    assert max(lags) > 1
-    assert lags.index(max(lags)) == 2
-    assert lags[-1] < 0.1
 
 
 def test_a_stream_that_ends_gives_the_windows_that_were_complete():
