@@ -23,9 +23,10 @@ from kaygraph_viz.analysis.wording import time_unit
 from kaygraph_viz.base.checks import checked_number
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.description import Description, attach, description_of, tell_ipython
-from kaygraph_viz.plot.labels import cut_to_width, escaped
+from kaygraph_viz.plot.legend import LEGEND_LINE_PT, add_legend
 from kaygraph_viz.plot.rows import Row, centres
-from kaygraph_viz.plot.style import GRID, LEGEND_LINE_PT, MUTED, TEXT, Key, Size, add_legend
+from kaygraph_viz.plot.style import GRID, MUTED, TEXT, Key, Size
+from kaygraph_viz.plot.text import cut_to_width, escaped
 from kaygraph_viz.trace.files import written
 from kaygraph_viz.trace.trace import Trace
 

@@ -15,8 +15,9 @@ from matplotlib.text import Annotation
 from kaygraph_viz.base.errors import DeadlockError, OptionError, Wait
 from kaygraph_viz.plot.canvas import Canvas, checked_axes
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.labels import clean, escaped, heading
+from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, PAPER, Size, Stroke
+from kaygraph_viz.plot.text import escaped
 
 WAITS, HELD = Stroke(CRITICAL.colour, "waits for", 2.0, "--"), Stroke(BAR, "held by", 1.5)
 HEIGHT_IN, MARGINS_PT = 3.2, (14.0, 14.0, 14.0, 46.0)

@@ -153,7 +153,7 @@ def read_in_every_way(trace: Trace, folder: Path) -> None:
     trace.where(kind="branch")
     chart = Chart.of(trace)
     make_layout(chart)
-    gantt_description(chart, [summarize(trace)])
+    gantt_description(chart)
     pack(trace)
     for span in trace:
         span_facts(trace.columns, span.span_id)

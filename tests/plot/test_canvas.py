@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.description import Description
 from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.plot.legend import add_legend, legend_lines
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import (
     BRANCH_FILL,
@@ -23,8 +24,6 @@ from kaygraph_viz.plot.style import (
     STATUS_COLOURS,
     TEXT,
     Fill,
-    add_legend,
-    legend_lines,
 )
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import drawn

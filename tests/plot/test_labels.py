@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kaygraph_viz.plot.labels import Shortener, clean, cut_to_width, drawable, escaped, heading, width_pt
+from kaygraph_viz.plot.labels import Shortener, clean, heading
+from kaygraph_viz.plot.text import cut_to_width, drawable, escaped, width_pt
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from kaygraph_viz.base.checks import checked_seconds
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.canvas import Canvas, checked_axes, checked_trace
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.labels import clean, escaped, heading
+from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, TEXT, Size, Stroke
+from kaygraph_viz.plot.text import escaped
 from kaygraph_viz.trace.gauges import GaugeSamples
 from kaygraph_viz.trace.nesting import extent_ns
 from kaygraph_viz.trace.trace import Trace

@@ -21,9 +21,10 @@ from kaygraph_viz.base.checks import checked_word
 from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.plot.canvas import Canvas, checked_axes
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.labels import clean, cut_apart, cut_to_width, escaped, heading, width_pt
+from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import TEXT, Fill, Size
+from kaygraph_viz.plot.text import cut_apart, cut_to_width, escaped, width_pt
 
 BY = ("name", "span")
 MAX_PAIRS, NAME_PT = 15, 150.0

@@ -20,7 +20,8 @@ from kaygraph_viz.plot.diagram.layering import graph_scene
 from kaygraph_viz.plot.diagram.scene import LINE_PT, PAD_Y, SMALL_LINE_PT, STACK_PT, Arrow, Box, Line, Point, Scene
 from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.labels import clean, heading
-from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, LEGEND_LINE_PT, MUTED, PAPER, TEXT, Key, Size
+from kaygraph_viz.plot.legend import LEGEND_LINE_PT
+from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, MUTED, PAPER, TEXT, Key, Size
 from kaygraph_viz.trace.trace import GraphView, Trace
 
 MAX_WIDTH_IN, MAX_HEIGHT_IN, EDGE_PT, MARGIN_PT, TITLE_PT = 16.0, 20.0, 8.0, 4.0, 28.0

@@ -24,9 +24,10 @@ from kaygraph_viz.plot.diagram.scene import (
     node_scene,
 )
 from kaygraph_viz.plot.diagram.stats import GraphStats
-from kaygraph_viz.plot.labels import clean, width_pt
+from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.rows import stack
 from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.trace.trace import GraphView, NodeView
 
 MAX_COLUMNS = 12

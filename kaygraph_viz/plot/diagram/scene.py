@@ -16,8 +16,9 @@ from typing import NamedTuple, TypeAlias
 
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.plot.diagram.stats import BranchStats, GraphStats, NodeStats
-from kaygraph_viz.plot.labels import clean, width_pt
+from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.trace.trace import NodeView
 
 Point: TypeAlias = tuple[float, float]

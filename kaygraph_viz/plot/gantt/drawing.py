@@ -8,7 +8,7 @@ In an image, the deeper the colour, the more of that moment was used; in bands o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,24 +22,11 @@ from kaygraph_viz.analysis.blocked_loop import loop_blocks
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.layout import Bar, Bins, Floats, Layout, Rect, make_bins, make_layout, place_labels
 from kaygraph_viz.plot.gantt.legend import IDLE, bar_fills, bar_keys, image_keys, in_words, note_of, shown_keys
-from kaygraph_viz.plot.gantt.loops import draw_blocked_loops
-from kaygraph_viz.plot.gantt.scene import MAX_ROWS, NODE_HEIGHT, Chart, NodeLine
-from kaygraph_viz.plot.labels import cut_apart, width_pt
-from kaygraph_viz.plot.style import (
-    BAR,
-    FILLS,
-    LEGEND_LINE_PT,
-    LOOP_HELD_UP,
-    MARKER_PT,
-    MUTED,
-    PAPER,
-    PREDICTED,
-    STATUS_FILLS,
-    Fill,
-    Key,
-    Size,
-    legend_lines,
-)
+from kaygraph_viz.plot.gantt.loops import held_up
+from kaygraph_viz.plot.gantt.scene import MAX_ROWS, NODE_HEIGHT, Chart, NodeLine, Run
+from kaygraph_viz.plot.legend import LEGEND_LINE_PT, MARKER_PT, legend_lines
+from kaygraph_viz.plot.style import BAR, FILLS, LOOP_HELD_UP, MUTED, PAPER, PREDICTED, STATUS_FILLS, Fill, Key, Size
+from kaygraph_viz.plot.text import cut_apart, width_pt
 
 BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
 OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
@@ -291,3 +278,28 @@ def _new_canvas(chart: Chart, note: str, keys: Sequence[Key]) -> Canvas:
     height = (top + bottom) / 72 + sum(row.height for row in chart.rows) * Size.row_height
     height = min(max(height, Size.min_height), Size.max_height)
     return Canvas.of(None, Size.figure_width, height, (_names_pt(chart) + SIDE_PT, SIDE_PT, bottom, top))
+
+
+# -- lines along what held up a loop ---------------------------------------------------------------------------------
+
+
+def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:
+    """Draw a line along each stretch of a bar that held up its loop, and return the entry of the legend, if any."""
+    lines = [line for run in chart.runs for line in _lines(run, canvas.row_centres.tolist())]
+    if not lines:
+        return []
+    style: dict[str, Any] = {
+        "colors": LOOP_HELD_UP.colour,
+        "linewidths": LOOP_HELD_UP.width,
+        "zorder": 3.4,
+        "capstyle": "butt",
+    }
+    canvas.ax.add_collection(LineCollection(lines, gid="loop-held-up", **style), autolim=False)
+    return [LOOP_HELD_UP]
+
+
+def _lines(run: Run, row_centres: Sequence[float]) -> Iterator[list[tuple[float, float]]]:
+    """Yield lines of points (time [s], height): above the bars that held up their loop, where they did."""
+    for place, *times in zip(*(each.tolist() for each in held_up(run)), strict=True):
+        y = row_centres[run.row_of[place]] - Size.full / 2
+        yield [((time_ns - run.first_ns) / 1e9, y) for time_ns in times]

@@ -1,23 +1,20 @@
 """Branches that wait while others run: for the branches within them, for a turn of the interpreter or of their loop.
 
-Belongs here: when that was, the words for it, and the lines along what held up a loop. Does not belong here: which
-spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``layout``).
+Belongs here: when that was, and the words for it. Does not belong here: which spans these are
+(``analysis.blocked_loop``), the waits as parts of bars (``layout``), and lines along what held up a loop (``drawing``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib.collections import LineCollection
 
 from kaygraph_viz.analysis.blocked_loop import loop_blocks
 from kaygraph_viz.analysis.workers import is_loop_lane
 from kaygraph_viz.base.parts import PART_CODE
-from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.gantt.scene import Chart, Run
-from kaygraph_viz.plot.style import LOOP_HELD_UP, Key, Size
+from kaygraph_viz.plot.gantt.scene import Run
 from kaygraph_viz.trace.columns import repeated
 from kaygraph_viz.trace.intervals import Ints, first_of_runs
 from kaygraph_viz.trace.nesting import Places, is_own_time
@@ -80,7 +77,6 @@ def _in_gaps(waits: RowStretches, starts: Ints, ends: Ints) -> RowStretches:
 
 # -- turns -----------------------------------------------------------------------------------------------------------
 
-Line = list[tuple[float, float]]
 INTERPRETER, LOOP = "the interpreter", "the loop"
 MOST_LINES = 5_000
 
@@ -100,21 +96,6 @@ def turns_on(lanes: Iterable[str]) -> str:
     return " or ".join(sorted({LOOP if is_loop_lane(lane) else INTERPRETER for lane in lanes})) or INTERPRETER
 
 
-def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:
-    """Draw a line along each stretch of a bar that held up its loop, and return the entry of the legend, if any."""
-    lines = [line for run in chart.runs for line in _lines(run, canvas.row_centres.tolist())]
-    if not lines:
-        return []
-    style: dict[str, Any] = {
-        "colors": LOOP_HELD_UP.colour,
-        "linewidths": LOOP_HELD_UP.width,
-        "zorder": 3.4,
-        "capstyle": "butt",
-    }
-    canvas.ax.add_collection(LineCollection(lines, gid="loop-held-up", **style), autolim=False)
-    return [LOOP_HELD_UP]
-
-
 def held_up(run: Run) -> RowStretches:
     """Return when bars held up their loop: at most 5,000 stretches, by row and start."""
     columns = run.nesting.columns
@@ -127,10 +108,3 @@ def held_up(run: Run) -> RowStretches:
     place, waits = order[first[has_bar]], waits[has_bar]
     by_row = np.lexsort((waits["started_ns"], run.row_of[place]))
     return RowStretches(place[by_row], *(waits[name][by_row].astype(np.int64) for name in ("started_ns", "ended_ns")))
-
-
-def _lines(run: Run, row_centres: Sequence[float]) -> Iterator[Line]:
-    """Yield lines of points (time [s], height): above the bars that held up their loop, where they did."""
-    for place, *times in zip(*(each.tolist() for each in held_up(run)), strict=True):
-        y = row_centres[run.row_of[place]] - Size.full / 2
-        yield [((time_ns - run.first_ns) / 1e9, y) for time_ns in times]

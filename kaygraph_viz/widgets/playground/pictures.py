@@ -26,8 +26,8 @@ from kaygraph_viz.plot.curves.speedup import speedup_sketch
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.gantt.scene import Chart, folded
-from kaygraph_viz.plot.labels import width_pt
 from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import WORKERS
 from kaygraph_viz.widgets.playground.state import Log, Settings, Tried

@@ -9,8 +9,8 @@ from hypothesis import given
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.layering import graph_scene, layered_graph
 from kaygraph_viz.plot.diagram.scene import lines_size
-from kaygraph_viz.plot.labels import width_pt
 from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.trace.trace import EdgeView, GraphView, NodeView
 from tests.plot.diagram.examples import (
     assert_tidy,
