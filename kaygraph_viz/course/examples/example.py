@@ -206,23 +206,7 @@ MAX_SEED = 1 << 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The options of an example: executor, workers, items, seed and clock.
-
-    Parameters
-    ----------
-    workers
-        How many branches may run at once, 1 to 4096; None for what suits the pattern.
-    executor
-        The kind of worker, as for `get_executor`; None for what suits the pattern.
-    items
-        How many items it is run on, 1 or more; None for as many as make a chart that can be read.
-    seed
-        Whole number, 0 or more, that latencies, faults and events depend on.
-    clock
-        ``"virtual"`` for simulated time, None for the clock of this machine.
-    progress
-        As for `ParallelBatchNode`.
-    """
+    """The options of an example: executor, workers, items, seed and clock."""
 
     workers: int | None = None
     executor: str | None = None
@@ -258,10 +242,7 @@ class Setup:
         return [f"This pattern cannot run on {self.executor!r}, so it ran on {usual!r}."]
 
     def workers_for(self, kind: str, usual: int = DEFAULT_WORKERS) -> int:
-        """Return the number of workers: the one asked for, or the usual one for a kind.
-
-        By default there are no more processes than cores: those of this machine, or of simulated time.
-        """
+        """Return the number of workers: the one asked for, or the usual one for a kind."""
         if kind == "serial":
             return 1
         if self.workers is not None:

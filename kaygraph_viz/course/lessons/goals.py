@@ -508,15 +508,7 @@ def longest_below(trace: Trace, count: int, names: Sequence[str] = ()) -> tuple[
 
 
 def longest_stretch(changes: Iterable[tuple[int, bool]]) -> tuple[int, int]:
-    """Return start and end of the longest time in which a condition holds, 0 and 0 if it never does [ns].
-
-    `changes` are times in order [ns], each with whether the condition holds from then on.
-
-    Examples
-    --------
-    >>> longest_stretch([(0, False), (2, True), (3, True), (7, False), (8, True), (9, False)])
-    (2, 7)
-    """
+    """Return start and end of the longest time in which a condition holds, 0 and 0 if it never does [ns]."""
     longest, began = (0, 0), None
     for time, holds in changes:
         if began is not None and time - began > longest[1] - longest[0]:

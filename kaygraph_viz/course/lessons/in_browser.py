@@ -41,20 +41,7 @@ def prepare_a_browser_tab() -> None:
 
 
 class SkippedCells:
-    """The skipped cells of a notebook.
-
-    Examples
-    --------
-    >>> cells = SkippedCells()
-    >>> cells.reason(PlatformError("threads need an installed Python"), "trace = record()")
-    'This cell is skipped here: threads need an installed Python.'
-    >>> cells.reason(NameError("no trace", name="trace"), "seen = len(trace)")
-    'This cell is skipped here: it uses trace, which a skipped cell makes.'
-    >>> cells.reason(NameError("no tarce", name="tarce"), "tarce")
-    ''
-    >>> cells.count
-    2
-    """
+    """The skipped cells of a notebook."""
 
     def __init__(self) -> None:
         self.count = 0

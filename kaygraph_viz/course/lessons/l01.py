@@ -34,16 +34,7 @@ Check = Callable[[Record], list[Finding]]
 
 
 class CheckLog(dict[str, Check]):
-    """The four checks by name, which count how often each record was checked.
-
-    Examples
-    --------
-    >>> log = CheckLog({"format": lambda record: []})
-    >>> log["format"]({"customer_id": "C00001"})
-    []
-    >>> log.made
-    Counter({('C00001', 'format'): 1})
-    """
+    """The four checks by name, which count how often each record was checked."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         super().__init__({name: self._counting(name, check) for name, check in checks.items()})

@@ -68,13 +68,7 @@ MARGINS_PT, HEIGHT_IN, MOST_WORKERS = (46.0, 14.0, 36.0, 62.0), 3.4, 64
 
 
 def settled(accounts: Mapping[str, int], transfers: Iterable[Transfer]) -> dict[str, int]:
-    """Return the balances after all transfers, one after the other.
-
-    Examples
-    --------
-    >>> settled({"Ada": 5, "Bob": 0}, [("Ada", "Bob", 2)])
-    {'Ada': 3, 'Bob': 2}
-    """
+    """Return the balances after all transfers, one after the other."""
     after = dict(accounts)
     for source, target, amount in transfers:
         after[source] -= amount

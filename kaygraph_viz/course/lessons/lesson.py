@@ -232,27 +232,7 @@ class Lesson:
 
 
 class Parsons:
-    """A program whose lines a reader puts in order.
-
-    Parameters
-    ----------
-    lines
-        The lines in the right order, with their indentation.
-    check
-        A function of the variables after the program that returns whether they are right. Orders other than that of
-        `lines` may pass, too.
-    given
-        Variables that the program may use.
-
-    Examples
-    --------
-    >>> puzzle = Parsons(["a = 1", "b = a + 1"], lambda left: left["b"] == 2)
-    >>> print(puzzle)
-    0  b = a + 1
-    1  a = 1
-    >>> puzzle.try_order([1, 0])
-    'It works.'
-    """
+    """A program whose lines a reader puts in order."""
 
     def __init__(
         self, lines: Sequence[str], check: Callable[[Mapping[str, Any]], bool], given: Mapping[str, Any] | None = None
@@ -300,16 +280,7 @@ def split_solution(text: str) -> tuple[list[str], str]:
 
 
 def digest(trace: Trace) -> str:
-    """Return a fingerprint of a run: of what ran when, with which end. Of two equal runs, it is the same.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> digest(make_trace(bar("a", "t-1", 0, 1))) == digest(make_trace(bar("a", "t-1", 0, 1)))
-    True
-    >>> digest(make_trace(bar("a", "t-1", 0, 1))) == digest(make_trace(bar("a", "t-1", 0, 2)))
-    False
-    """
+    """Return a fingerprint of a run: of what ran when, with which end. Of two equal runs, it is the same."""
     zero = min((span.submitted_ns for span in trace), default=0)
     made = hashlib.sha256()
     for span in trace:
@@ -319,17 +290,7 @@ def digest(trace: Trace) -> str:
 
 
 def names_in(source: str) -> tuple[set[str], set[str]]:
-    """Return the variables that a cell sets and those that it reads; of a cell that is no Python, what it seems to set.
-
-    Names that are imported are neither: an import can be repeated as often as you like.
-
-    Examples
-    --------
-    >>> sorted(names_in("with record() as mine: run(graph)")[0]), sorted(names_in("mine.spans = found")[0])
-    (['mine'], ['mine'])
-    >>> names_in("mine = run(")
-    ({'mine'}, set())
-    """
+    """Return the variables that a cell sets and those that it reads."""
     try:
         tree = ast.parse(source)
         return set(_set_by(tree)), set(_read_by(symtable(ast.unparse(_Plain().visit(tree)), "a cell", "exec")))

@@ -47,22 +47,7 @@ class Comparison:
 
 
 class Prediction:
-    """The answer that a reader expects to a question about a run.
-
-    Parameters
-    ----------
-    question
-        The question.
-    guess
-        The answer: a number, or one of `options`; None: no guess yet.
-    options
-        The possible answers, where they are not numbers.
-
-    Examples
-    --------
-    >>> Prediction("how many at once?", None).compare(4)
-    The result was 4 (no guess: shown without a score).
-    """
+    """The answer that a reader expects to a question about a run."""
 
     def __init__(self, question: str, guess: Guess | None, options: Sequence[str] | None = None) -> None:
         self.question = question

@@ -92,25 +92,7 @@ def tax_cents(net_cents: int, country: str) -> int:
 
 
 def price_order(order: Order, customers: Collection[str] | None = None) -> PricedOrder:
-    """Return the sum of the lines of an order and the tax on it.
-
-    Parameters
-    ----------
-    order
-        The order.
-    customers
-        The numbers of all customers; None to accept any customer.
-
-    Raises
-    ------
-    DataError
-        If the order cannot be right, with the attributes ``order_id`` and ``field``.
-
-    Examples
-    --------
-    >>> price_order(Order("N1", "C00001", "2025-12-01", "FR", "P001:2:450;P007:1:1200", 2100)).gross_cents
-    2520
-    """
+    """Return the sum of the lines of an order and the tax on it."""
     try:
         lines = order.lines()
     except DataError as error:
@@ -241,13 +223,7 @@ class PerformanceMetricsNode(kv.Node):
 
 
 def running_trace() -> kv.Trace | None:
-    """Return all spans of the recording around the caller that have ended so far, or None where there is none.
-
-    Examples
-    --------
-    >>> running_trace() is None
-    True
-    """
+    """Return all spans of the recording around the caller that have ended so far, or None where there is none."""
     recorder = current_scope().recorder
     if not recorder.is_open:
         return None
@@ -285,26 +261,7 @@ def performance_metrics(trace: kv.Trace | None) -> dict[str, Any]:
 
 
 def measured_times(outcomes: Sequence[kv.Outcome], work_s: float | None = None) -> dict[str, float]:
-    """Return the measured times of branches that ran in parallel.
-
-    Parameters
-    ----------
-    outcomes
-        The outcomes of the branches.
-    work_s
-        The work, where it is not that of the branches themselves [s].
-
-    Returns
-    -------
-    dict
-        ``work_s``: the sum of the service times of all branches [s]. ``makespan_s``: the time from the first submission
-        to the last end [s]. ``mean_concurrency``: their quotient, the mean number of branches in progress at once.
-
-    Examples
-    --------
-    >>> measured_times([kv.Outcome(0, ended_ns=2_000_000_000), kv.Outcome(1, ended_ns=1_000_000_000)])
-    {'work_s': 3.0, 'makespan_s': 2.0, 'mean_concurrency': 1.5}
-    """
+    """Return the measured times of branches that ran in parallel."""
     if work_s is None:
         work_s = sum(outcome.service_s for outcome in outcomes)
     first_ns = min((outcome.submitted_ns for outcome in outcomes), default=0)

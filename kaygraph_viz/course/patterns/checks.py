@@ -45,38 +45,7 @@ _POSTAL_CODE = re.compile("(?=[A-Za-z -]*[0-9])[A-Za-z0-9]+(?:[ -][A-Za-z0-9]+)*
 
 
 def check_format(record: Record) -> list[Finding]:
-    """Check that every field is there, is text, and has the format of such a value.
-
-    E-mail addresses follow email-validator (no DNS query is made) and must be in their usual narrow letters; phone
-    numbers are international and valid in phonenumbers; dates are ``YYYY-MM-DD`` and exist. ``last_order_date`` and
-    ``note`` may be empty, and so may ``postal_code`` in a country that has none.
-
-    Parameters
-    ----------
-    record
-        One record; other fields than those of a customer are ignored. Any type and size of value is safe.
-
-    Returns
-    -------
-    list of Finding
-        At most one for each field; empty when the record passes. The codes are ``missing``, ``string_type``,
-        ``string_unicode``, ``string_too_long``, ``blank``, and ``email_invalid``, ``phone_invalid``,
-        ``date_invalid``, ``country_invalid``, ``postal_code_invalid``.
-
-    Raises
-    ------
-    DataError
-        When `record` is not a mapping.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.datasets import load_customers
-    >>> customer = load_customers(limit=1)[0]
-    >>> check_format(customer)
-    []
-    >>> print(*check_format(customer | {"birth_date": "1990-02-31"}), sep="; ")
-    format: birth_date: this date does not exist; dates are written YYYY-MM-DD, such as 1990-05-17
-    """
+    """Check that every field is there, is text, and has the format of such a value."""
     texts(record)  # refuses what is not a mapping
     try:
         _Customer.model_validate({field: value for field, value in record.items() if isinstance(field, str)})
@@ -87,13 +56,7 @@ def check_format(record: Record) -> list[Finding]:
 
 
 def parse_date(text: str) -> date | None:
-    """Return the date of a text ``YYYY-MM-DD``, or None when it is no such text or there is no such day.
-
-    Examples
-    --------
-    >>> parse_date("2024-02-29"), parse_date("2024-02-31"), parse_date("20240229")
-    (datetime.date(2024, 2, 29), None, None)
-    """
+    """Return the date of a text ``YYYY-MM-DD``, or None when it is no such text or there is no such day."""
     if not _ISO_DATE.fullmatch(text):
         return None
     try:
@@ -103,13 +66,7 @@ def parse_date(text: str) -> date | None:
 
 
 def parse_phone(text: str) -> phonenumbers.PhoneNumber | None:
-    """Return an international phone number that is valid in some country, or None.
-
-    Examples
-    --------
-    >>> parse_phone("+44 20 7946 0000").country_code, parse_phone("020 7946 0000")
-    (44, None)
-    """
+    """Return an international phone number that is valid in some country, or None."""
     if not _PHONE.fullmatch(text):
         return None
     try:
@@ -120,13 +77,7 @@ def parse_phone(text: str) -> phonenumbers.PhoneNumber | None:
 
 
 def known_country(code: str) -> Country | None:
-    """Return the country with this ISO 3166-1 alpha-2 code, or None.
-
-    Examples
-    --------
-    >>> known_country("FR").name, known_country("fr")
-    ('France', None)
-    """
+    """Return the country with this ISO 3166-1 alpha-2 code, or None."""
     return _countries().get(code)
 
 
@@ -245,35 +196,7 @@ _NAMES = ("name", "email", "city")  # prose may mix scripts in a word, a name do
 
 
 def check_security(record: Record) -> list[Finding]:
-    """Check a record for injected SQL and scripts, and for characters that hide or disguise text.
-
-    Every field that is text is checked, under any name. Look-alike letters are searched in ``name``, ``email`` and
-    ``city`` only: a word there that mixes Latin, Greek, Cyrillic or Armenian letters. A name that is wholly in one of
-    them passes.
-
-    Parameters
-    ----------
-    record
-        One record; any size of value is safe.
-
-    Returns
-    -------
-    list of Finding
-        At most one for each field and code; empty when nothing was found. The codes are ``sql_injection``,
-        ``script_injection``, ``control_character``, ``bidi_override``, ``invisible_character`` and ``homoglyph``.
-
-    Raises
-    ------
-    DataError
-        When `record` is not a mapping.
-
-    Examples
-    --------
-    >>> check_security({"name": "Conan O'Brien", "note": "we <3 the union; select, then drop"})
-    []
-    >>> [finding.code for finding in check_security({"name": "x' OR '1'='1"})]
-    ['sql_injection']
-    """
+    """Check a record for injected SQL and scripts, and for characters that hide or disguise text."""
     return [
         Finding("security", field, code, message)
         for field, text in texts(record).items()
@@ -331,23 +254,7 @@ _DATES = ("birth_date", "signup_date", "last_order_date")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusinessRules:
-    """The rules, with the e-mail addresses and customer numbers of all records.
-
-    Create it with `from_records`; it is immutable, so threads may share it, and it can be pickled.
-
-    Parameters
-    ----------
-    today
-        The day on which ages are counted and after which is the future. It is not read from the clock, so that a
-        result can be repeated.
-
-    Examples
-    --------
-    >>> records = [{"customer_id": "1", "email": "ann@example.com"}, {"customer_id": "2", "email": "Ann@Example.com"}]
-    >>> rules = BusinessRules.from_records(records, today=date(2026, 1, 1))
-    >>> [finding.code for record in records for finding in rules.check(record)]
-    ['duplicate_email']
-    """
+    """The rules, with the e-mail addresses and customer numbers of all records."""
 
     today: date
     _first_with_email: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -360,22 +267,7 @@ class BusinessRules:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, str]], *, today: date) -> Self:
-        """Return the rules for these records, each of which is read once.
-
-        Parameters
-        ----------
-        records
-            All records; of two duplicates the first one is the original.
-        today
-            The day on which ages are counted.
-
-        Raises
-        ------
-        OptionError
-            When `today` is not a date.
-        DataError
-            When one of the records is not a mapping.
-        """
+        """Return the rules for these records, each of which is read once."""
         first: dict[str, str] = {}
         ids: Counter[str] = Counter()
         for record in records:
@@ -483,33 +375,7 @@ class _Reply(BaseModel):
 
 
 class AddressVerifier(ClientOwner):
-    """Ask the verification service about the city and the mail domain of a record.
-
-    Threads may share one verifier. Close it, or use it as a context manager. A pickled verifier opens its own
-    connections in the other process.
-
-    Parameters
-    ----------
-    base_url
-        The address of the service, such as ``LocalServer.base_url``.
-    timeout_s
-        The time limit of an answer [s], above 0. A service that sends slowly has at most twice this time.
-    client
-        An ``httpx2.Client`` to use instead of its own; it stays open when the verifier is closed, and is not pickled.
-
-    Raises
-    ------
-    OptionError
-        When `base_url` is no HTTP address or `timeout_s` is not a positive number.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.server import serve
-    >>> with serve() as server, AddressVerifier(server.base_url) as verifier:
-    ...     record = {"city": "Lyon", "country": "DE", "email": "ann@throwaway.example.org"}
-    ...     [finding.code for finding in verifier.check(record)]
-    ['unknown_city', 'disposable_domain']
-    """
+    """Ask the verification service about the city and the mail domain of a record."""
 
     when_closed = "this AddressVerifier is closed; make a new one: AddressVerifier(base_url)"
 
@@ -620,30 +486,7 @@ Check = Callable[[Record], list[Finding]]
 def local_checks(
     records: Sequence[Record], settings: ServiceSettings | None = None, *, timeout_s: float = 2.0
 ) -> Iterator[dict[str, Check]]:
-    """Start the verification service on this machine and yield the four checks of a record by name.
-
-    Inside ``record(clock="virtual")`` the service runs in simulated time, and each check costs what `COSTS_S` says.
-
-    Parameters
-    ----------
-    records
-        All records; a record is compared with them to find duplicates.
-    settings
-        The latency and the faults of the service; default: those of `ServiceSettings`.
-    timeout_s
-        The time limit of an answer of the service [s].
-
-    Yields
-    ------
-    dict
-        ``security``, ``format``, ``business`` and ``external``, of which the last one works only inside the block.
-
-    Examples
-    --------
-    >>> with local_checks([]) as checks:
-    ...     list(checks)
-    ['security', 'format', 'business', 'external']
-    """
+    """Start the verification service on this machine and yield the four checks of a record by name."""
     rules = BusinessRules.from_records(records, today=REFERENCE_DATE)
     with serve(settings) as server, AddressVerifier(server.base_url, timeout_s=timeout_s) as verifier:
         checks: dict[str, Check] = {

@@ -29,15 +29,7 @@ PLAINLY: dict[str, Any] = {"headers": {"Accept-Encoding": "identity"}, "follow_r
 
 
 class ClientOwner:
-    """The base of classes that send requests with one client for all threads.
-
-    Close it, or use it as a context manager. Connections are not pickled: subclasses define how they are rebuilt.
-
-    Parameters
-    ----------
-    client
-        An ``httpx2.Client`` to use instead of its own; it stays open when this is closed.
-    """
+    """The base of classes that send requests with one client for all threads."""
 
     when_closed: ClassVar[str] = "this is closed"  # the message of the error; subclasses say what to write instead
 
@@ -73,13 +65,7 @@ class ClientOwner:
 
 
 def encoding_of(response: httpx2.Response) -> str:
-    """Return how an answer is compressed although it was asked for plainly; an empty text if it is not.
-
-    Examples
-    --------
-    >>> encoding_of(httpx2.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx2.ByteStream(b"")))
-    'gzip'
-    """
+    """Return how an answer is compressed although it was asked for plainly; an empty text if it is not."""
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     return "" if encoding == "identity" else one_line(encoding, 40)
 

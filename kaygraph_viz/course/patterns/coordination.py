@@ -80,15 +80,7 @@ async def with_semaphore(in_flight: int, ask: Ask[T], items: Sequence[Any]) -> l
 
 
 async def rate_limited(limit: kv.RateLimit, ask: Ask[T], items: Sequence[Any]) -> list[T]:
-    """Ask about all items at the rate that a limit allows, and return the answers in the order of the items.
-
-    Parameters
-    ----------
-    limit
-        The limit, which other branches may share; a branch that waits for it is blocked.
-    ask, items
-        As for `gather`.
-    """
+    """Ask about all items at the rate that a limit allows, and return the answers in the order of the items."""
 
     async def ask_in_turn(item: Any) -> T:
         async with limit:
@@ -98,32 +90,12 @@ async def rate_limited(limit: kv.RateLimit, ask: Ask[T], items: Sequence[Any]) -
 
 
 def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[kv.Outcome, None]:
-    """Ask about all items at once and yield the outcomes as the branches end.
-
-    Parameters
-    ----------
-    ask, items
-        As for `gather`.
-
-    Yields
-    ------
-    Outcome
-        One for each item, also where it failed. Closing the generator cancels the branches that still run, so use it in
-        ``async with aclosing(...)`` where the loop over it may end early.
-    """
+    """Ask about all items at once and yield the outcomes as the branches end."""
     return AsyncExecutor(MAX_SLOTS).aimap(ask, items, ordered=False, on_error="collect", label=str)
 
 
 async def until_enough(enough: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
-    """Ask about all items at once and return the first `enough` answers; the other branches are cancelled.
-
-    Parameters
-    ----------
-    enough
-        The number of answers wanted, 1 or more. There are fewer if too many branches fail.
-    ask, items
-        As for `gather`.
-    """
+    """Ask about all items at once and return the first `enough` answers; the other branches are cancelled."""
     checked_whole("enough", enough, 1, 1_000_000_000, "enough=3")
     answers: list[T] = []
     async with aclosing(as_completed(ask, items)) as outcomes:
@@ -136,20 +108,7 @@ async def until_enough(enough: int, ask: Ask[T], items: Sequence[Any]) -> list[T
 
 
 async def until_deadline(seconds: float, ask: Ask[Any], items: Sequence[Any]) -> kv.Outcomes:
-    """Ask about all items at once and return the outcomes before a deadline; the other branches are cancelled.
-
-    Parameters
-    ----------
-    seconds
-        The time limit of all items together [s].
-    ask, items
-        As for `gather`.
-
-    Returns
-    -------
-    Outcomes
-        In the order in which the branches ended; an item that took too long has none.
-    """
+    """Ask about all items at once and return the outcomes before a deadline; the other branches are cancelled."""
     checked_seconds("seconds", seconds, "seconds=0.5")
     options: dict[str, Any] = {"ordered": False, "on_error": "collect", "label": str}
     in_time = kv.Outcomes()
@@ -270,17 +229,7 @@ WAYS: Mapping[str, tuple[Way, str]] = MappingProxyType(
 
 
 class CoordinationNode(kv.AsyncNode):
-    """Look up the followers of ``shared["customer_ids"]`` in one of the `WAYS`.
-
-    It stores ``shared["answers"]``: pairs of customer and followers, in the order that the way returns.
-
-    Parameters
-    ----------
-    way
-        A key of `WAYS`.
-    mirrors
-        Addresses of the services, at least one; ``"first wins"`` asks the first and the last.
-    """
+    """Look up the followers of ``shared["customer_ids"]`` in one of the `WAYS`."""
 
     def __init__(self, way: str, mirrors: Sequence[str]) -> None:
         super().__init__(node_id=way)
@@ -318,15 +267,7 @@ class SemaphoreNode(CoordinationNode):
 
 
 class FactNode(kv.Node):
-    """Look up one fact about the first customer: a plain node.
-
-    Parameters
-    ----------
-    url
-        The address of the service.
-    fact
-        The key of its answer.
-    """
+    """Look up one fact about the first customer: a plain node."""
 
     def __init__(self, url: str, fact: str) -> None:
         super().__init__(node_id=f"{fact} ({'async' if isinstance(self, kv.AsyncNode) else 'plain'})")
@@ -381,35 +322,7 @@ class JoinNode(kv.Node):
 
 
 def coordination_graph(way: str, mirrors: Sequence[str]) -> kv.AsyncGraph:
-    """Return a graph that shows one way of coordination.
-
-    Parameters
-    ----------
-    way
-        A key of `WAYS`, or `FAN_OUT`: two plain and two asynchronous nodes look up facts about one customer at once,
-        and a fifth node collects them.
-    mirrors
-        As for `CoordinationNode`, such as ``[server.base_url]``.
-
-    Returns
-    -------
-    AsyncGraph
-        Run it with ``graph.run({"customer_ids": ["C00003", "C00004"]})``, or await ``graph.run_async(...)``.
-
-    Raises
-    ------
-    OptionError
-        If there is no such way, or no address.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.server import serve
-    >>> shared = {"customer_ids": ["C00003", "C00004", "C00005", "C00006"]}
-    >>> with kv.record(clock="virtual") as trace, serve() as server:
-    ...     coordination_graph("as completed", [server.base_url]).run(shared)
-    >>> [customer for customer, _ in shared["answers"]]
-    ['C00003', 'C00005', 'C00004', 'C00006']
-    """
+    """Return a graph that shows one way of coordination."""
     checked_word("way", way, (*WAYS, FAN_OUT), 'coordination_graph("gather", mirrors)')
     if isinstance(mirrors, str) or not mirrors:
         raise OptionError("mirrors", mirrors, "addresses, at least one", "[server.base_url]")

@@ -41,21 +41,7 @@ GRACE_S = 0.1  # beyond the deadline, which the connection checks itself: giving
 
 @dataclass(frozen=True, slots=True)
 class EnrichedRecord:
-    """One record with the answers of its sources.
-
-    Notes
-    -----
-    The enrichment rate is the share of the sources that answered; one that says that it knows nothing has answered. The
-    confidence is ``enrichment rate * agreeing / compared``, and the enrichment rate where nothing could be compared: 1
-    means that all sources answered and none contradicts another.
-
-    Examples
-    --------
-    >>> found = {"profile": SourceResult("profile", "ok"), "social": SourceResult("social", "timeout")}
-    >>> enriched = EnrichedRecord({"customer_id": "C00001"}, found, {"phone": True, "employer": False})
-    >>> enriched.enrichment_rate, enriched.confidence, enriched.missing
-    (0.5, 0.25, ['social'])
-    """
+    """One record with the answers of its sources."""
 
     record: Record  # the record, unchanged
     results: Results  # the result of each source, by its name
@@ -186,15 +172,7 @@ class ParallelEnrichmentNode(_Enriching, kv.ParallelBatchNode):
 
 
 class AsyncParallelEnrichmentNode(_Enriching, kv.AsyncParallelBatchNode):
-    """Ask all sources about each of ``shared["records"]`` at once, with coroutines of one loop.
-
-    Parameters
-    ----------
-    sources, deadline_s, attempts
-        As for `ParallelEnrichmentNode`.
-    max_workers, **options
-        As for `AsyncParallelBatchNode`.
-    """
+    """Ask all sources about each of ``shared["records"]`` at once, with coroutines of one loop."""
 
     def __init__(
         self,

@@ -73,10 +73,7 @@ class WordCountNode(kv.MapReduceNode):
 
 
 class DecadeIndexNode(kv.MapReduceNode):
-    """Find the decades of each word of ``shared["speeches"]`` and store them in ``shared["decades_of_word"]``.
-
-    The result is an inverted index: from a word to where it occurs.
-    """
+    """Find the decades of each word of ``shared["speeches"]`` and store them in ``shared["decades_of_word"]``."""
 
     def prep(self, shared: Shared) -> Sequence[Speech]:
         """Return ``shared["speeches"]``."""
@@ -124,16 +121,7 @@ class Spending:
 
 
 class OrderTotalsNode(kv.MapReduceNode):
-    """Add up ``shared["orders"]`` by customer and store ``shared["spending"]``, a `Spending` by customer number.
-
-    An order whose items do not add up to its total, or cannot be read, fails by itself: it is left out of the sums, and
-    its outcome with its position among the orders is in ``shared["spending"].failed``.
-
-    Parameters
-    ----------
-    **options
-        As for `MapReduceNode`; ``on_error`` is ``"collect"`` by default.
-    """
+    """Add up ``shared["orders"]`` by customer and store ``shared["spending"]``, a `Spending` by customer number."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"on_error": "collect"} | options)
@@ -202,26 +190,7 @@ class RankNode(kv.Node):
 def word_count_graph(
     *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
 ) -> kv.Graph:
-    """Return the graph ``WordCountNode >> RankNode``, for speeches.
-
-    Parameters
-    ----------
-    max_workers, executor, **options
-        As for `MapReduceNode`.
-
-    Returns
-    -------
-    Graph
-        Run it with ``graph.run({"speeches": load_speeches()})``.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.datasets import load_speeches
-    >>> shared = {"speeches": load_speeches()}
-    >>> word_count_graph(max_workers=2).run(shared)
-    >>> sum(shared["word_counts"].values()), len(shared["word_counts"]), shared["ranking"][0]
-    (585727, 16709, ('the', 36737))
-    """
+    """Return the graph ``WordCountNode >> RankNode``, for speeches."""
     words = WordCountNode(max_workers=max_workers, executor=executor, **options)
     words >> RankNode("word_counts", size=int)
     return kv.Graph(start=words, node_id="word count")
@@ -230,21 +199,7 @@ def word_count_graph(
 def decade_index_graph(
     *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
 ) -> kv.Graph:
-    """Return the graph of a `DecadeIndexNode`, for speeches.
-
-    Parameters
-    ----------
-    max_workers, executor, **options
-        As for `MapReduceNode`.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.datasets import load_speeches
-    >>> shared = {"speeches": load_speeches()}
-    >>> decade_index_graph(max_workers=2).run(shared)
-    >>> shared["decades_of_word"]["internet"]
-    (1990, 2000, 2010, 2020)
-    """
+    """Return the graph of a `DecadeIndexNode`, for speeches."""
     return kv.Graph(
         start=DecadeIndexNode(max_workers=max_workers, executor=executor, **options), node_id="decade index"
     )
@@ -253,21 +208,7 @@ def decade_index_graph(
 def order_totals_graph(
     *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
 ) -> kv.Graph:
-    """Return the graph ``OrderTotalsNode >> RankNode``, for orders; customers are ranked by the sum of their orders.
-
-    Parameters
-    ----------
-    max_workers, executor, **options
-        As for `MapReduceNode`.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.datasets import load_orders
-    >>> shared = {"orders": load_orders()}
-    >>> order_totals_graph(max_workers=2).run(shared)
-    >>> len(shared["spending"]), len(shared["spending"].failed)
-    (806, 15)
-    """
+    """Return the graph ``OrderTotalsNode >> RankNode``, for orders; customers are ranked by the sum of their orders."""
     totals = OrderTotalsNode(max_workers=max_workers, executor=executor, **options)
     totals >> RankNode("spending", size=attrgetter("cents"))
     return kv.Graph(start=totals, node_id="order totals")

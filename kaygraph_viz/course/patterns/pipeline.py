@@ -53,27 +53,7 @@ class OrderRow:
 
 
 class OrderStore:
-    """A SQLite database with a row for each order, and one for each order that could not be loaded.
-
-    An order is in one of the two tables, never in both: loading it deletes its dead letter. Any number of threads may
-    use one store. Close it, or use it as a context manager.
-
-    Parameters
-    ----------
-    path
-        The file; default: a database in memory, which is gone when the store is closed.
-    write_s
-        The time that each write takes in addition, as on a slow disk [s].
-
-    Examples
-    --------
-    >>> with OrderStore() as store:
-    ...     row = OrderRow("N1", "C1", "2025-12-01", "FR", 1, 450, 90)
-    ...     store.load(row)
-    ...     store.load(row)
-    ...     store.rows() == [row]
-    True
-    """
+    """A SQLite database with a row for each order, and one for each order that could not be loaded."""
 
     def __init__(self, path: str | PathLike[str] = ":memory:", *, write_s: float = 0.0) -> None:
         self.write_s = checked_seconds("write_s", write_s, "write_s=0.01")
@@ -167,27 +147,7 @@ Customers = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class OrderValidator:
-    """The stage that checks customer, country and date of an order.
-
-    Parameters
-    ----------
-    customers
-        The numbers of all customers.
-    countries
-        The codes of all countries.
-    today
-        The latest date that an order can have.
-
-    Examples
-    --------
-    >>> check = OrderValidator({"C1"}, {"FR"})
-    >>> check(Order("N1", "C1", "2025-12-01", "FR", "P001:1:450", 450)).order_id
-    'N1'
-    >>> check(Order("N2", "C1", "2025-02-30", "FR", "P001:1:450", 450))
-    Traceback (most recent call last):
-    ...
-    kaygraph_viz.base.errors.DataError: order N2: '2025-02-30' is not a date
-    """
+    """The stage that checks customer, country and date of an order."""
 
     customers: Collection[str]
     countries: Collection[str]
@@ -222,20 +182,7 @@ def price(order: Order) -> OrderRow:
 
 
 class Enricher:
-    """The stage that waits: it asks the services for the customer's profile and city.
-
-    Parameters
-    ----------
-    sources
-        The sources ``profile`` and ``location`` of `customer_sources`.
-    customers
-        The customers by their number.
-
-    Raises
-    ------
-    OptionError
-        If one of the sources is missing.
-    """
+    """The stage that waits: it asks the services for the customer's profile and city."""
 
     def __init__(self, sources: Sources, customers: Customers) -> None:
         if not isinstance(sources, Sources) or not {"profile", "location"} <= set(sources.names):
@@ -246,13 +193,7 @@ class Enricher:
         self._customers = customers
 
     def __call__(self, row: OrderRow) -> OrderRow:
-        """Return the row with the answers of the services.
-
-        Raises
-        ------
-        ServiceUnavailable
-            If a service gave no usable answer, so that the order is not loaded.
-        """
+        """Return the row with the answers of the services."""
         customer = self._customers[row.customer_id]
         profile = self._ask("profile", customer)
         location = self._ask("location", customer)
@@ -275,34 +216,7 @@ class Enricher:
 
 
 class OrderPipelineNode(kv.PipelineNode):
-    """Load ``shared["orders"]`` into a store and store ``shared["pipeline_result"]``, a `PipelineResult`.
-
-    The orders may be any iterable, also one that never ends. Those that fail are written to the store as dead letters.
-
-    Parameters
-    ----------
-    store
-        The database.
-    sources
-        As for `Enricher`.
-    max_workers
-        The number of orders in progress at once at most in the stage that waits for services, 1 to 4096. The other
-        stages have one worker each.
-    executor
-        The kind of workers that check, price and enrich: ``"thread"``, ``"process"``, ``"async"`` or ``"serial"``. One
-        thread writes to the database. With ``"serial"`` an order goes through all stages before the next one is read.
-    buffer
-        The room of the queue in front of each stage, in orders, 1 to 1,000,000.
-    **options
-        ``ordered on_error progress node_id`` as for `PipelineNode`.
-
-    Raises
-    ------
-    OptionError
-        If an option is out of its range.
-    DataError
-        When it runs and ``shared["orders"]`` is missing.
-    """
+    """Load ``shared["orders"]`` into a store and store ``shared["pipeline_result"]``, a `PipelineResult`."""
 
     def __init__(
         self,
@@ -340,12 +254,7 @@ class OrderPipelineNode(kv.PipelineNode):
 
 
 class LoadReportNode(kv.Node):
-    """Compare the orders that were read with those in the database, and store ``shared["load_report"]``.
-
-    The report has the keys ``read loaded dead_letters`` for this run, ``is_complete``: whether each order that was read
-    was loaded or became a dead letter; ``rows_in_database letters_in_database net_cents tax_cents`` for the database
-    after it, and ``bottleneck`` and ``orders_per_s``, measured.
-    """
+    """Compare the orders that were read with those in the database, and store ``shared["load_report"]``."""
 
     def __init__(self, store: OrderStore) -> None:
         super().__init__()
@@ -379,31 +288,7 @@ class LoadReportNode(kv.Node):
 
 
 def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> kv.Graph:
-    """Return the graph ``OrderPipelineNode >> LoadReportNode``, for orders.
-
-    Parameters
-    ----------
-    store, sources, **options
-        As for `OrderPipelineNode`.
-
-    Returns
-    -------
-    Graph
-        Run it with ``graph.run({"orders": load_orders()})``.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.patterns.sources import customer_sources
-    >>> from kaygraph_viz.course.patterns.pipeline import OrderStore
-    >>> from kaygraph_viz.course.services.datasets import load_orders
-    >>> from kaygraph_viz.course.services.server import serve
-    >>> with kv.record(clock="virtual"), serve() as server, OrderStore() as store:
-    ...     with customer_sources(server.base_url, ("profile", "location")) as sources:
-    ...         etl_graph(store, sources, max_workers=4).run(shared := {"orders": load_orders(limit=40)})
-    >>> report = shared["load_report"]
-    >>> report["read"], report["rows_in_database"], report["is_complete"], report["bottleneck"]
-    (40, 40, True, 'enrich')
-    """
+    """Return the graph ``OrderPipelineNode >> LoadReportNode``, for orders."""
     load = OrderPipelineNode(store, sources, **options)
     load >> LoadReportNode(store)
     return kv.Graph(start=load, node_id="orders to database")

@@ -37,36 +37,18 @@ def texts(record: Record) -> dict[str, str]:
 
 
 def text_of(record: Record, field: str) -> str:
-    """Return one field of a record; the empty text when it is missing or no text, or the record is no mapping.
-
-    Examples
-    --------
-    >>> text_of({"city": "Lyon"}, "city"), text_of({"city": 7}, "city"), text_of(None, "city")
-    ('Lyon', '', '')
-    """
+    """Return one field of a record; the empty text when it is missing or no text, or the record is no mapping."""
     value: object = record.get(field) if isinstance(record, Mapping) else None
     return value if isinstance(value, str) else ""
 
 
 def can_be_sent(value: str) -> bool:
-    """Return whether a text can be a parameter of a request: not blank, printable, at most 255 characters long.
-
-    Examples
-    --------
-    >>> can_be_sent("Lyon"), can_be_sent("  "), can_be_sent("x" * 256)
-    (True, False, False)
-    """
+    """Return whether a text can be a parameter of a request: not blank, printable, at most 255 characters long."""
     return bool(value.strip()) and len(value) <= MAX_SENT and value.isprintable()
 
 
 def records_of(shared: Shared) -> Sequence[Record]:
-    """Return ``shared["records"]``.
-
-    Raises
-    ------
-    DataError
-        When they are missing or not a list.
-    """
+    """Return ``shared["records"]``."""
     records = shared.get("records")
     if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
         raise DataError(f'shared["records"] must be a list of records, got {short(records)}')
@@ -74,18 +56,7 @@ def records_of(shared: Shared) -> Sequence[Record]:
 
 
 def value_of(shared: Shared, key: str, example: str = "...") -> Any:
-    """Return ``shared[key]``.
-
-    Raises
-    ------
-    DataError
-        When it is missing; `example` is what the message writes for it.
-
-    Examples
-    --------
-    >>> value_of({"orders": []}, "orders", "load_orders()")
-    []
-    """
+    """Return ``shared[key]``."""
     if key not in shared:
         raise DataError(f'shared["{key}"] is not there; run the graph with graph.run({{"{key}": {example}}})')
     return shared[key]

@@ -72,16 +72,7 @@ SECTIONS = (
 
 
 class ReportPageNode(kv.Node):
-    """Draw a page about ``shared["enriched_records"]``, write it, and store ``shared["report_path"]``.
-
-    Parameters
-    ----------
-    path
-        The file; its ending decides on the format: ``.png``, ``.pdf`` or ``.svg``. A file that is there
-        is replaced, once everything was written.
-    sections
-        The panels of the page, 1 to 4.
-    """
+    """Draw a page about ``shared["enriched_records"]``, write it, and store ``shared["report_path"]``."""
 
     def __init__(self, path: str | Path, sections: Sequence[Section] = SECTIONS) -> None:
         super().__init__()
@@ -116,20 +107,7 @@ def report_graph(
     sections: Sequence[Section] = SECTIONS,
     **options: Any,
 ) -> kv.Graph:
-    """Return the graph ``data enrichment >> ReportPageNode``.
-
-    Parameters
-    ----------
-    sources, max_workers, executor, **options
-        As for `enrichment_graph`.
-    path, sections
-        As for `ReportPageNode`.
-
-    Returns
-    -------
-    Graph
-        Run it with ``graph.run({"records": [...]})``.
-    """
+    """Return the graph ``data enrichment >> ReportPageNode``."""
     fetch = enrichment_graph(sources, max_workers=max_workers, executor=executor, **options)
     fetch >> ReportPageNode(path, sections)
     graph = kv.AsyncGraph if isinstance(fetch, kv.AsyncGraph) else kv.Graph
@@ -137,20 +115,7 @@ def report_graph(
 
 
 def draw_page(enriched: Sequence[EnrichedRecord], sections: Sequence[Section] = SECTIONS) -> Figure:
-    """Return the page as a figure.
-
-    Parameters
-    ----------
-    enriched
-        The records with the answers of their sources.
-    sections
-        As for `ReportPageNode`.
-
-    Raises
-    ------
-    OptionError
-        If there are more, or none.
-    """
+    """Return the page as a figure."""
     from matplotlib.figure import Figure  # not pyplot, whose state is not thread-safe
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 

@@ -86,17 +86,7 @@ class SourceResult:
 
 
 class NoAnswer(ServiceUnavailable):
-    """An attempt without a usable answer.
-
-    Parameters
-    ----------
-    outcome
-        The status of the result if this is the last attempt.
-    question
-        The question.
-    reason, status, retry_after_s
-        As for `ServiceUnavailable`.
-    """
+    """An attempt without a usable answer."""
 
     outcome: SourceStatus
     until_ns: int
@@ -116,28 +106,7 @@ class NoAnswer(ServiceUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One service that answers questions about records.
-
-    Parameters
-    ----------
-    name
-        Its name in results and charts.
-    url
-        Its address, such as ``server.url("/profile")``.
-    fields
-        The fields of a record that are sent as parameters of the same names, at least one.
-    answer
-        The class of an answer: a dataclass, or a model of pydantic. Anything else is a broken answer.
-    deadline_s
-        The time limit of one record with all attempts and waits [s], above 0.
-    limit
-        The rate limit of all branches together; a Retry-After is obeyed without one, too.
-
-    Raises
-    ------
-    OptionError
-        When one of these is of another type or out of its range.
-    """
+    """One service that answers questions about records."""
 
     name: str
     url: str
@@ -180,13 +149,7 @@ class Question:
         return {name: text_of(self.record, name) for name in self.source.fields}
 
     def left_s(self) -> float:
-        """Return the time until the deadline [s].
-
-        Raises
-        ------
-        NoAnswer
-            If it has passed.
-        """
+        """Return the time until the deadline [s]."""
         left_ns = self.until_ns - current_clock().now_ns()
         if left_ns <= 0:
             raise self.too_late()
@@ -198,15 +161,7 @@ class Question:
 
 
 def retry_in_time(attempts: int = 3) -> kv.RetryPolicy:
-    """Return a policy of retries until the deadline of a question.
-
-    The waits are those of `wait_for_service`. A wait that would last past the deadline ends the attempts at once.
-
-    Parameters
-    ----------
-    attempts
-        The number of attempts at most, 1 or more.
-    """
+    """Return a policy of retries until the deadline of a question."""
     return kv.RetryPolicy(attempts, _wait_in_time, retry_on=(NoAnswer,))
 
 
@@ -219,16 +174,7 @@ def _wait_in_time(state: RetryCallState) -> float:
 
 
 def wait_for_service(state: RetryCallState) -> float:
-    """Return how long to wait for a service that was unavailable [s]: as it asks with Retry-After, or a growing time.
-
-    A rule of waits for `RetryPolicy`: 0.05 s, doubled with each attempt, at most 5 s. A Retry-After of more than 5 s
-    ends the attempts, since an earlier one would be refused again.
-
-    Raises
-    ------
-    ServiceUnavailable
-        The error itself, when the service asks for a longer wait.
-    """
+    """Return how long to wait for a service that was unavailable [s]."""
     error = state.outcome.exception() if state.outcome is not None else None
     asked_s: float | None = getattr(error, "retry_after_s", None)
     if asked_s is None:
@@ -247,35 +193,7 @@ def is_answer(kind: object) -> bool:
 
 
 def read_answer(kind: type[T], body: bytes) -> T:
-    """Return the object that an answer describes; fields that the class does not have are ignored.
-
-    Parameters
-    ----------
-    kind
-        A dataclass whose fields are texts, numbers, ``None``, literals, tuples of them and dataclasses; or a model of
-        pydantic.
-    body
-        The answer as JSON. A number is never read from a text.
-
-    Raises
-    ------
-    ValueError
-        If the answer does not have these fields. `DataError` is one, and so is the error of pydantic.
-
-    Examples
-    --------
-    >>> from dataclasses import dataclass
-    >>> @dataclass(frozen=True)
-    ... class City:
-    ...     name: str
-    ...     people: int
-    >>> read_answer(City, b'{"name": "Lyon", "people": 520774, "river": "Rhone"}')
-    City(name='Lyon', people=520774)
-    >>> read_answer(City, b'{"name": "Lyon", "people": "many"}')
-    Traceback (most recent call last):
-    ...
-    kaygraph_viz.base.errors.DataError: no answer of the class City: expected int, got 'many' @ $.people
-    """
+    """Return the object that an answer describes; fields that the class does not have are ignored."""
     of_pydantic: Callable[[bytes], T] | None = getattr(kind, "model_validate_json", None)
     if of_pydantic is not None:
         return of_pydantic(body)
@@ -331,22 +249,7 @@ _async_client: InForce[httpx2.AsyncClient | None] = InForce("kaygraph_viz_source
 
 
 class Sources(ClientOwner):
-    """Several sources and the connections to them.
-
-    Threads share one client, which is opened when it is first used, so close the sources or use them as a context
-    manager. Coroutines share the client of the block ``async with sources.opened()``. Pickled sources open their own
-    connections in the other process, and obey only the Retry-After headers that they receive there.
-
-    Parameters
-    ----------
-    sources
-        The sources, at least one, with different names.
-
-    Raises
-    ------
-    OptionError
-        When there is none, or two have the same name.
-    """
+    """Several sources and the connections to them."""
 
     when_closed = "these sources are closed; make new ones: with customer_sources(base_url) as sources"
 

@@ -102,13 +102,7 @@ class EventStream:
 
 @dataclass(slots=True)
 class Window:
-    """The sums of the events in a stretch of time, and the lag of the processing behind it.
-
-    Notes
-    -----
-    A window is complete when the first event after it has been processed: since order is kept, no event of the window
-    can follow. The lag therefore includes the wait for that event.
-    """
+    """The sums of the events in a stretch of time, and the lag of the processing behind it."""
 
     # the window: from its start to just before its end, since the stream began [s]
     start_s: float
@@ -130,29 +124,7 @@ class Window:
 
 
 def tumbling_windows(outcomes: Iterable[kv.Outcome], width_s: float) -> Iterator[Window]:
-    """Yield windows of time that follow each other without gap or overlap, each as soon as it is complete.
-
-    Parameters
-    ----------
-    outcomes
-        The outcomes of events, in the order in which these happened; those that failed are ignored.
-    width_s
-        The length of a window [s], above 0.
-
-    Yields
-    ------
-    Window
-        Each complete window, also one without events; never the last one of a stream that ends.
-
-    Examples
-    --------
-    >>> def sold(at_s, processed_s):
-    ...     event = Event(0, at_s, round(at_s * 1e9), "Bergen", 250)
-    ...     return kv.Outcome(0, event, ended_ns=round(processed_s * 1e9))
-    >>> found = tumbling_windows([sold(0.2, 0.3), sold(0.9, 1.4), sold(1.5, 1.6)], width_s=1)
-    >>> [(window.events, window.cents, window.lag_s, window.slowest_s) for window in found]
-    [(2, 500, 0.6, 0.5)]
-    """
+    """Yield windows of time that follow each other without gap or overlap, each as soon as it is complete."""
     checked_seconds("width_s", width_s, "width_s=1.0", above=True)
     window, number = Window(0.0, width_s), 0
     for outcome in outcomes:
@@ -200,32 +172,7 @@ class StreamResult:
 
 
 class EventStreamNode(kv.PipelineNode):
-    """Process the events of ``shared["events"]`` in windows and store ``shared["stream_result"]``, a `StreamResult`.
-
-    The stream may be endless: the node closes it after so many windows.
-
-    Parameters
-    ----------
-    windows
-        The number of windows, 1 or more.
-    width_s
-        The length of a window [s], above 0.
-    handle_s
-        The time that a worker waits to process one event [s].
-    max_workers
-        The number of events in progress at once at most, 1 to 4096.
-    executor, buffer
-        As for `Stage`.
-    **options
-        ``progress node_id`` as for `PipelineNode`.
-
-    Raises
-    ------
-    OptionError
-        If an option is out of its range.
-    DataError
-        When it runs and ``shared["events"]`` is missing.
-    """
+    """Process the events of ``shared["events"]`` in windows and store ``shared["stream_result"]``, a `StreamResult`."""
 
     def __init__(
         self,

@@ -25,21 +25,7 @@ _FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent / "data")  # of an installed pac
 
 
 def data_path(name: str, *, folder: str = "") -> Path:
-    """Return the path of one shipped data file.
-
-    An installed package keeps the files inside itself; a checkout keeps them in ``data/``. The first is looked at
-    first.
-
-    Raises
-    ------
-    DataError
-        When `name` or `folder` is not a plain name, or neither place has the file.
-
-    Examples
-    --------
-    >>> data_path("customers.csv").name
-    'customers.csv'
-    """
+    """Return the path of one shipped data file."""
     if not _is_plain(name) or not (folder == "" or _is_plain(folder)):
         asked = short(f"{folder}/{name}" if folder else name)
         raise DataError(f"a data file is asked for by its plain name, such as 'customers.csv', got {asked}", name=name)
@@ -55,18 +41,7 @@ def data_path(name: str, *, folder: str = "") -> Path:
 
 
 def data_text(name: str, *, folder: str) -> str:
-    """Return one of the many texts of a folder; an installed package keeps them in one archive, a third as large.
-
-    Raises
-    ------
-    DataError
-        When there is no such text.
-
-    Examples
-    --------
-    >>> data_text("1863-Lincoln-1.txt", folder="speeches")[:48]
-    'Fellow-Citizens of the Senate and House of Repre'
-    """
+    """Return one of the many texts of a folder; an installed package keeps them in one archive, a third as large."""
     archive = _PACKAGE / "_data" / f"{folder}.tar.bz2"
     if not archive.is_file():
         return data_path(name, folder=folder).read_text(encoding="utf-8")
@@ -84,13 +59,7 @@ def _texts(archive: Path) -> dict[str, str]:
 
 
 def read_table(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the rows of a shipped CSV file, without its header, which must be `columns`.
-
-    Examples
-    --------
-    >>> read_table("domains.csv", ("domain", "status"))[0]
-    ('example.com', 'deliverable')
-    """
+    """Return the rows of a shipped CSV file, without its header, which must be `columns`."""
     path = data_path(name)
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = [tuple(row) for row in csv.reader(file)] or [()]
@@ -129,13 +98,7 @@ REFERENCE_DATE = date(2026, 1, 1)  # "today" for everything that judges the ship
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """The fault that the generator planted in a customer record, if any.
-
-    Examples
-    --------
-    >>> KeyEntry("", "", "").is_clean
-    True
-    """
+    """The fault that the generator planted in a customer record, if any."""
 
     fault: str  # name of the planted fault; empty for a clean record
     field: str  # the column that was changed; empty for a clean record
@@ -179,13 +142,7 @@ def load_customers_key() -> dict[str, KeyEntry]:
 
 
 def load_domains() -> dict[str, str]:
-    """Return for each known mail domain ``"deliverable"``, ``"undeliverable"`` or ``"disposable"``.
-
-    Examples
-    --------
-    >>> load_domains()["example.com"]
-    'deliverable'
-    """
+    """Return for each known mail domain ``"deliverable"``, ``"undeliverable"`` or ``"disposable"``."""
     return {row[0]: row[1] for row in read_table("domains.csv", ("domain", "status"))}
 
 
@@ -203,13 +160,7 @@ COST_OF_A_LINE_S = 0.002  # so that orders of 1 to 50 lines cost 2 to 100 ms
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """A line of an order.
-
-    Examples
-    --------
-    >>> OrderLine("P042", 3, 1999).amount_cents
-    5997
-    """
+    """A line of an order."""
 
     sku: str  # what was ordered, such as ``"P042"``
     quantity: int  # how many; 1 or more unless the order is broken
@@ -223,16 +174,7 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as it stands in the file; only the total has been turned into a number.
-
-    Examples
-    --------
-    >>> order = Order("N1", "C00001", "2025-12-01", "FR", "P001:2:450;P007:1:1200", 2100)
-    >>> [line.amount_cents for line in order.lines()]
-    [900, 1200]
-    >>> order.line_count, order.cost_s
-    (2, 0.004)
-    """
+    """An order as it stands in the file; only the total has been turned into a number."""
 
     order_id: str  # such as ``"N00001"``; in the order of the dates
     customer_id: str  # the customer of ``customers.csv`` who ordered
@@ -345,25 +287,13 @@ class Country:
 
 @lru_cache(maxsize=1)
 def load_cities() -> tuple[City, ...]:
-    """Return the cities of at least 100,000 inhabitants, by country, the largest first.
-
-    Examples
-    --------
-    >>> len(load_cities())
-    6204
-    """
+    """Return the cities of at least 100,000 inhabitants, by country, the largest first."""
     rows = read_table("cities.csv", ("name", "country", "latitude", "longitude", "population"))
     return tuple(City(name, code, float(lat), float(lon), int(people)) for name, code, lat, lon, people in rows)
 
 
 def load_countries() -> dict[str, Country]:
-    """Return the countries by ISO code.
-
-    Examples
-    --------
-    >>> load_countries()["PT"].phone_prefixes
-    ('351',)
-    """
+    """Return the countries by ISO code."""
     return {country.iso: country for country in _countries()}
 
 
@@ -417,24 +347,12 @@ class Company:
 
 
 def load_profiles() -> dict[str, Profile]:
-    """Return the user profiles by ``customer_id``; one customer in twenty has none.
-
-    Examples
-    --------
-    >>> load_profiles()["C00001"].plan
-    'basic'
-    """
+    """Return the user profiles by ``customer_id``; one customer in twenty has none."""
     return {profile.customer_id: profile for profile in _profiles()}
 
 
 def load_companies() -> dict[str, Company]:
-    """Return the companies by ``company_id``.
-
-    Examples
-    --------
-    >>> load_companies()["K001"].domain.endswith(".example.com")
-    True
-    """
+    """Return the companies by ``company_id``."""
     return {company.company_id: company for company in _companies()}
 
 

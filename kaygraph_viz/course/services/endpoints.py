@@ -68,35 +68,12 @@ class Endpoint:
 
 
 def request_key(city: str = "", country: str = "", domain: str = "") -> str:
-    """Return the text that names one question to the verification service, the same for every way to spell it.
-
-    Examples
-    --------
-    >>> request_key(" São Paulo", "br", "Example.COM")
-    'sao paulo|BR|example.com'
-    """
+    """Return the text that names one question to the verification service, the same for every way to spell it."""
     return f"{_plain(city)}|{country.strip().upper()}|{_domain_key(domain)}"
 
 
 def verify(city: str = "", country: str = "", domain: str = "") -> dict[str, str | bool | None]:
-    """Answer whether a city is in a country, and whether a mail domain accepts mail.
-
-    Cities are compared without regard to case and accents; what is empty is not asked.
-
-    Returns
-    -------
-    dict
-        ``city``, ``country`` and ``domain`` as asked; ``city_known``: True or False, None when not asked;
-        ``domain_status``: ``"deliverable"``, ``"undeliverable"``, ``"disposable"`` or ``"unknown"``, None when not
-        asked.
-
-    Examples
-    --------
-    >>> verify("Lyon", "FR", "example.com")["city_known"]
-    True
-    >>> verify(domain="throwaway.example.org")["domain_status"]
-    'disposable'
-    """
+    """Answer whether a city is in a country, and whether a mail domain accepts mail."""
     known = (country.strip().upper(), _plain(city)) in _cities()
     status = _domain_status().get(_domain_key(domain), "unknown")
     return {
@@ -339,13 +316,7 @@ def draw(seed: int, purpose: str, key: str, attempt: int = 0) -> float:
 
 
 def log_normal(mean: float, spread: float, chance: float) -> float:
-    """Return the log-normal number that a share of `chance` is below, clipped to 0.2 to 5 times the mean.
-
-    Examples
-    --------
-    >>> log_normal(10, 0, 0.3), log_normal(10, 1, 0.999999)
-    (10, 50.0)
-    """
+    """Return the log-normal number that a share of `chance` is below, clipped to 0.2 to 5 times the mean."""
     if not mean or not spread:
         return mean
     factor = math.exp(spread * NormalDist().inv_cdf(chance) - spread**2 / 2)
@@ -365,13 +336,7 @@ DEFAULT_SETTINGS: Mapping[str, ServiceSettings] = MappingProxyType(
 
 
 def settings_of_all(settings: ServiceSettings | Mapping[str, ServiceSettings] | None) -> dict[str, ServiceSettings]:
-    """Return the settings of every service; `settings` is as for `kaygraph_viz.course.services.server.serve`.
-
-    Examples
-    --------
-    >>> settings_of_all({"social": ServiceSettings(hang_rate=1)})["profile"].latency_s
-    0.02
-    """
+    """Return the settings of every service; `settings` is as for `kaygraph_viz.course.services.server.serve`."""
     given = dict.fromkeys(DEFAULT_SETTINGS, settings) if isinstance(settings, ServiceSettings) else settings
     given = {} if given is None else given
     is_known = isinstance(given, Mapping) and given.keys() <= DEFAULT_SETTINGS.keys()
@@ -417,16 +382,7 @@ class Reply:
 
 
 class Services:
-    """All services, with the attempts and calls that they have counted. Any number of threads may send requests.
-
-    Examples
-    --------
-    >>> services = Services({"social": ServiceSettings(failure_rate=1)})
-    >>> services.reply("GET", "/social", "customer_id=C00001", now_ns=0).status
-    503
-    >>> services.reply("GET", "/location", "city=Lyon&country=FR", now_ns=0).content["country_name"]
-    'France'
-    """
+    """All services, with the attempts and calls that they have counted. Any number of threads may send requests."""
 
     def __init__(self, settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None) -> None:
         self.settings: Mapping[str, ServiceSettings] = settings_of_all(settings)
@@ -537,16 +493,7 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The requests to one server, in the order of arrival; any number of threads may write.
-
-    Examples
-    --------
-    >>> log = RequestLog()
-    >>> at = log.arrived("GET", "/verify", "domain=example.com", 1_000)
-    >>> log.note(at, status=200, answered_ns=3_000)
-    >>> log.requests[0].status
-    200
-    """
+    """The requests to one server, in the order of arrival; any number of threads may write."""
 
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []

@@ -39,13 +39,7 @@ class AnyService(Protocol):
 
 
 def service_of(settings: AnySettings | AnyService) -> AnyService:
-    """Return the service that settings are for; one that is there already is returned as it is.
-
-    Examples
-    --------
-    >>> type(service_of(TextSettings())).__name__, type(service_of(None)).__name__
-    ('TextService', 'Services')
-    """
+    """Return the service that settings are for; one that is there already is returned as it is."""
     if isinstance(settings, TextSettings):
         return TextService(settings)
     return settings if isinstance(settings, AnyService) else Services(settings)
@@ -57,21 +51,7 @@ _lock = RLock()  # a server that is collected as garbage while it is held stops 
 
 
 class InProcessHost:
-    """Services that can be reached at an address of this process while they listen.
-
-    The address looks like a real one, but its port is one at which nothing listens on a usual machine: a client with
-    another transport is refused.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.endpoints import Services
-    >>> host = InProcessHost(Services())
-    >>> host.start()
-    >>> with httpx2.Client(transport=InProcessTransport()) as client:
-    ...     client.get(f"{host.base_url}/health").json()
-    {'status': 'ok'}
-    >>> host.stop()
-    """
+    """Services that can be reached at an address of this process while they listen."""
 
     def __init__(self, services: AnyService) -> None:
         self.services = services
@@ -102,20 +82,7 @@ class InProcessHost:
 
 
 class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """A transport of httpx2 that carries requests to services of this process.
-
-    It is what ``server.client()`` and `open_client` use in simulated time. One transport reaches every server that runs
-    in-process; an address at which none runs refuses the connection. No event loop is needed for an `httpx2.Client`.
-
-    Raises
-    ------
-    httpx2.ConnectError
-        From a request: no service of this process is at its address.
-    httpx2.ReadTimeout
-        From a request: there was no answer within the client's read timeout, which has passed.
-    httpx2.RemoteProtocolError
-        From a request, or from reading its answer: the service closed the connection.
-    """
+    """A transport of httpx2 that carries requests to services of this process."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request there and the answer back."""
@@ -137,20 +104,7 @@ class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
 
 def open_client(**options: Any) -> httpx2.Client:
-    """Return a client for local services: over sockets by the real clock, in process in simulated time.
-
-    Parameters
-    ----------
-    **options
-        As for `httpx2.Client`; no proxy from the environment comes between, and any number of connections is allowed.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.course.services.server import serve
-    >>> with serve() as server, open_client(timeout=2) as client:
-    ...     client.get(server.url("/social?customer_id=C00001")).json()["followers"]
-    0
-    """
+    """Return a client for local services: over sockets by the real clock, in process in simulated time."""
     return httpx2.Client(**_world() | options)
 
 

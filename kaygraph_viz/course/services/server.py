@@ -47,23 +47,7 @@ def create_app(
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> ASGIApp:
-    """Return all services as one web application.
-
-    ``GET /verify``, ``/profile``, ``/location``, ``/social`` and ``/company`` answer what the functions of these names
-    in ``endpoints`` return, as JSON; 404 when nothing is known and 400 for a question that is not complete. ``/health``
-    is answered at once, whatever the settings. `LocalServer` runs it; another ASGI server will do, too, except for
-    answers that break off.
-
-    Parameters
-    ----------
-    settings
-        How slow, unreliable and strict they are: one for all of them, or some by the name of the service; the rest
-        takes `DEFAULT_SETTINGS`. `TextSettings`: the text service, which has ``POST /write`` instead. Or a service.
-    clock
-        Returns seconds on a monotonic axis; measures the rate where no server has stamped the request [s].
-    sleep
-        Waits for a latency [s].
-    """
+    """Return all services as one web application."""
     services = service_of(settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -238,26 +222,7 @@ class Server:
 
 
 class LocalServer(Server):
-    """Run services on a free port of this machine, in real time.
-
-    Parameters
-    ----------
-    settings, app
-        As for `serve`.
-
-    Examples
-    --------
-    >>> import httpx2
-    >>> from kaygraph_viz.course.services.endpoints import ServiceSettings
-    >>> with LocalServer(ServiceSettings(latency_s=0)) as server:
-    ...     reply = httpx2.get(server.url("/verify?domain=example.com"), trust_env=False)
-    >>> reply.json()["domain_status"]
-    'deliverable'
-    >>> [(request.path, request.status) for request in server.requests]
-    [('/verify', 200)]
-    >>> server
-    LocalServer(stopped)
-    """
+    """Run services on a free port of this machine, in real time."""
 
     def __init__(
         self,
@@ -275,26 +240,7 @@ class LocalServer(Server):
 
 
 class InProcessServer(Server):
-    """Run services without sockets and threads, in the time of the clock in force where they are asked.
-
-    Only its own clients, and those that `open_client` returns in simulated time, reach it.
-
-    Parameters
-    ----------
-    settings
-        As for `serve`.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.clock.clock import use_clock
-    >>> from kaygraph_viz.course.services.endpoints import ServiceSettings
-    >>> from kaygraph_viz.testing import FakeClock
-    >>> with use_clock(FakeClock()), InProcessServer(ServiceSettings(latency_spread=0)) as server:
-    ...     with server.client() as client:
-    ...         status = client.get("/location?city=Lyon&country=FR").status_code
-    >>> server.requests[0].answered_ns
-    20000000
-    """
+    """Run services without sockets and threads, in the time of the clock in force where they are asked."""
 
     def __init__(self, settings: AnySettings = None) -> None:
         service = service_of(settings)

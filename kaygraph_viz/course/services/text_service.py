@@ -168,24 +168,7 @@ def count_tokens(text: str) -> int:
 
 
 class TextService:
-    """A service that writes texts; any number of threads may ask.
-
-    Its answers are words of the prompt: it is here for its limits, not for its wisdom.
-
-    Parameters
-    ----------
-    settings
-        How it behaves.
-
-    Examples
-    --------
-    >>> service = TextService(TextSettings(spread=0, answer_tokens=3, calls_per_minute=1))
-    >>> order = b'{"prompt": "one two"}'
-    >>> dict(service.reply("POST", "/write", "", 0, order).content)
-    {'text': 'one two one', 'input_tokens': 2, 'output_tokens': 3, 'credits': 0.014}
-    >>> service.reply("POST", "/write", "", 45_000_000_000, order).headers
-    {'Retry-After': '15'}
-    """
+    """A service that writes texts; any number of threads may ask."""
 
     def __init__(self, settings: TextSettings | None = None) -> None:
         self.settings = settings or TextSettings()

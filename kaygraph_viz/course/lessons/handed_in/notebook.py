@@ -45,13 +45,7 @@ class Exercise:
 
 
 def cells_of(path: Path) -> list[Cell]:
-    """Return the code cells of a notebook.
-
-    Raises
-    ------
-    DataError
-        If the file is no notebook.
-    """
+    """Return the code cells of a notebook."""
     try:
         cells = []
         listed = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -66,15 +60,7 @@ def cells_of(path: Path) -> list[Cell]:
 
 
 def exercises_of(cells: list[Cell]) -> tuple[list[Exercise], list[Cell]]:
-    """Return the exercises of a lesson in order, and the cells below the last grade.
-
-    Examples
-    --------
-    >>> first = [Cell("import kaygraph_viz"), Cell("workers = 1", exercise=1), Cell("lesson.grade(mine, [])")]
-    >>> (only,), rest = exercises_of([*first, Cell("print('done')")])
-    >>> only.number, len(only.before), only.after[-1].source, len(rest)
-    (1, 1, 'lesson.grade(mine, [])', 1)
-    """
+    """Return the exercises of a lesson in order, and the cells below the last grade."""
     found, rest = [], list(cells)
     while asked := next((cell for cell in rest if cell.exercise), None):
         at = rest.index(asked)
@@ -87,13 +73,7 @@ def exercises_of(cells: list[Cell]) -> tuple[list[Exercise], list[Cell]]:
 
 
 def lesson_of(cells: Sequence[Cell]) -> str:
-    """Return the name of the lesson that a notebook is of, by the cell that sets it up.
-
-    Examples
-    --------
-    >>> lesson_of([Cell('lesson = Lesson("00_start_here")')])
-    '00_start_here'
-    """
+    """Return the name of the lesson that a notebook is of, by the cell that sets it up."""
     for cell in cells:
         if found := _LESSON.search(cell.source):
             return found[1]
@@ -118,11 +98,7 @@ class Answer:
 
 
 def answers_to(shipped: Sequence[Exercise], handed_in: Sequence[Cell]) -> list[Answer | None]:
-    """Return the answers to exercises in a handed-in notebook; None for each one whose cell is not there.
-
-    The cell of an exercise is told by its tag, or by its id where tags are lost. One that was split is joined. A cell
-    that the learner has added counts, if it is between the grade of the exercise before and the grade of this one.
-    """
+    """Return the answers to exercises in a handed-in notebook; None for each one whose cell is not there."""
     known = {cell.id for each in shipped for cell in (*each.before, each.asked, *each.after)}
     found: list[Answer | None] = []
     start = 0
