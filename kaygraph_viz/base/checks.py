@@ -39,9 +39,15 @@ def checked_workers(workers: int | None, name: str = "max_workers", *, limit: in
 
 
 def checked_number(
-    name: str, value: Any, low: float = 0.0, high: float = LARGEST, example: str = "", *,
-    above: bool = False, what: str = "a number",
-) -> float:  # fmt: skip
+    name: str,
+    value: Any,
+    low: float = 0.0,
+    high: float = LARGEST,
+    example: str = "",
+    *,
+    above: bool = False,
+    what: str = "a number",
+) -> float:
     """Return `value` as a float if it is a finite number in a range; True and False are none."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or (above and value == low):

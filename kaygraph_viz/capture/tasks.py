@@ -586,10 +586,18 @@ class TaskLane(Lane):
         if self.notes_itself:
             return measured_in(self.log, started_ns, now_ns, has_cpu=self._clock is not None)
         until_ns = now_ns if self.began_ns else self.ended_ns
-        return told_of((
-            started_ns, self._since_ns, until_ns, now_ns, self._ran_before_ns, self.cpu_at(now_ns),
-            self._clock is not None, self.log.entries, self._waits,
-        ))  # fmt: skip
+        so_far = (
+            started_ns,
+            self._since_ns,
+            until_ns,
+            now_ns,
+            self._ran_before_ns,
+            self.cpu_at(now_ns),
+            self._clock is not None,
+            self.log.entries,
+            self._waits,
+        )
+        return told_of(so_far)
 
     def hand_over(self, started_ns: int) -> Told:
         """Give the lane back, and return what was noted of its task, which has ended with its last step."""
@@ -599,9 +607,16 @@ class TaskLane(Lane):
             entries, self.log.entries = self.log.entries, []
         ended_ns = self.ended_ns
         told = (
-            started_ns, self._since_ns, ended_ns, ended_ns, self._ran_before_ns, self.ran_ns, self._clock is not None,
-            entries, waits,
-        )  # fmt: skip
+            started_ns,
+            self._since_ns,
+            ended_ns,
+            ended_ns,
+            self._ran_before_ns,
+            self.ran_ns,
+            self._clock is not None,
+            entries,
+            waits,
+        )
         self._free.append(self)
         return told
 

@@ -515,13 +515,17 @@ def as_recorded(row: Row, noted: Mapping[str, Any], events: Sequence[Mapping[str
     lasted_ns = row.ended_ns - row.started_ns
     cpu_ns = _seconds(noted, "cpu_s")
     return row._replace(
-        kind=kind, status=status, lane=str(noted.get("thread.name"))[:200],
-        index=_whole(noted, "index", -1), attempt=max(1, _whole(noted, "attempt", 1)),
+        kind=kind,
+        status=status,
+        lane=str(noted.get("thread.name"))[:200],
+        index=_whole(noted, "index", -1),
+        attempt=max(1, _whole(noted, "attempt", 1)),
         submitted_ns=row.started_ns - (_seconds(noted, "queue_wait_s") or 0),
         cpu_ns=-1 if cpu_ns is None else min(cpu_ns, lasted_ns),
         blocked_ns=min(_seconds(noted, "blocked_s") or 0, lasted_ns),
-        attributes=safe_attributes(own) or None, parts=_parts(row, events),
-    )  # fmt: skip
+        attributes=safe_attributes(own) or None,
+        parts=_parts(row, events),
+    )
 
 
 def origin_in(noted: Mapping[str, Any]) -> str:

@@ -351,10 +351,15 @@ class Spans:
     def _table(self) -> SpanColumns:
         if len(self._chunks) != 1:
             self._chunks = [np.concatenate([np.empty(0, SPAN_DTYPE), *self._chunks])]
-        table = SpanColumns(
-            self._chunks[0], _texts(self._names), _texts(self._lanes), self._errors.copy(), self._attributes.copy(),
-            self._links.copy(), self._parts.table(),  # copies, since ours go on growing
-        ).in_order()  # fmt: skip
+        table = SpanColumns(  # of copies, since ours go on growing
+            self._chunks[0],
+            _texts(self._names),
+            _texts(self._lanes),
+            self._errors.copy(),
+            self._attributes.copy(),
+            self._links.copy(),
+            self._parts.table(),
+        ).in_order()
         self._chunks = [table.rows]  # rows never change: reader and recorder can share them
         return table
 

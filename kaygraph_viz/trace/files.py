@@ -277,9 +277,12 @@ def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> dict[str, A
         raise TraceFormatError(f"{path}: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
     try:
         return {
-            "dropped": dropped, "memory": memory_from(footer), "gauges": gauges_from(footer),
-            "machine": machine_from(footer.get("machine")), "predicted_from": checked_origin(footer),
-        }  # fmt: skip
+            "dropped": dropped,
+            "memory": memory_from(footer),
+            "gauges": gauges_from(footer),
+            "machine": machine_from(footer.get("machine")),
+            "predicted_from": checked_origin(footer),
+        }
     except ValueError as error:
         raise TraceFormatError(f"{path}: {error}") from None
 

@@ -91,7 +91,7 @@ def covered_ns(stretches: Stretch, cover: Stretch) -> Ints:
 
 def _covered_until(
     begun: npt.NDArray[np.intp], at: Ints, owner: Ints, cover_owner: Ints, reached: Ints, until: Ints
-) -> Ints:  # fmt: skip
+) -> Ints:
     """Return the covered time of all owners up to a moment of one: `begun` covers have begun by then [ns]."""
     last = (begun - 1).clip(0)
     goes_on = (begun > 0) & (cover_owner[last] == owner)
