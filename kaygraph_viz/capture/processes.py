@@ -216,17 +216,19 @@ class _Watched:
             status, error = "lost", "the process ended before its function did"
             if popen is not None and popen.returncode is not None:
                 error += f", exit code {popen.returncode}"
-        rows = [Row._make(row) for row in opened] or [Row(
-            1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns, -1, 0, status, 1, error,
-            None, None, None,
-        )]  # fmt: skip
+        rows = [Row._make(row) for row in opened]
+        if not rows:
+            rows = [Row(1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns)]
         return [
             row._replace(
-                ended_ns=max(row.ended_ns, now_ns), cpu_ns=-1, status=status, error=error,
+                ended_ns=max(row.ended_ns, now_ns),
+                cpu_ns=-1,
+                status=status,
+                error=error,
                 parts=(*row.parts, (UNKNOWN, now_ns, NO_SHARE)) if row.parts else None,
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
 
 _watched: dict[int, _Watched] = {}  # those that are waited for, by the identity of the process

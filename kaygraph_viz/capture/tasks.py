@@ -21,7 +21,7 @@ from asyncio.events import Handle, TimerHandle
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
 from types import CoroutineType, FrameType, FunctionType
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
 from kaygraph_viz.base.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry, PartLog
@@ -50,7 +50,7 @@ BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; 
 # error, attributes, links, and what its lane has noted.
 _Facts = tuple[
     Any, int, int, str, str, int, Status, str | None, Mapping[str, Any] | None, tuple[int, ...] | None, "Told"
-]  # fmt: skip
+]
 
 # The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
 _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
@@ -408,10 +408,19 @@ def _take_step(original: Callable[..., None]) -> Callable[..., None]:
 
 
 _WAITS_IN_A_TASK = sys.version_info < (3, 12)  # then `wait_for` makes a task of what it is given
-_MAKERS = frozenset({  # what makes tasks of the coroutines that its caller has made
-    "Runner.run", "TaskGroup.create_task", "_AsCompletedIterator.__init__", "_ensure_future", "as_completed",
-    "create_task", "ensure_future", "gather", "run",
-})  # fmt: skip
+_MAKERS = frozenset(  # what makes tasks of the coroutines that its caller has made
+    {
+        "Runner.run",
+        "TaskGroup.create_task",
+        "_AsCompletedIterator.__init__",
+        "_ensure_future",
+        "as_completed",
+        "create_task",
+        "ensure_future",
+        "gather",
+        "run",
+    }
+)
 
 _libraries: dict[str, str] = {}  # by the file of a coroutine; nothing for the program itself
 
@@ -630,7 +639,7 @@ def lane_for(lanes: Lanes, free: list[TaskLane], now_ns: int) -> TaskLane:
         lane.ran_ns = lane._ran_before_ns = lane.began_ns = 0
         lane.due_s = None
     except IndexError:
-        lane = lanes.take("task", TaskLane)  # type: ignore[assignment]
+        lane = cast("TaskLane", lanes.take("task", TaskLane))
         lane._free = free
     lane._since_ns = lane.ended_ns = now_ns
     lane.cpu = cpu = _here.cpu

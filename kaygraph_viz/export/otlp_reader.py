@@ -16,12 +16,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, RowParts
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PartKind, RowParts
 from kaygraph_viz.export.perfetto import outside_in, parent_positions
 from kaygraph_viz.export.reader import LARGEST_NS, JsonStream, Reader, integer_ns
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
@@ -547,7 +547,7 @@ def _parts(row: Row, events: Sequence[Mapping[str, Any]]) -> RowParts | None:
     """Return the parts of a span, each of which lasts until the next one begins; None if these are no parts of it."""
     found = []
     for event in events:
-        noted, code = attributes_in(event), PART_CODE.get(str(event.get("name")))  # type: ignore[call-overload]
+        noted, code = attributes_in(event), PART_CODE.get(cast("PartKind", str(event.get("name"))))
         if code is not None and PREFIX + "lasted_s" in noted:
             share = noted.get(PREFIX + "cpu_share", NO_SHARE)
             share = share if isinstance(share, (int, float)) and 0 <= share <= 1 else NO_SHARE
