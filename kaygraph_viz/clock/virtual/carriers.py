@@ -209,17 +209,17 @@ class OneThread(ABC):
 @contextmanager
 def _running(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
     """Make another event loop, or none, the running one while the block runs."""
-    before = asyncio._get_running_loop()
+    before: Any = asyncio._get_running_loop()
     task = None if before is None else asyncio.current_task(before)
     if task is not None:
-        asyncio.tasks._leave_task(before, task)  # type: ignore[arg-type]
+        asyncio.tasks._leave_task(before, task)
     asyncio._set_running_loop(loop)
     try:
         yield
     finally:
         asyncio._set_running_loop(before)
         if task is not None:
-            asyncio.tasks._enter_task(before, task)  # type: ignore[arg-type]
+            asyncio.tasks._enter_task(before, task)
 
 
 def _run(main: Coroutine[Any, Any, T], **options: Any) -> T:
