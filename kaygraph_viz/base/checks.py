@@ -39,13 +39,24 @@ def checked_workers(workers: int | None, name: str = "max_workers", *, limit: in
 
 
 def checked_number(
-    name: str, value: Any, low: float = 0.0, high: float = LARGEST, example: str = "", *,
-    above: bool = False, what: str = "a number",
-) -> float:  # fmt: skip
+    name: str,
+    value: Any,
+    low: float = 0.0,
+    high: float = LARGEST,
+    example: str = "",
+    *,
+    above: bool = False,
+    what: str = "a number",
+) -> float:
     """Return `value` as a float if it is a finite number in a range; True and False are none."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or (above and value == low):
-        raise OptionError(name, value, what + _range(low, high, above=above), example or f"{name}={low:g}")
+        least, most = (f"{bound:g}".replace("e+0", "e") for bound in (low, high))  # 1e9 and not Python's 1e+09
+        if above:
+            expected = f" above {least}" + ("" if high == LARGEST else f", at most {most}")
+        else:
+            expected = f", {least} or more" if high == LARGEST else f" from {least} to {most}"
+        raise OptionError(name, value, what + expected, example or f"{name}={low:g}")
     return float(value)
 
 
@@ -84,11 +95,3 @@ def refuse_if_async(value: Any, where: str) -> None:
         raise BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")
     if type(value) is AsyncGeneratorType:
         raise BranchError(f"{where} returned an asynchronous generator, which nothing reads; write return, not yield")
-
-
-def _range(low: float, high: float, *, above: bool) -> str:
-    """Return a range in words; 1e9 and not Python's 1e+09, as one would write it."""
-    least, most = (f"{bound:g}".replace("e+0", "e") for bound in (low, high))
-    if above:
-        return f" above {least}" + ("" if high == LARGEST else f", at most {most}")
-    return f", {least} or more" if high == LARGEST else f" from {least} to {most}"

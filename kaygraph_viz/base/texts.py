@@ -101,19 +101,14 @@ def _without_secret_fields(text: str) -> Iterator[str]:
     kept_to = at = 0
     while (found := _FIELD.search(text, at)) is not None:
         at = found.end()
-        if not _is_secret_field(found, text[found.start() - 1 : found.start()]):
+        key, quote, before = found[1], found[2], text[found.start() - 1 : found.start()]
+        is_in_url = before in ("?", "&") and key.rpartition("-")[2].lower() in _SECRET_IN_URL
+        is_field = bool(quote) or "=" in found[0] or _SECRET_WITH_COLON.search(key) is not None
+        if not is_in_url and not (is_field and is_secret(key)):
             continue
-        value = (_HEADER.fullmatch(found[1]) and _REST_OF_LINE.match(text, at)) or _VALUE.match(text, at)
+        value = (_HEADER.fullmatch(key) and _REST_OF_LINE.match(text, at)) or _VALUE.match(text, at)
         if value is not None:
             opening = value["open"] or value["double"] or value["single"] or ""
             yield f"{text[kept_to:at]}{opening}{MASK}{opening.removeprefix('b')}"
             kept_to = at = value.end()
     yield text[kept_to:]
-
-
-def _is_secret_field(found: re.Match[str], before: str) -> bool:
-    key, quote = found[1], found[2]
-    if before in ("?", "&") and key.rpartition("-")[2].lower() in _SECRET_IN_URL:
-        return True
-    is_field = bool(quote) or "=" in found[0] or _SECRET_WITH_COLON.search(key) is not None
-    return is_field and is_secret(key)

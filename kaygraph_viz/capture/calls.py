@@ -23,7 +23,7 @@ from kaygraph_viz.base.errors import OptionError
 from kaygraph_viz.base.texts import MASK, is_secret, one_line, without_secrets
 from kaygraph_viz.trace.lanes import Measured
 from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, Scope, _active, _scope, span
-from kaygraph_viz.trace.row import RowTuple, describe_error, safe_attributes
+from kaygraph_viz.trace.row import Row, RowTuple, describe_error, safe_attributes
 from kaygraph_viz.trace.span import Kind, Status
 
 AT_ONCE = -1  # no time: simulated time begins at 0
@@ -110,7 +110,7 @@ class OpenCall(span):
         """Record what came before `at_ns` [ns] as a branch of its own, which only computed; go on from there."""
         lasted_ns = at_ns - self._started_ns
         row = self._row_of(at_ns, (lasted_ns if self.recorder.has_cpu_time else -1, 0, None), "ok", None)
-        self.recorder.add((self.recorder.next_id(), *row[1:14], attributes, *row[15:]))
+        self.recorder.add(Row._make(row)._replace(span_id=self.recorder.next_id(), attributes=attributes))
         self._started_ns = at_ns
         self._cpu_ns += lasted_ns
 

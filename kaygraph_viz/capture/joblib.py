@@ -88,7 +88,8 @@ class Batch(TravellingCall):
         return getattr(self.__dict__["function"], name)
 
     def __len__(self) -> int:
-        return len(self.function)  # type: ignore[arg-type]  # a batch is a sized callable
+        batch: Any = self.function
+        return len(batch)
 
     def __call__(self) -> Any:
         """Make the calls here."""
@@ -113,7 +114,8 @@ class RemoteBatch(RemoteCall):
     """A batch in another process."""
 
     def __len__(self) -> int:
-        return len(self.function)  # type: ignore[arg-type]
+        batch: Any = self.function
+        return len(batch)
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         batch: Any = self.function

@@ -34,7 +34,7 @@ from kaygraph_viz.capture.kinds import keep_hooked
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
-from kaygraph_viz.trace.row import RowList, RowTuple
+from kaygraph_viz.trace.row import RowList, RowTuple, lane_name_of, span_id_of
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is counted
@@ -121,8 +121,8 @@ class ProcessRecorder:
         opened = recorder.open_spans.copy()  # first: what ends meanwhile is a row, too
         with recorder.lock:
             taken = self._rows.take()
-        rows: list[RowTuple] = [row if row.__class__ is tuple else tuple(row) for row in taken]  # type: ignore[misc]
-        now_ns, known = recorder.now_ns(), {row[0] for row in rows}
+        rows = [row if row.__class__ is tuple else row[:] for row in taken]  # plain tuples, no `Row`
+        now_ns, known = recorder.now_ns(), set(map(span_id_of, rows))
         cut = [each.abandoned_row(now_ns) for number, each in opened.items() if number not in known]
         return rows, cut, self._rows.dropped + recorder.dropped_elsewhere
 
@@ -153,10 +153,12 @@ class Errand:
         recorder = self.scope.recorder
         parent_id = first_open(self.scope).span_id
         lane = lane_of(recorder, place)
-        if len(rows) == 1 and rows[0][5] == OWN_LANE:  # the usual case, without the cost of more
-            _, _, index, name, kind, _, _, started_ns, *rest = rows[0]
-            recorder.add((  # type: ignore[arg-type]
-                recorder.next_id(), parent_id, index, name, kind, lane, min(submitted_ns, started_ns), started_ns, *rest
+        if len(rows) == 1 and lane_name_of(rows[0]) == OWN_LANE:  # the usual case, without the cost of more
+            (_, _, index, name, kind, _, _, started_ns, ended_ns, cpu_ns, blocked_ns, status, attempt, error,
+             attributes, links, parts) = rows[0]  # fmt: skip
+            recorder.add((
+                recorder.next_id(), parent_id, index, name, kind, lane, min(submitted_ns, started_ns), started_ns,
+                ended_ns, cpu_ns, blocked_ns, status, attempt, error, attributes, links, parts,
             ))  # fmt: skip
         else:
             adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns)

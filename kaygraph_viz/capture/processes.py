@@ -52,7 +52,7 @@ from kaygraph_viz.capture.process_recorder import (
 from kaygraph_viz.clock.clock import REAL
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
-from kaygraph_viz.trace.row import OpenSpan, Row, RowTuple, describe_error
+from kaygraph_viz.trace.row import OpenSpan, Row, RowTuple, describe_error, kind_of, span_id_of
 from kaygraph_viz.trace.span import Status
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
@@ -216,17 +216,19 @@ class _Watched:
             status, error = "lost", "the process ended before its function did"
             if popen is not None and popen.returncode is not None:
                 error += f", exit code {popen.returncode}"
-        rows = [Row._make(row) for row in opened] or [Row(
-            1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns, -1, 0, status, 1, error,
-            None, None, None,
-        )]  # fmt: skip
+        rows = [Row._make(row) for row in opened]
+        if not rows:
+            rows = [Row(1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns)]
         return [
             row._replace(
-                ended_ns=max(row.ended_ns, now_ns), cpu_ns=-1, status=status, error=error,
+                ended_ns=max(row.ended_ns, now_ns),
+                cpu_ns=-1,
+                status=status,
+                error=error,
                 parts=(*row.parts, (UNKNOWN, now_ns, NO_SHARE)) if row.parts else None,
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
 
 _watched: dict[int, _Watched] = {}  # those that are waited for, by the identity of the process
@@ -237,7 +239,6 @@ _watched: dict[int, _Watched] = {}  # those that are waited for, by the identity
 
 FREE_NS = 5_000_000  # what pages may take in any case: some 50 of them [ns]
 SHARE = 0.05  # and the share of the time since it began: other threads wait for a page, too
-KIND = Row._fields.index("kind")
 _LENGTH = Struct("<Q")  # comes before each page, of which the last one may be cut short
 
 
@@ -264,7 +265,7 @@ class Diary:
 
     def _add(self, add: Callable[[RowTuple], None], row: RowTuple) -> None:
         add(row)
-        if row[KIND] == "wait" and self.now_ns() >= self.next_ns:
+        if kind_of(row) == "wait" and self.now_ns() >= self.next_ns:
             self.note()
 
     def note(self) -> None:
@@ -343,9 +344,9 @@ def told(file: str) -> Page | None:
     if not pages:
         return None
     rows = [row for page in pages for row in page[0]]
-    ended = {row[0] for row in rows}
+    ended = set(map(span_id_of, rows))
     _, opened, dropped = pages[-1]
-    return rows, [row for row in opened if row[0] not in ended], dropped
+    return rows, [row for row in opened if span_id_of(row) not in ended], dropped
 
 
 @dataclass(frozen=True)

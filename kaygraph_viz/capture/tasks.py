@@ -21,7 +21,7 @@ from asyncio.events import Handle, TimerHandle
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
 from types import CoroutineType, FrameType, FunctionType
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
 from kaygraph_viz.base.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry, PartLog
@@ -50,7 +50,7 @@ BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; 
 # error, attributes, links, and what its lane has noted.
 _Facts = tuple[
     Any, int, int, str, str, int, Status, str | None, Mapping[str, Any] | None, tuple[int, ...] | None, "Told"
-]  # fmt: skip
+]
 
 # The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
 _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
@@ -408,10 +408,19 @@ def _take_step(original: Callable[..., None]) -> Callable[..., None]:
 
 
 _WAITS_IN_A_TASK = sys.version_info < (3, 12)  # then `wait_for` makes a task of what it is given
-_MAKERS = frozenset({  # what makes tasks of the coroutines that its caller has made
-    "Runner.run", "TaskGroup.create_task", "_AsCompletedIterator.__init__", "_ensure_future", "as_completed",
-    "create_task", "ensure_future", "gather", "run",
-})  # fmt: skip
+_MAKERS = frozenset(  # what makes tasks of the coroutines that its caller has made
+    {
+        "Runner.run",
+        "TaskGroup.create_task",
+        "_AsCompletedIterator.__init__",
+        "_ensure_future",
+        "as_completed",
+        "create_task",
+        "ensure_future",
+        "gather",
+        "run",
+    }
+)
 
 _libraries: dict[str, str] = {}  # by the file of a coroutine; nothing for the program itself
 
@@ -586,10 +595,18 @@ class TaskLane(Lane):
         if self.notes_itself:
             return measured_in(self.log, started_ns, now_ns, has_cpu=self._clock is not None)
         until_ns = now_ns if self.began_ns else self.ended_ns
-        return told_of((
-            started_ns, self._since_ns, until_ns, now_ns, self._ran_before_ns, self.cpu_at(now_ns),
-            self._clock is not None, self.log.entries, self._waits,
-        ))  # fmt: skip
+        so_far = (
+            started_ns,
+            self._since_ns,
+            until_ns,
+            now_ns,
+            self._ran_before_ns,
+            self.cpu_at(now_ns),
+            self._clock is not None,
+            self.log.entries,
+            self._waits,
+        )
+        return told_of(so_far)
 
     def hand_over(self, started_ns: int) -> Told:
         """Give the lane back, and return what was noted of its task, which has ended with its last step."""
@@ -599,9 +616,16 @@ class TaskLane(Lane):
             entries, self.log.entries = self.log.entries, []
         ended_ns = self.ended_ns
         told = (
-            started_ns, self._since_ns, ended_ns, ended_ns, self._ran_before_ns, self.ran_ns, self._clock is not None,
-            entries, waits,
-        )  # fmt: skip
+            started_ns,
+            self._since_ns,
+            ended_ns,
+            ended_ns,
+            self._ran_before_ns,
+            self.ran_ns,
+            self._clock is not None,
+            entries,
+            waits,
+        )
         self._free.append(self)
         return told
 
@@ -615,7 +639,7 @@ def lane_for(lanes: Lanes, free: list[TaskLane], now_ns: int) -> TaskLane:
         lane.ran_ns = lane._ran_before_ns = lane.began_ns = 0
         lane.due_s = None
     except IndexError:
-        lane = lanes.take("task", TaskLane)  # type: ignore[assignment]
+        lane = cast("TaskLane", lanes.take("task", TaskLane))
         lane._free = free
     lane._since_ns = lane.ended_ns = now_ns
     lane.cpu = cpu = _here.cpu

@@ -212,8 +212,8 @@ def run_module(name: str, arguments: Sequence[str], last: LastWord) -> None:
     """Run a module as ``python -m NAME ARGUMENTS`` does."""
     sys.argv = [name, *arguments]
     sys.path[0] = os.getcwd()  # noqa: PTH109
-    run: Any = runpy._run_module_as_main  # type: ignore[attr-defined]
-    _as_python_does(lambda: run(name, alter_argv=True), last)
+    runner: Any = runpy  # of which this is not public
+    _as_python_does(lambda: runner._run_module_as_main(name, alter_argv=True), last)
 
 
 def _as_python_does(run: Callable[[], None], last: LastWord) -> None:

@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kaygraph_viz.analysis.explain import CAUSES, explain
 from kaygraph_viz.analysis.summary import summarize
@@ -227,9 +227,9 @@ def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
     return named
 
 
-def whole(text: str) -> int:
+def whole(text: str) -> Any:
     """Return `text` as an integer; other text is returned unchanged, for the check of the range to report."""
     try:
         return int(text)
     except ValueError:
-        return text  # type: ignore[return-value]
+        return text

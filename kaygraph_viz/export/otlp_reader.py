@@ -16,12 +16,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, RowParts
+from kaygraph_viz.base.parts import NO_SHARE, PART_CODE, PartKind, RowParts
 from kaygraph_viz.export.perfetto import outside_in, parent_positions
 from kaygraph_viz.export.reader import LARGEST_NS, JsonStream, Reader, integer_ns
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
@@ -515,13 +515,17 @@ def as_recorded(row: Row, noted: Mapping[str, Any], events: Sequence[Mapping[str
     lasted_ns = row.ended_ns - row.started_ns
     cpu_ns = _seconds(noted, "cpu_s")
     return row._replace(
-        kind=kind, status=status, lane=str(noted.get("thread.name"))[:200],
-        index=_whole(noted, "index", -1), attempt=max(1, _whole(noted, "attempt", 1)),
+        kind=kind,
+        status=status,
+        lane=str(noted.get("thread.name"))[:200],
+        index=_whole(noted, "index", -1),
+        attempt=max(1, _whole(noted, "attempt", 1)),
         submitted_ns=row.started_ns - (_seconds(noted, "queue_wait_s") or 0),
         cpu_ns=-1 if cpu_ns is None else min(cpu_ns, lasted_ns),
         blocked_ns=min(_seconds(noted, "blocked_s") or 0, lasted_ns),
-        attributes=safe_attributes(own) or None, parts=_parts(row, events),
-    )  # fmt: skip
+        attributes=safe_attributes(own) or None,
+        parts=_parts(row, events),
+    )
 
 
 def origin_in(noted: Mapping[str, Any]) -> str:
@@ -543,7 +547,7 @@ def _parts(row: Row, events: Sequence[Mapping[str, Any]]) -> RowParts | None:
     """Return the parts of a span, each of which lasts until the next one begins; None if these are no parts of it."""
     found = []
     for event in events:
-        noted, code = attributes_in(event), PART_CODE.get(str(event.get("name")))  # type: ignore[call-overload]
+        noted, code = attributes_in(event), PART_CODE.get(cast("PartKind", str(event.get("name"))))
         if code is not None and PREFIX + "lasted_s" in noted:
             share = noted.get(PREFIX + "cpu_share", NO_SHARE)
             share = share if isinstance(share, (int, float)) and 0 <= share <= 1 else NO_SHARE

@@ -206,8 +206,8 @@ TEXT_LIMIT = 200  # characters of a name: longer ones belong into an attribute
 ALWAYS_KEPT = ("graph", "node", "phase")  # dropped spans must not take the structure of the run with them
 TRANSPOSE_ROWS = 512  # rows that are turned into columns at once: few enough to stay in the processor's cache
 
-_KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
-_STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
+_KIND_CODE: dict[str, int] = {kind: code for code, kind in enumerate(KINDS)}
+_STATUS_CODE: dict[str, int] = {status: code for code, status in enumerate(STATUSES)}
 _INTEGERS = ("span_id", "parent_id", "index", "submitted_ns", "started_ns", "ended_ns", "cpu_ns", "blocked_ns")
 
 
@@ -233,11 +233,11 @@ class SpanColumns:
 
     def is_kind(self, *kinds: str) -> npt.NDArray[np.bool_]:
         """Return a mask, shape (n,), of the spans of any of these kinds."""
-        return np.isin(self.rows["kind"], [_KIND_CODE[kind] for kind in kinds])  # type: ignore[index]
+        return np.isin(self.rows["kind"], [_KIND_CODE[kind] for kind in kinds])
 
     def is_status(self, *statuses: str) -> npt.NDArray[np.bool_]:
         """Return a mask, shape (n,), of the spans of any of these statuses."""
-        return np.isin(self.rows["status"], [_STATUS_CODE[status] for status in statuses])  # type: ignore[index]
+        return np.isin(self.rows["status"], [_STATUS_CODE[status] for status in statuses])
 
     def parents(self) -> npt.NDArray[np.intp]:
         """Return the position of the parent of each span, shape (n,); -1 where it has none. It is found once."""
@@ -351,10 +351,15 @@ class Spans:
     def _table(self) -> SpanColumns:
         if len(self._chunks) != 1:
             self._chunks = [np.concatenate([np.empty(0, SPAN_DTYPE), *self._chunks])]
-        table = SpanColumns(
-            self._chunks[0], _texts(self._names), _texts(self._lanes), self._errors.copy(), self._attributes.copy(),
-            self._links.copy(), self._parts.table(),  # copies, since ours go on growing
-        ).in_order()  # fmt: skip
+        table = SpanColumns(  # of copies, since ours go on growing
+            self._chunks[0],
+            _texts(self._names),
+            _texts(self._lanes),
+            self._errors.copy(),
+            self._attributes.copy(),
+            self._links.copy(),
+            self._parts.table(),
+        ).in_order()
         self._chunks = [table.rows]  # rows never change: reader and recorder can share them
         return table
 

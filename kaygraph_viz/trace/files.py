@@ -20,7 +20,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 from kaygraph_viz.base.errors import TraceFormatError, short, warn
 from kaygraph_viz.base.machine import Machine, machine_from
@@ -60,7 +60,7 @@ def written(path: Path) -> Iterator[IO[bytes]]:
 
 def _compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
     # no name and no time in the header: equal traces make equal files
-    return gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[return-value]
+    return cast("IO[bytes]", gzip.GzipFile("", "wb", 6, raw, mtime=0)) if path.suffix == ".gz" else raw
 
 
 # -- bounds that grow with the size of the file: a megabyte of gzip can hold a gigabyte, and three characters of JSON an
@@ -106,7 +106,7 @@ def opened(raw: IO[bytes], path: Path) -> tuple[IO[bytes], Allowance]:
     allowance = Allowance(path, os.fstat(raw.fileno()).st_size)
     if head != b"\x1f\x8b":
         return raw, allowance
-    return _Unpacked(raw, allowance), allowance  # type: ignore[return-value]
+    return cast("IO[bytes]", _Unpacked(raw, allowance)), allowance
 
 
 class _Unpacked(gzip.GzipFile):
@@ -277,9 +277,12 @@ def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> dict[str, A
         raise TraceFormatError(f"{path}: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
     try:
         return {
-            "dropped": dropped, "memory": memory_from(footer), "gauges": gauges_from(footer),
-            "machine": machine_from(footer.get("machine")), "predicted_from": checked_origin(footer),
-        }  # fmt: skip
+            "dropped": dropped,
+            "memory": memory_from(footer),
+            "gauges": gauges_from(footer),
+            "machine": machine_from(footer.get("machine")),
+            "predicted_from": checked_origin(footer),
+        }
     except ValueError as error:
         raise TraceFormatError(f"{path}: {error}") from None
 

@@ -82,18 +82,12 @@ def covered_ns(stretches: Stretch, cover: Stretch) -> Ints:
     times, rank = np.unique(moments, return_inverse=True)
     owners = np.concatenate([owner, stretches.owner, stretches.owner])
     keys = np.split(owners * np.int64(len(times)) + rank, [len(owner), len(owner) + len(stretches.owner)])
-    starts, ends = (
-        _covered_until(np.searchsorted(keys[0], key), at, stretches.owner, owner, reached, until)
-        for key, at in zip(keys[1:], (stretches.started, stretches.ended), strict=True)
-    )
-    return ends - starts
 
-
-def _covered_until(
-    begun: npt.NDArray[np.intp], at: Ints, owner: Ints, cover_owner: Ints, reached: Ints, until: Ints
-) -> Ints:  # fmt: skip
-    """Return the covered time of all owners up to a moment of one: `begun` covers have begun by then [ns]."""
-    last = (begun - 1).clip(0)
-    goes_on = (begun > 0) & (cover_owner[last] == owner)
-    found: Ints = until[begun] - np.where(goes_on, (reached[last] - at).clip(0), 0)
-    return found
+    # The covered time of all owners up to the begin and up to the end of each stretch [ns].
+    covered = list[Ints]()
+    for key, at in zip(keys[1:], (stretches.started, stretches.ended), strict=True):
+        begun = np.searchsorted(keys[0], key)  # how many covers have begun by then
+        last = (begun - 1).clip(0)
+        goes_on = (begun > 0) & (owner[last] == stretches.owner)
+        covered.append(until[begun] - np.where(goes_on, (reached[last] - at).clip(0), 0))
+    return covered[1] - covered[0]

@@ -86,9 +86,13 @@ class Lane:
     __slots__ = ("_clock", "_cpu_ns", "_outer", "_read_ns", "_resolution_ns", "log", "name", "notes_itself", "step")
 
     def __init__(
-        self, name: str, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS,
-        *, is_exact: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        cpu_clock: Callable[[], int] | None,
+        resolution_ns: int = CPU_RESOLUTION_NS,
+        *,
+        is_exact: bool = False,
+    ) -> None:
         self.name = name
         self.log = PartLog()  # what its thread, or its coroutine, is known to have done
         self.step: tuple[int, int] | None = None  # when its coroutine went on, and what the CPU clock said then [ns]

@@ -132,10 +132,16 @@ class Recorder:
     """A collector of the spans of one run."""
 
     def __init__(
-        self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS,
-        storage: Storage | None = None, shared_watch: SharedWatch | None = None,
-        captured: frozenset[str] = frozenset(), label: Any = None,
-    ) -> None:  # fmt: skip
+        self,
+        clock: Clock,
+        *,
+        cpu_time: bool = True,
+        max_spans: int = DEFAULT_MAX_SPANS,
+        storage: Storage | None = None,
+        shared_watch: SharedWatch | None = None,
+        captured: frozenset[str] = frozenset(),
+        label: Any = None,
+    ) -> None:
         self.clock = clock
         self.shared_watch = shared_watch
         self.captured = captured
@@ -358,8 +364,20 @@ class span:  # noqa: N801  (used like a function)
     {'path': 'orders.csv', 'rows': 3}
     """
 
-    __slots__ = ("_attributes", "_cpu_ns", "_lane", "_links", "_started_ns", "_token", "is_over", "kind", "name",
-                 "parent", "recorder", "span_id")  # fmt: skip
+    __slots__ = (
+        "_attributes",
+        "_cpu_ns",
+        "_lane",
+        "_links",
+        "_started_ns",
+        "_token",
+        "is_over",
+        "kind",
+        "name",
+        "parent",
+        "recorder",
+        "span_id",
+    )
 
     def __init__(self, name: str, /, *, kind: Kind = "branch", **attributes: Any) -> None:
         if kind != "branch" and kind not in KINDS:
@@ -481,14 +499,20 @@ def held_up(
     finally:
         ended = recorder.now_ns()
         if ended - started >= least_ns:
-            note_wait(scope, kind, name, started, ended, cpu_at_start_ns=cpu_ns, attempt=attempt,
-                      attributes=attributes)  # fmt: skip
+            note_wait(scope, kind, name, started, ended, cpu_at_start_ns=cpu_ns, attempt=attempt, attributes=attributes)
 
 
 def note_wait(
-    scope: Scope | span, kind: PartKind, name: str, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int,
-    attempt: int = 1, attributes: Mapping[str, Any] | None = None,
-) -> None:  # fmt: skip
+    scope: Scope | span,
+    kind: PartKind,
+    name: str,
+    started_ns: int,
+    ended_ns: int,
+    *,
+    cpu_at_start_ns: int,
+    attempt: int = 1,
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
     """Record a wait of the calling thread or task that has just ended [ns]."""
     if ended_ns <= started_ns:
         return

@@ -65,6 +65,7 @@ class Row(NamedTuple):
 span_id_of: Callable[[RowTuple], int] = itemgetter(Row._fields.index("span_id"))
 parent_id_of: Callable[[RowTuple], int] = itemgetter(Row._fields.index("parent_id"))
 kind_of: Callable[[RowTuple], Kind] = itemgetter(Row._fields.index("kind"))
+lane_name_of: Callable[[RowTuple], str] = itemgetter(Row._fields.index("lane"))
 
 
 def row_of(span: Span) -> Row:
@@ -168,8 +169,14 @@ MAX_LEVELS = 64  # of attributes within each other; recorded ones have 3
 _INTEGERS = ("span_id", "submitted_ns", "started_ns", "ended_ns")
 _OPTIONAL_INTEGERS = ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt")
 _USUAL: dict[str, Any] = {
-    "parent_id": None, "index": None, "cpu_ns": None, "blocked_ns": 0, "status": "ok", "attempt": 1, "error": None,
-}  # fmt: skip
+    "parent_id": None,
+    "index": None,
+    "cpu_ns": None,
+    "blocked_ns": 0,
+    "status": "ok",
+    "attempt": 1,
+    "error": None,
+}
 
 
 def as_fields(span: Span) -> dict[str, Any]:

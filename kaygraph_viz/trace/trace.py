@@ -80,9 +80,14 @@ class Trace:
     """
 
     def __init__(
-        self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING, machine: Machine | None = None,
-        gauges: Mapping[str, GaugeSamples] | None = None, predicted_from: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        columns: SpanColumns,
+        dropped: int = 0,
+        memory: MemorySamples = NOTHING,
+        machine: Machine | None = None,
+        gauges: Mapping[str, GaugeSamples] | None = None,
+        predicted_from: str = "",
+    ) -> None:
         columns.rows.flags.writeable = False
         self._columns = columns
         self._dropped = dropped

@@ -27,9 +27,15 @@ def squeezed(first_ns: int, sent_ns: int, received_ns: int) -> Shift:
 
 
 def adopt(
-    recorder: Recorder, rows: Iterable[RowTuple], *, parent_id: int, lane: str, submitted_ns: int,
-    shift: Shift | None = None, add: Callable[[RowTuple], object] | None = None,
-) -> None:  # fmt: skip
+    recorder: Recorder,
+    rows: Iterable[RowTuple],
+    *,
+    parent_id: int,
+    lane: str,
+    submitted_ns: int,
+    shift: Shift | None = None,
+    add: Callable[[RowTuple], object] | None = None,
+) -> None:
     """Add the rows of one branch from another process to a recorder."""
     found = [Row._make(row) for row in rows]
     numbers = {row.span_id: recorder.next_id() for row in found}
@@ -37,13 +43,15 @@ def adopt(
     for row in found:
         timed = _in_time(row, shift) if shift is not None else row
         is_branch = row.index >= 0 and row.parent_id not in numbers  # of which only we know when it was ready
-        add(timed._replace(
-            span_id=numbers[row.span_id],
-            parent_id=numbers.get(row.parent_id, parent_id),
-            lane=lane if row.lane == OWN_LANE else f"{lane}/{row.lane}",
-            submitted_ns=min(submitted_ns, timed.started_ns) if is_branch else timed.submitted_ns,
-            links=tuple(numbers[link] for link in row.links if link in numbers) if row.links else None,
-        ))  # fmt: skip
+        add(
+            timed._replace(
+                span_id=numbers[row.span_id],
+                parent_id=numbers.get(row.parent_id, parent_id),
+                lane=lane if row.lane == OWN_LANE else f"{lane}/{row.lane}",
+                submitted_ns=min(submitted_ns, timed.started_ns) if is_branch else timed.submitted_ns,
+                links=tuple(numbers[link] for link in row.links if link in numbers) if row.links else None,
+            )
+        )
 
 
 def _in_time(row: Row, shift: Shift) -> Row:

@@ -489,9 +489,11 @@ class _Task(NamedTuple):
         note = self.note
         attempt = note.get("attempt", 1)
         facts = {
-            "key": str(note["key"])[:LONGEST_KEY], "nbytes": note.get("nbytes"), "label": note.get("label"),
+            "key": str(note["key"])[:LONGEST_KEY],
+            "nbytes": note.get("nbytes"),
+            "label": note.get("label"),
             "attempt": attempt if attempt > 1 else None,
-        }  # fmt: skip
+        }
         known = {name: value for name, value in facts.items() if value not in (None, "")}
         status, error = STATUSES.get(note["status"], "error"), None
         if status == "lost":

@@ -110,11 +110,17 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
         """Return what is known of a task that is on a worker, or was; it may have been moved to another one."""
         task = self._scheduler().tasks[key]
         note = {
-            "key": key, "run": run.number, "attempt": run.attempt, "status": "sent", "startstops": (),
-            "worker": getattr(task.processing_on, "address", run.worker), "sent": run.sent_at, "sent_as": task.run_id,
+            "key": key,
+            "run": run.number,
+            "attempt": run.attempt,
+            "status": "sent",
+            "startstops": (),
+            "worker": getattr(task.processing_on, "address", run.worker),
+            "sent": run.sent_at,
+            "sent_as": task.run_id,
             "needs": [each.key for each in task.dependencies],
             "is_coroutine": bool(getattr(task.run_spec, "is_coro", False)),
-        }  # fmt: skip
+        }
         return note | self._asked.get(key, {})
 
     def _keep(self, note: Note) -> None:

@@ -38,6 +38,7 @@ _join, _is_alive = threading.Thread.join, threading.Thread.is_alive
 T = TypeVar("T")
 MOST_STEPS = 1000  # in which a fiber that is to end may still go on
 _numbers = itertools.count(1)
+_threading: Any = threading  # with what is not public
 _real_ident = threading.get_ident
 # Where a thread of Python 3.13 and later keeps what it knows of the one that the system has started for it.
 _HANDLE = next((name for name in ("_os_thread_handle", "_handle") if hasattr(threading.main_thread(), name)), None)
@@ -162,7 +163,7 @@ class OneThread(ABC):
     def join(self, thread: threading.Thread, seconds: float) -> None:
         """Let other fibers go on until one has ended; no longer than `MOST_STEPS`, whatever time that takes."""
         for _ in range(MOST_STEPS):
-            if thread.ident not in threading._active:  # type: ignore[attr-defined]  # not public
+            if thread.ident not in _threading._active:
                 break
             moment = self.turn()
             self._launch(moment.release)
@@ -208,17 +209,17 @@ class OneThread(ABC):
 @contextmanager
 def _running(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
     """Make another event loop, or none, the running one while the block runs."""
-    before = asyncio._get_running_loop()
+    before: Any = asyncio._get_running_loop()
     task = None if before is None else asyncio.current_task(before)
     if task is not None:
-        asyncio.tasks._leave_task(before, task)  # type: ignore[arg-type]
+        asyncio.tasks._leave_task(before, task)
     asyncio._set_running_loop(loop)
     try:
         yield
     finally:
         asyncio._set_running_loop(before)
         if task is not None:
-            asyncio.tasks._enter_task(before, task)  # type: ignore[arg-type]
+            asyncio.tasks._enter_task(before, task)
 
 
 def _run(main: Coroutine[Any, Any, T], **options: Any) -> T:
@@ -246,7 +247,7 @@ class _Handle:
 
 def _mark_as_begun(thread: Any, ident: int) -> None:
     """Make a thread one that has begun, for all that `threading` says of it."""
-    threading._active[ident] = thread  # type: ignore[attr-defined]  # not public
+    _threading._active[ident] = thread
     thread._ident = ident
     if _HANDLE is not None:
         setattr(thread, _HANDLE, _Handle(ident))
@@ -258,7 +259,7 @@ def _mark_as_begun(thread: Any, ident: int) -> None:
 
 def _mark_as_ended(thread: Any, ident: int) -> None:
     """Make a thread one that has ended."""
-    threading._active.pop(ident, None)  # type: ignore[attr-defined]  # not public
+    _threading._active.pop(ident, None)
     if _HANDLE is not None:
         getattr(thread, _HANDLE)._set_done()
     else:

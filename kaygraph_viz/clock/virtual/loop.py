@@ -127,8 +127,8 @@ class _When(float):
 
     order: tuple[int, float, int]
 
-    def __lt__(self, other: object) -> bool:
-        return self.order < other.order if isinstance(other, _When) else float(self) < other  # type: ignore[operator]
+    def __lt__(self, other: Any) -> bool:
+        return self.order < other.order if isinstance(other, _When) else float(self) < other
 
 
 class _Selector(selectors.BaseSelector):

@@ -117,10 +117,14 @@ def _waits_in_simulated_time(thing: Any, frame: FrameType) -> bool:
 # -- names ---------------------------------------------------------------------------------------------------------
 
 _OF_STDLIB: list[tuple[Any, str, Any]] = [
-    (_time, "sleep", sleep), *((_time, name, made) for name, made in _CLOCKS.items()),
-    (threading, "Lock", make_lock), (threading, "_CRLock", make_rlock), (threading, "_time", time_of_waits),
-    (queue, "SimpleQueue", SimpleQueue), (queue, "time", time_of_waits),
-]  # fmt: skip
+    (_time, "sleep", sleep),
+    *((_time, name, made) for name, made in _CLOCKS.items()),
+    (threading, "Lock", make_lock),
+    (threading, "_CRLock", make_rlock),
+    (threading, "_time", time_of_waits),
+    (queue, "SimpleQueue", SimpleQueue),
+    (queue, "time", time_of_waits),
+]
 _STANDS_FOR = {
     id(vars(place)[name]): made for place, name, made in _OF_STDLIB if not (made is time_of_waits or name == "_CRLock")
 }
@@ -135,12 +139,13 @@ _around: dict[int, Any] = {}  # the locks of simulated time around real ones, by
 def ordinary_code() -> Iterator[None]:
     """Replace the names of ordinary code while the block runs."""
     block = object()
+    condition: Any = threading.Condition
+    lock: Any = asyncio.Lock
     with _mutex:
         if not _blocks:
             for place, name, made in _OF_STDLIB:
                 _replace(vars(place), name, made)
-            threading.Condition.wait = _wait  # type: ignore[method-assign,assignment]
-            asyncio.Lock.acquire = acquire_and_note  # type: ignore[method-assign,assignment]
+            condition.wait, lock.acquire = _wait, acquire_and_note
         _blocks.append(block)
         of_users = [vars(module) for name, module in list(sys.modules.items()) if _is_module_of_user(name)]
         for names in (vars(sys.modules["__main__"]), *of_users):
@@ -151,8 +156,7 @@ def ordinary_code() -> Iterator[None]:
         with _mutex:
             _blocks.remove(block)
             if not _blocks:
-                threading.Condition.wait = _real_wait  # type: ignore[method-assign]
-                asyncio.Lock.acquire = real_acquire  # type: ignore[method-assign]
+                condition.wait, lock.acquire = _real_wait, real_acquire
                 while _replaced:
                     place, name, made, before = _replaced.pop()
                     if _names_in(place).get(name) is made:

@@ -51,10 +51,16 @@ __all__ = [
 _NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # default names
 _WAITS = frozenset({"threading", "queue"})
 _MAKES = _WAITS | {
-    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.capture.futures",
-    "kaygraph_viz.capture.threads", "kaygraph_viz.clock.virtual.threads", "kaygraph_viz.clock.virtual.loop",
-    "kaygraph_viz.clock.virtual.patches", "kaygraph_viz.clock.virtual.user_threads",
-}  # fmt: skip
+    "concurrent.futures._base",
+    "concurrent.futures.thread",
+    "asyncio.base_events",
+    "kaygraph_viz.capture.futures",
+    "kaygraph_viz.capture.threads",
+    "kaygraph_viz.clock.virtual.threads",
+    "kaygraph_viz.clock.virtual.loop",
+    "kaygraph_viz.clock.virtual.patches",
+    "kaygraph_viz.clock.virtual.user_threads",
+}
 _THREAD_IS_MADE = threading.Thread.__init__.__code__
 
 
@@ -92,7 +98,8 @@ class VirtualFuture(Future[Any]):
 @contextmanager
 def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[], float | None]) -> Iterator[None]:
     """Make ``wait`` and ``as_completed`` of `concurrent.futures` wait in simulated time for simulated futures."""
-    before, clock = _base._create_and_install_waiters, _base.time  # type: ignore[attr-defined]  # not public
+    base: Any = _base  # of which this is not public
+    before, clock = base._create_and_install_waiters, base.time
 
     def wait_unless_late(wait: Callable[[float | None], bool]) -> Callable[..., bool]:
         """Raise where no time is left: `as_completed` would poll until time passes, which it does not meanwhile."""
@@ -108,7 +115,7 @@ def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[],
         waiter = before(futures, return_when)
         if any(getattr(future._condition._lock, "is_simulated", False) for future in futures):
             waiter.event = make_event()
-            if return_when == _base._AS_COMPLETED:  # type: ignore[attr-defined]
+            if return_when == base._AS_COMPLETED:
                 waiter.event.wait = wait_unless_late(waiter.event.wait)
         return waiter
 
@@ -116,13 +123,13 @@ def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[],
         now = now_s()
         return time.monotonic() if now is None else now
 
-    _base._create_and_install_waiters = install  # type: ignore[attr-defined]
-    _base.time = SimpleNamespace(monotonic=monotonic)  # type: ignore[attr-defined]
+    base._create_and_install_waiters = install
+    base.time = SimpleNamespace(monotonic=monotonic)
     try:
         yield
     finally:
-        _base._create_and_install_waiters = before  # type: ignore[attr-defined]
-        _base.time = clock  # type: ignore[attr-defined]
+        base._create_and_install_waiters = before
+        base.time = clock
 
 
 class VirtualThreads:

@@ -53,11 +53,10 @@ def started_threads(threads: VirtualThreads) -> Iterator[None]:
 
 
 def _replace(start: Any, join: Any, is_alive: Any, make_pool: Any, submit: Any) -> None:
-    threading.Thread.start = start  # type: ignore[method-assign]
-    threading.Thread.join = join  # type: ignore[method-assign]
-    threading.Thread.is_alive = is_alive  # type: ignore[method-assign]
-    ThreadPoolExecutor.__init__ = make_pool  # type: ignore[method-assign]
-    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
+    thread: Any = threading.Thread
+    thread.start, thread.join, thread.is_alive = start, join, is_alive
+    pool: Any = ThreadPoolExecutor
+    pool.__init__, pool.submit = make_pool, submit
 
 
 def start(thread: threading.Thread) -> None:

@@ -72,9 +72,13 @@ def with_samples(
 
 
 def _threads(
-    columns: SpanColumns, rows: Places, found: Stretches, is_open: Mask, lines: Sequence[Timeline],
+    columns: SpanColumns,
+    rows: Places,
+    found: Stretches,
+    is_open: Mask,
+    lines: Sequence[Timeline],
     lanes: Sequence[LaneThread],
-) -> Places:  # fmt: skip
+) -> Places:
     """Return the thread of each open stretch, as its position in `lines`; -1 where it is not known."""
     lane, started = columns.rows["lane"][rows], columns.rows["started_ns"][rows]
     begins, ends = found.started_ns[is_open], found.ended_ns[is_open]
@@ -204,6 +208,7 @@ def _with(table: PartTable, span_id: Ints, counts: Ints, parts: npt.NDArray[np.v
     is_other = ~np.isin(table.span_id, span_id)
     others = table.parts[repeated(is_other, np.diff(table.first))]
     return PartTable.of_spans(
-        np.append(table.span_id[is_other], span_id), np.append(np.diff(table.first)[is_other], counts),
+        np.append(table.span_id[is_other], span_id),
+        np.append(np.diff(table.first)[is_other], counts),
         np.append(others, parts),
-    )  # fmt: skip
+    )

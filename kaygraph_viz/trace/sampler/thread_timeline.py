@@ -70,7 +70,14 @@ def timelines(readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bo
             total = _Total([found[place] for place in of_process])
             for place in of_process:
                 found[place] = _with_gil(found[place], total, round(PATIENCE * switch_ns))
-    return [_without_tiny(each) for each in found]
+    lines = []
+    for line in found:  # without the moments in which a thread woke up only to wait on
+        kind = np.where(line.kind == STILL, WAIT, line.kind).astype(np.uint8)
+        is_idle = np.isin(np.concatenate([[CPU], kind, [CPU]]), (WAIT, GIL))
+        is_moment = _is_tiny(line) & is_idle[:-2] & is_idle[2:]
+        kind[is_moment] = np.append(kind[1:], CPU)[is_moment]
+        lines.append(_merged(line._replace(kind=kind)))
+    return lines
 
 
 # -- one thread ------------------------------------------------------------------------------------------------------
@@ -107,15 +114,6 @@ def _merged(line: Timeline) -> Timeline:
     kind, begins = line.kind[some], line.edges_ns[:-1][some]
     is_new = np.append(True, kind[1:] != kind[:-1])[: len(kind)]
     return line._replace(kind=kind[is_new], edges_ns=np.append(begins[is_new], line.edges_ns[-1]))
-
-
-def _without_tiny(line: Timeline) -> Timeline:
-    """Return the timeline without the moments in which a thread woke up only to wait on."""
-    kind = np.where(line.kind == STILL, WAIT, line.kind).astype(np.uint8)
-    is_idle = np.isin(np.concatenate([[CPU], kind, [CPU]]), (WAIT, GIL))
-    is_moment = _is_tiny(line) & is_idle[:-2] & is_idle[2:]
-    kind[is_moment] = np.append(kind[1:], CPU)[is_moment]
-    return _merged(line._replace(kind=kind))
 
 
 def _is_tiny(line: Timeline) -> Mask:
