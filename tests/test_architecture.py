@@ -42,6 +42,50 @@ MAY_IMPORT: dict[str, set[str]] = {
     PACKAGE: ENGINE | {"course"},  # the public names
 }
 
+# What the course takes of the engine beside its public names, and why no public name serves.
+COURSE_TAKES = {
+    "base.checks": "its options are refused in the words of the engine",
+    "base.errors": "its errors stand in the one tree of errors",
+    "base.texts": "texts of others are made harmless in one way",
+    "base.optional": "a package that is missing is named with its extra",
+    "base.machine": "how many cores there are, and whether this is a browser tab",
+    "base.parts": "blocks around code of learners leave its errors as they are",
+    "base.threads": "locks that no interrupt leaves taken",
+    "clock.clock": "services and patterns stamp and wait in the time of the clock in force",
+    "clock.sync": "a service in simulated time waits with its threads",
+    "trace.files": "files are written whole or not at all",
+    "trace.intervals": "goals measure overlaps",
+    "trace.nesting": "goals look for branches within branches",
+    "trace.recorder": "a node reads the trace of the run it is in",
+    "trace.row": "errors are described as in a trace",
+    "trace.span": "the type of a field that is checked at run time",
+    "trace.trace": "the type of a field that is checked at run time",
+    "execute.base": "an executor as the type of an option",
+    "execute.registry": "the kinds of executors as choices of an option",
+    "execute.explore": "the type of a field",
+    "execute.progress": "the progress of an example",
+    "execute.coroutines.executor": "items as they come in, awaited",
+    "execute.coroutines.loops": "coroutines of a source that is asked by plain code",
+    "execute.pipeline.run": "results of a stream as they come",
+    "execute.pipeline.stages": "the kinds of stages as choices of an option",
+    "execute.rates.turns": "a service keeps the limit that its clients are told of",
+    "graph.node": "the store of a graph as a type",
+    "graph.graph": "a graph as the type of an argument",
+    "analysis.conflicts": "goals look at conflicts whatever a learner names so",
+    "analysis.laws": "the laws that lessons 7, 12 and 13 draw",
+    "analysis.per_item": "the load of each worker",
+    "analysis.summary": "goals summarize whatever a learner names so",
+    "analysis.wording": "sentences with counts and durations read as those of the engine",
+    "analysis.workers": "what a lane is called",
+    "plot.canvas": "lesson 13 draws a deadlock of its own",
+    "plot.style": "lesson 13 draws a deadlock of its own",
+    "plot.wait_circle": "lesson 13 draws a deadlock of its own",
+    "plot.description": "a picture of a lesson has a text",
+    "plot.gantt.gantt": "a grade shows the chart with what is missing",
+    "widgets.playground.options": "panels of lessons",
+    "widgets.playground.playground": "panels of lessons",
+}
+
 MODULES = {
     ".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in sorted(ROOT.rglob("*.py"))
@@ -100,6 +144,12 @@ def test_a_module_imports_only_from_floors_below(module):
 @pytest.mark.parametrize("module", [name for name in MODULES if name != PACKAGE and floor(name) != "course"])
 def test_nothing_of_the_engine_imports_the_package_root(module):
     assert PACKAGE not in imports_of(module)
+
+
+def test_the_course_takes_public_names_and_a_few_modules_with_a_reason():
+    taken = set().union(*(imports_of(name) for name in MODULES if floor(name) == "course"))
+    modules = {name.removeprefix(f"{PACKAGE}.") for name in taken if floor(name) not in {"course", PACKAGE}}
+    assert modules == COURSE_TAKES.keys()
 
 
 def test_testing_is_for_tests_only():
