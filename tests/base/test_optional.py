@@ -38,9 +38,9 @@ def test_what_is_missing_is_named_with_its_extra(package, monkeypatch):
     ("package", "module"),
     [
         ("httpx2", "kaygraph_viz.course.patterns.client"),
-        ("starlette", "kaygraph_viz.course.services.server"),
-        ("uvicorn", "kaygraph_viz.course.services.server"),
-        ("pydantic", "kaygraph_viz.course.patterns.validation"),
+        ("starlette", "kaygraph_viz.course.services.background"),
+        ("uvicorn", "kaygraph_viz.course.services.background"),
+        ("pydantic", "kaygraph_viz.course.patterns.checks"),
         ("email_validator", "kaygraph_viz.course.patterns.checks"),
         ("phonenumbers", "kaygraph_viz.course.patterns.checks"),
         ("ipywidgets", "kaygraph_viz.widgets.progress"),
