@@ -79,7 +79,7 @@ def recorder_for(wanted: Wanted, storage: RowList) -> Recorder:
     label = None
     if packed:
         with suppress(Exception):  # what it needs is not to be had here
-            label = pickle.loads(packed)  # noqa: S301  (from the process of the recording)
+            label = pickle.loads(packed)  # from the process of the recording
     return Recorder(REAL, cpu_time=has_cpu_time, storage=storage, captured=captured, label=label)
 
 

@@ -339,7 +339,7 @@ def told(file: str) -> Page | None:
         (length,) = _LENGTH.unpack_from(content, first - _LENGTH.size)
         if len(content) < first + length:
             break
-        pages.append(pickle.loads(content[first : first + length]))  # noqa: S301  (only this user can write there)
+        pages.append(pickle.loads(content[first : first + length]))  # only this user can write there
         first += length + _LENGTH.size
     if not pages:
         return None

@@ -203,7 +203,7 @@ def opened(items: Iterable[Any], what: str) -> Iterator[Any]:
     try:
         return iter(items)
     except BaseException as raised:
-        raise as_node_error(raised, what)  # noqa: B904  (it is the same one, or has its cause)
+        raise as_node_error(raised, what)
 
 
 def all_of(items: Iterable[Any], what: str) -> list[Any]:
@@ -211,4 +211,4 @@ def all_of(items: Iterable[Any], what: str) -> list[Any]:
     try:
         return [item for item in items]  # noqa: C416  (see above)
     except BaseException as raised:
-        raise as_node_error(raised, what)  # noqa: B904  (it is the same one, or has its cause)
+        raise as_node_error(raised, what)

@@ -64,7 +64,7 @@ def by_value(value: Any) -> bytes:
     try:
         _packer()(buffer).dump(value)
     except BaseException as raised:
-        raise as_node_error(raised, f"pickling of {type(value).__name__}")  # noqa: B904  (it has its cause)
+        raise as_node_error(raised, f"pickling of {type(value).__name__}")
     return buffer.getvalue()
 
 
@@ -145,9 +145,9 @@ def pack(value: Any) -> Any:
 def unpack(packed: Any) -> Any:
     """Return what was packed; an error of loading it is raised as it is."""
     try:
-        return pickle.loads(packed[0]) if type(packed) is tuple else packed  # noqa: S301  (from our own process)
+        return pickle.loads(packed[0]) if type(packed) is tuple else packed
     except BaseException as raised:
-        raise as_node_error(raised, "unpickling")  # noqa: B904  (it is the same one, or has its cause)
+        raise as_node_error(raised, "unpickling")
 
 
 def pack_result(value: Any) -> Any:
@@ -179,7 +179,7 @@ def pack_error(error: BaseException) -> PackedError:
 def _packed_or_nothing(error: BaseException) -> bytes:
     try:
         packed = pack_result(error)[0]
-        pickle.loads(packed)  # noqa: S301  (our own; what cannot be loaded here cannot be loaded there)
+        pickle.loads(packed)  # our own; what cannot be loaded here cannot be loaded there
     except BaseException:
         return b""
     return bytes(packed)
@@ -224,7 +224,7 @@ def _unpack_error(packed: PackedError, where: str) -> BaseException:
 
 def _loaded(packed: bytes, said: str, where: str) -> BaseException:
     try:
-        error = pickle.loads(packed)  # noqa: S301  (from our own process)
+        error = pickle.loads(packed)
         if isinstance(error, BaseException):
             return error
     except KeyboardInterrupt:

@@ -194,7 +194,7 @@ def _told(name: str, count: Callable[[bool], object], ok: bool = True) -> None:
     try:
         refuse_if_async(count(ok), where)
     except BaseException as raised:
-        raise as_node_error(raised, where)  # noqa: B904  (it is the same one, or has its cause)
+        raise as_node_error(raised, where)
 
 
 def _nothing(ok: bool = True) -> None:

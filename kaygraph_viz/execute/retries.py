@@ -153,7 +153,7 @@ class RetryPolicy:
             own_s = checked_seconds("what wait returns", max(float(ruled), 0.0))
         else:
             own_s = float(self.wait)
-        jitter_s = random.uniform(0, self.jitter_s) if self.jitter_s else 0.0  # noqa: S311  (no secret)
+        jitter_s = random.uniform(0, self.jitter_s) if self.jitter_s else 0.0  # no secret
         return max(own_s, asked_s(error)) + jitter_s
 
 

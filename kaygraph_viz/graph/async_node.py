@@ -66,7 +66,7 @@ class AsyncBase(BaseNode):
         try:
             found = getattr(self, name)(*args)
         except BaseException as raised:
-            raise as_node_error(raised, self._where(name))  # noqa: B904  (it is the same one, or has its cause)
+            raise as_node_error(raised, self._where(name))
         if type(found) is CoroutineType:
             found.close()
             raise NodeError(f"{self._where(name)} returned a coroutine; call it {name}_async")
@@ -115,7 +115,7 @@ class AsyncBase(BaseNode):
             except BaseException as raised:
                 error = as_node_error(raised, f"node {self.node_id!r}")
                 if not isinstance(error, Exception) or not await self._hook_async("on_error", shared, error):
-                    raise error  # noqa: B904  (it is the same one, or has its cause)
+                    raise error
                 return None, None
         return action, exec_res
 
@@ -146,7 +146,7 @@ class AsyncBase(BaseNode):
             error = as_node_error(raised, where)
             if error is raised:
                 add_note_once(error, f"in {where}")
-            raise error  # noqa: B904  (it is the same one, or has its cause)
+            raise error
         return answer
 
     async def __aenter__(self) -> Self:

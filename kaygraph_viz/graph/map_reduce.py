@@ -371,7 +371,7 @@ class MapBranch:
             except BaseException as raised:
                 error = as_node_error(raised, what := f"key {short(key)}")
                 add_note_once(error, f"while {what} was combined")
-                raise error  # noqa: B904  (it is the same one, or has its cause)
+                raise error
             yield key, value
 
     def _packed(self, part: dict[Any, Any]) -> Part:

@@ -130,7 +130,7 @@ class BaseNode:
             except BaseException as raised:
                 error = as_node_error(raised, f"node {self.node_id!r}")
                 if not isinstance(error, Exception) or not self._hook("on_error", shared, error):
-                    raise error  # noqa: B904  (it is the same one, or has its cause)
+                    raise error
                 return None, None
         return action, exec_res
 
@@ -154,7 +154,7 @@ class BaseNode:
             error = as_node_error(raised, where)
             if error is raised:
                 add_note_once(error, f"in {where}")
-            raise error  # noqa: B904  (it is the same one, or has its cause)
+            raise error
         return answer
 
     def _refuse_generator(self, name: str, answer: Any) -> None:

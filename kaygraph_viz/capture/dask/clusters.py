@@ -448,7 +448,7 @@ def record_notes(recorder: Recorder, notes: Sequence[Note], calls: Calls, offset
 
 def _record_inner(recorder: Recorder, task: _Task, times: Clipped, lane: str) -> None:
     """Record what a task has begun itself, whose times are counted from when that began."""
-    rows, dropped, began_ns = pickle.loads(task.note["inner"])  # noqa: S301  (from a worker of the program)
+    rows, dropped, began_ns = pickle.loads(task.note["inner"])  # from a worker of the program
     lasted_ns = times.ended_ns - times.started_ns
 
     def shift(time_ns: int) -> int:

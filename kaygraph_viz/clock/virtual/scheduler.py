@@ -54,7 +54,7 @@ class EventQueue:
         self.now_ns = 0
         self.switches = 0
         self.current: Fiber | None = None  # the one that runs
-        self.random = random.Random(seed)  # noqa: S311  (a schedule, not a secret)
+        self.random = random.Random(seed)  # a schedule, not a secret
         self.heap: list[Entry] = []
         self._has_ties_by_chance = seed != 0
         self._serial = itertools.count()

@@ -22,7 +22,7 @@ MESSAGE_S = 0.005
 BYTES_PER_S = 10_000_000
 EVALUATE_S = 0.002
 
-_chance = random.Random(9)  # noqa: S311  (measurements that are the same for every reader)
+_chance = random.Random(9)  # measurements that are the same for every reader
 # The measurements of four stations: for each day of a year, one for each hour [degrees Celsius].
 years = {
     station: [[round(_chance.gauss(10, 8), 1) for _ in range(24)] for _ in range(365)]

@@ -240,7 +240,7 @@ class Parsons:
         self._check = check
         self._given = dict(given or {})
         self._shuffled = list(lines)
-        chance = random.Random(crc32("\n".join(lines).encode("utf-8", "replace")))  # noqa: S311  (the same for every reader)
+        chance = random.Random(crc32("\n".join(lines).encode("utf-8", "replace")))  # the same for every reader
         while len(lines) > 1 and self._shuffled == list(lines):
             chance.shuffle(self._shuffled)
 

@@ -86,7 +86,7 @@ class EventStream:
 
     def __iter__(self) -> Iterator[Event]:
         """Yield each event when it happens, or at once if that time has passed."""
-        rng, clock = random.Random(self.seed), current_clock()  # noqa: S311  (a simulation, not a secret)
+        rng, clock = random.Random(self.seed), current_clock()  # a simulation, not a secret
         rush_s, calm_s, factor = self.rush or (0.0, 0.0, 1.0)
         began_ns, at_s, number = clock.now_ns(), 0.0, 0
         while self.count is None or number < self.count:

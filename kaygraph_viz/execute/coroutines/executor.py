@@ -217,7 +217,7 @@ class _Slots:
                     self._is_stopped = True
                     return
                 except BaseException as raised:
-                    raise self.branches.input_error(raised)  # noqa: B904  (it is the same one, or has its cause)
+                    raise self.branches.input_error(raised)
                 index = self._pulled
                 self._pulled += 1
                 ready = self.branches.now_ns() if submitted is None else submitted

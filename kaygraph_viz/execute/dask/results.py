@@ -88,7 +88,7 @@ class Results:
         """Return the outcomes of the first items of a chunk, and record them."""
         if worker is None:
             return []
-        return [self._one(pairs, worker, Finished(*pickle.loads(packed))) for packed in finished]  # noqa: S301
+        return [self._one(pairs, worker, Finished(*pickle.loads(packed))) for packed in finished]
 
     def _one(self, pairs: list[Pair], worker: WorkerThread, done: Finished) -> Outcome:
         index, _, submitted = pairs[done.position]

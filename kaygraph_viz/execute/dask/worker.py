@@ -178,7 +178,7 @@ def read_journal(folder: str | None, number: int) -> Written:
         if what == b"F":
             finished.append(body)
         else:
-            worker = WorkerThread(*pickle.loads(body))  # noqa: S301  (written by our own worker)
+            worker = WorkerThread(*pickle.loads(body))
     return Written(worker, finished, started, started_ns, is_ended)
 
 
@@ -192,7 +192,7 @@ def _setup_of(call: str, packed: bytes | None, folder: str | None) -> Setup:
         setup = _setups.get(call)
         if setup is None:
             data = packed if packed is not None else Path(folder or "", GO).read_bytes()
-            setup = _setups[call] = pickle.loads(data)  # noqa: S301  (made by our own caller)
+            setup = _setups[call] = pickle.loads(data)
             while len(_setups) > KEPT_CALLS:
                 _setups.popitem(last=False)
         return setup
@@ -211,7 +211,7 @@ def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, 
     last: bytes | None = None
     try:
         setup = _setup_of(call, packed, folder)
-        pairs = pickle.loads(items)  # noqa: S301  (made by our own caller)
+        pairs = pickle.loads(items)
     except BaseException as error:
         journal.finish(None)
         return Answer(worker, [], fault=describe_error(error))
@@ -242,7 +242,7 @@ class _Chunk:
         context = copy_context()
         for packed in setup.context:
             with suppress(Exception):  # a value that does not load is of no use here
-                variable, value = pickle.loads(packed)  # noqa: S301  (made by our own caller)
+                variable, value = pickle.loads(packed)
                 context.run(variable.set, value)
         self._branches = context.run(
             Branches,

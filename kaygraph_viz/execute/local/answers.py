@@ -264,7 +264,7 @@ class Results:
         if len(record) == 4:
             packed, started, ended, cpu = record
         else:
-            long = pickle.loads(record[0])  # noqa: S301  (from our own process)
+            long = pickle.loads(record[0])
             packed, started, ended, failure, status, attempts, name, rows = long
         value, error = unpack_result(packed, failure, where)
         if error is not None and failure is None:  # the value could not be loaded

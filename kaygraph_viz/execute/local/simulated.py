@@ -367,7 +367,7 @@ class _CopyingBranches(Branches):
         for name in Branches.__slots__:
             setattr(self, name, getattr(branches, name))
         try:
-            self.function, self.label, retry, fallback = pickle.loads(call)  # noqa: S301  (ours)
+            self.function, self.label, retry, fallback = pickle.loads(call)
         except Exception as error:
             what = f"the function of {branches.owner!r} could not be loaded in a worker process"
             raise BranchError(f"{what}: {describe_error(error)}") from error
@@ -399,6 +399,6 @@ def _copied_context(context: Context, packed: Sequence[bytes]) -> Context:
             copied.run(variable.set, value)
     for each in packed:
         with suppress(Exception):  # as in a process, which may not have what it needs
-            variable, value = pickle.loads(each)  # noqa: S301  (ours)
+            variable, value = pickle.loads(each)
             copied.run(variable.set, value)
     return copied

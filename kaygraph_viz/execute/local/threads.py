@@ -53,7 +53,7 @@ class SerialExecutor(Executor):
             except StopIteration:
                 return
             except BaseException as raised:
-                raise branches.input_error(raised)  # noqa: B904  (it is the same one, or has its cause)
+                raise branches.input_error(raised)
             if call.token.reason is not None:
                 raise call.token.reason
             lane = branches.recorder.lanes.mine()

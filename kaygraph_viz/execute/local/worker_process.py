@@ -114,7 +114,7 @@ class _LoadedCall:
     def _made(self, header: dict[str, Any]) -> Branches:
         for packed in header["context"]:
             with suppress(Exception):  # what it needs is not to be had here
-                variable, value = pickle.loads(packed)  # noqa: S301  (from our own parent)
+                variable, value = pickle.loads(packed)
                 variable.set(value)
         if header["max_spans"]:
             self.rows = RowList(header["max_spans"])
@@ -122,7 +122,7 @@ class _LoadedCall:
             set_scope(Scope(recorder, 0))
             self.lane = own_lane(recorder)
             recorder.lanes.enter(self.lane)
-        function, label, retry, fallback = pickle.loads(header["call"])  # noqa: S301  (from our own parent)
+        function, label, retry, fallback = pickle.loads(header["call"])
         return Branches(
             function,
             name=header["name"],
@@ -148,7 +148,7 @@ class _Server:
         """Answer until the parent says that it is enough, or a branch has closed the pipe; raise if it is gone."""
         try:
             while message := self.pipe.recv_bytes():
-                asked = pickle.loads(message)  # noqa: S301  (from our own parent)
+                asked = pickle.loads(message)
                 if isinstance(asked, dict):
                     self._prepare(asked)
                 else:

@@ -299,7 +299,7 @@ class Source:
             except BaseException as raised:
                 error = as_node_error(raised, where := f"item {self.read} of the source of {self._owner!r}")
                 add_note_once(error, f"in {where}")
-                raise error  # noqa: B904  (it is the same one, or has its cause)
+                raise error
             queued = QueuedItem(self.read, value, read_ns=self._now_ns(), link=reading.span_id, position=self.read)
             self.read += 1
             self.meter.count(queued.read_ns - began_ns)
