@@ -1,12 +1,8 @@
-"""The trace: the set of spans of one run, live while it runs and immutable afterwards.
+"""The trace: the set of spans of one run, live while it runs and immutable afterwards; and the shape of its graphs.
 
-Belongs here: access to the spans, saving, validating, a short text and a rich form.
-Does not belong here: collecting (``recorder``), the file format (``files``), arithmetic (``analysis``).
-
-The shape of a graph without its code: what a diagram needs to know.
-
-Belongs here: plain nodes and edges. A graph describes itself in these words (``graph``), a diagram draws them
-(``plot``); neither knows the other.
+Belongs here: access to the spans, saving, validating, a short text and a rich form; plain nodes and edges, in which a
+graph describes itself and a diagram draws it, so that neither knows the other. Does not belong here: collecting
+(``recorder``), the file format (``files``), arithmetic (``analysis``).
 """
 
 from __future__ import annotations

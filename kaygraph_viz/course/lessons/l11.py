@@ -1,6 +1,6 @@
 """Lesson 11: a bank whose connection breaks, the goal of its exercise, and a chart of lags.
 
-The stream of events is that of ``patterns.stream``, and the shop that of lesson 05 (``shop``).
+The stream of events is that of ``patterns.stream``, and the shop that of lesson 05 (``l05``).
 """
 
 from __future__ import annotations

@@ -16,13 +16,8 @@ after its item. Branches that still run when a function returns or raises are ca
 >>> trace.makespan_s
 4.0
 
-Examples of each way of coordination: graphs that look up the followers of some customers at the local services.
-
-Belongs here: the requests, the graphs, and a sentence about each. Does not belong here: the ways of coordination
-(``coordination``).
-
-Seven graphs have one asynchronous node, each with another way. The eighth is a fan-out of plain and asynchronous nodes
-and the fan-in of their results.
+Seven of the graphs have one asynchronous node, each with another way. The eighth is a fan-out of plain and asynchronous
+nodes and the fan-in of their results.
 """
 
 from __future__ import annotations
